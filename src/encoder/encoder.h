@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Encoders: a picture in, a vector of length 1 out. Either an ONNX network with its pixel contract,
+ * or `classic`, a descriptor that needs no weights.
+ *
+ *     vt_encoder *encoder;
+ *     vt_encoder_options options = vt_encoder_options_defaults();
+ *     vt_encoder_open("model.onnx", &options, &encoder, error);
+ *     vt_encoder_info info = vt_encoder_info_of(encoder);
+ *     vt_batcher *batcher;
+ *     vt_batcher_options batching = vt_batcher_options_defaults();
+ *     vt_batcher_new(encoder, &batching, &batcher, error);
+ *     vt_batcher_embed(batcher, &image, 1, vector, error);     // (info.dim), from any thread
+ *
+ * Threads: an encoder is read-only once open. vt_batcher_embed may be called from any number of
+ * threads: each prepares its own pixels, and the waiting tensors are run together in batches, so that
+ * decoding in some threads overlaps the network in others.
+ */
+#ifndef VT_ENCODER_ENCODER_H
+#define VT_ENCODER_ENCODER_H
+
+#include "base/hash.h"
+#include "image/image.h"
+
+typedef struct vt_encoder vt_encoder;
+
+/* The pixel contract: how pictures become input and which output is the embedding. In ONNX metadata
+ * as described in docs/formats/pixel-contract.md; presets fill it for models that lack it. */
+typedef struct vt_contract {
+    vt_pixel_spec pixels;
+    char output[256]; /* value name; "" : the graph's first output */
+    bool pool;        /* average over the spatial axes of a 4-D output (the mean over tokens of a
+                         3-D one); otherwise such an output is flattened (token 0 is taken) */
+    bool normalize;   /* L2 */
+} vt_contract;
+
+typedef struct vt_encoder_options {
+    const char *preset; /* "imagenet" "caffe" "clip" "siglip" "dinov2" "none"; NULL: the file's own
+                           contract, an error when it has none */
+    const char *output; /* value name; NULL: the contract's, or for a preset the features before the
+                           classifier */
+    bool check_golden;  /* run the golden picture that rides in the file (if it does) */
+} vt_encoder_options;
+vt_encoder_options vt_encoder_options_defaults(void); /* NULL, NULL, true */
+
+/* source: the word "classic" or the path of an ONNX file. VT_ERR_MISMATCH when the golden vector
+ * comes out different (cosine below 0.999). */
+vt_status vt_encoder_open(const char *source, const vt_encoder_options *options, vt_encoder **out,
+                          vt_error *error);
+void vt_encoder_free(vt_encoder *encoder);
+
+typedef struct vt_encoder_info {
+    const char *name;     /* "classic" or the file's base name; borrowed */
+    size_t dim;
+    vt_hash fingerprint;  /* of file content and contract: vectors are comparable only within one */
+    const vt_contract *contract; /* borrowed; NULL for classic */
+    int fit_width, fit_height;   /* what decoding must keep, for vt_decode_options */
+    bool golden_checked;
+} vt_encoder_info;
+vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder);
+
+/* ---- contract.c ---- */
+vt_status vt_contract_preset(const char *name, vt_contract *out, vt_error *error);
+vt_status vt_contract_parse(const char *json, size_t length, vt_contract *out, vt_error *error);
+vt_status vt_contract_print(const vt_contract *contract, vt_buf *out, vt_error *error); /* JSON */
+
+/* ---- batcher.c ---- */
+typedef struct vt_batcher vt_batcher;
+typedef struct vt_batcher_options {
+    int runners;       /* threads that run the network, each on one core; 0: one per core */
+    int maximum_batch; /* pictures run together */
+    bool latency;      /* instead: one runner that spreads each run over all cores (single queries) */
+} vt_batcher_options;
+vt_batcher_options vt_batcher_options_defaults(void); /* 0, 8, false */
+vt_status vt_batcher_new(const vt_encoder *encoder, const vt_batcher_options *options,
+                         vt_batcher **out, vt_error *error);
+void vt_batcher_free(vt_batcher *batcher); /* nobody may be inside vt_batcher_embed */
+/* images: (count); out: (count, dim), each of length 1 (when the contract normalises). Blocks until
+ * done. A vector that is zero or not finite is VT_ERR_MISMATCH: such a picture cannot be searched. */
+vt_status vt_batcher_embed(vt_batcher *batcher, const vt_image *images, size_t count, float *out,
+                           vt_error *error);
+
+/* ---- classic.c ---- */
+enum { VT_CLASSIC_VERSION = 1 };
+size_t vt_classic_dim(void);
+vt_status vt_classic_embed(const vt_image *image, float *out, vt_error *error);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The exact index: every vector, scanned. The truth that approximate indexes are held to, and the
+ * fastest there is for small catalogues and narrow filters.
+ *
+ *     vt_flat *flat;
+ *     vt_flat_new(dim, VT_CODEC_F16, VT_METRIC_DOT, &flat, error);
+ *     vt_flat_add(flat, picture, product, vector, error);
+ *     vt_flat_search(flat, queries, n, &options, hits, counts, error);
+ *     vt_flat_free(flat);
+ *
+ * Rows have an id (picture) and a group (product). Similarities: dot as it is, cosine in [-1, 1],
+ * Euclidean as minus the squared distance, so bigger is nearer for all three.
+ *
+ * Threads: many may search at once; add, remove and free need the index alone.
+ */
+#ifndef VT_INDEX_FLAT_H
+#define VT_INDEX_FLAT_H
+
+#include "base/thread.h"
+#include "vector/idset.h"
+#include "vector/topk.h"
+
+typedef enum vt_codec { VT_CODEC_F32, VT_CODEC_F16 } vt_codec;
+typedef enum vt_metric { VT_METRIC_DOT, VT_METRIC_COSINE, VT_METRIC_L2 } vt_metric;
+
+typedef struct vt_flat vt_flat;
+
+enum { VT_FLAT_MAX_DIM = 65536 };
+
+vt_status vt_flat_new(size_t dim, vt_codec codec, vt_metric metric, vt_flat **out,
+                      vt_error *error);
+void vt_flat_free(vt_flat *flat);
+vt_status vt_flat_reserve(vt_flat *flat, size_t rows, vt_error *error);
+/* vector: (dim) f32, finite (VT_ERR_USAGE otherwise). VT_ERR_EXISTS when the id is there. */
+vt_status vt_flat_add(vt_flat *flat, uint32_t id, uint32_t group, const float *vector,
+                      vt_error *error);
+/* The same from stored f16 without a round trip through f32. */
+vt_status vt_flat_add_f16(vt_flat *flat, uint32_t id, uint32_t group, const uint16_t *vector,
+                          vt_error *error);
+bool vt_flat_remove(vt_flat *flat, uint32_t id); /* false: was not there. The last row takes its place. */
+size_t vt_flat_count(const vt_flat *flat);
+size_t vt_flat_dim(const vt_flat *flat);
+size_t vt_flat_bytes(const vt_flat *flat); /* memory held */
+bool vt_flat_get(const vt_flat *flat, uint32_t id, float *vector); /* (dim); false: not there */
+
+typedef struct vt_scan_options {
+    size_t k;                /* hits wanted per query, >= 1 */
+    bool grouped;            /* best row per group, k groups */
+    float min_similarity;    /* -INFINITY: none; equal passes */
+    const vt_idset *groups;  /* only rows whose group is in it; NULL: all */
+    vt_pool *pool;           /* NULL: in the caller's thread */
+} vt_scan_options;
+vt_scan_options vt_scan_options_defaults(void); /* k 10, grouped, no minimum, all, no pool */
+
+/* queries: (count, dim); hits: (count, k), best first; hit_counts: (count), how many were found;
+ * scanned (may be NULL): rows looked at per query. One query streams the rows once; several are
+ * scanned in blocks so that the rows are read once for all. VT_ERR_USAGE on NaN/infinite queries. */
+vt_status vt_flat_search(const vt_flat *flat, const float *queries, size_t count,
+                         const vt_scan_options *options, vt_hit *hits, size_t *hit_counts,
+                         size_t *scanned, vt_error *error);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Fetching what a stranger's feed points to, without becoming the stranger's tool: http and https
+ * only, public addresses only (checked on the address actually connected to, again after every
+ * redirect), bounded size, time and redirects, no credentials, no cookies, no proxies from the URL.
+ *
+ *     vt_fetcher *fetcher;
+ *     vt_fetch_options options = vt_fetch_options_defaults();
+ *     vt_fetcher_new(&options, &fetcher, error);
+ *     vt_fetch(fetcher, "https://shop.example/a.jpg", &bytes, error);
+ *     vt_fetcher_free(fetcher);
+ *
+ * Threads: a fetcher keeps connections alive and belongs to one thread at a time.
+ */
+#ifndef VT_NET_FETCH_H
+#define VT_NET_FETCH_H
+
+#include "base/buf.h"
+#include "base/status.h"
+
+typedef struct vt_fetch_options {
+    size_t maximum_bytes;
+    long timeout_ms, connect_timeout_ms;
+    int maximum_redirects;
+    int attempts;            /* for time-outs, 429 and 5xx, with growing pauses */
+    bool allow_private_hosts; /* loopback, private, link-local and the like */
+} vt_fetch_options;
+vt_fetch_options vt_fetch_options_defaults(void); /* 64 MiB, 30 s, 10 s, 5, 3, false */
+
+typedef struct vt_fetcher vt_fetcher;
+vt_status vt_fetcher_new(const vt_fetch_options *options, vt_fetcher **out, vt_error *error);
+void vt_fetcher_free(vt_fetcher *fetcher);
+/* Appends the body. VT_ERR_DENIED for schemes and addresses that are refused, VT_ERR_NOT_FOUND for
+ * 404/410, VT_ERR_LIMIT, VT_ERR_IO for everything on the wire; messages carry the URL. */
+vt_status vt_fetch(vt_fetcher *fetcher, const char *url, vt_buf *body, vt_error *error);
+
+/* Is this literal IPv4/IPv6 address (also v4-mapped, NAT64 and 6to4 forms) one of the public
+ * internet? */
+bool vt_address_is_public(const char *address);
+
+#endif

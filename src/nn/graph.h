@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The graph inside src/nn: values and nodes by index, attributes, the operator table.
+ *
+ * Other folders use nn/model.h. A graph is built by onnx_import.c (or by tests), checked and sorted
+ * by vt_graph_finish, then read-only. Passes make a new graph from an old one.
+ *
+ * Threads: read-only once finished.
+ */
+#ifndef VT_NN_GRAPH_H
+#define VT_NN_GRAPH_H
+
+#include "base/mem.h"
+#include "nn/model.h"
+
+typedef uint32_t vt_value_id;
+typedef uint32_t vt_node_id;
+#define VT_NO_VALUE UINT32_MAX /* an optional input or output that is left out */
+
+typedef struct vt_attr {
+    const char *name;
+    enum { VT_ATTR_INT, VT_ATTR_FLOAT, VT_ATTR_TEXT, VT_ATTR_INTS, VT_ATTR_FLOATS, VT_ATTR_TENSOR,
+           VT_ATTR_TEXTS } kind;
+    int64_t i;
+    float f;
+    const char *text;
+    size_t count;          /* of ints, floats, texts */
+    const int64_t *ints;
+    const float *floats;
+    const char *const *texts;
+    const vt_tensor *tensor;
+} vt_attr;
+
+typedef struct vt_op vt_op;
+
+typedef struct vt_node {
+    const vt_op *op;
+    int opset;              /* version of the op's domain that the model imports */
+    const char *name;       /* may be "" */
+    vt_value_id *inputs, *outputs;
+    size_t input_count, output_count; /* trailing left-out ones are cut off */
+    vt_attr *attrs;
+    size_t attr_count;
+} vt_node;
+
+typedef struct vt_value {
+    const char *name;
+    vt_dtype dtype;          /* NONE until known */
+    vt_shape shape;          /* rank -1 until known */
+    const vt_tensor *constant; /* weight or folded result; NULL for computed values */
+    vt_node_id producer;     /* UINT32_MAX: an input or a constant */
+} vt_value;
+
+typedef struct vt_graph {
+    vt_arena arena;          /* names, attributes, id arrays, constants' vt_tensor heads */
+    vt_value *values;        /* owned */
+    size_t value_count, value_capacity;
+    vt_node *nodes;          /* owned; in execution order once finished */
+    size_t node_count, node_capacity;
+    vt_value_id *inputs, *outputs; /* in the arena */
+    size_t input_count, output_count;
+    vt_model_limits limits;
+} vt_graph;
+
+/* ---- graph.c ---- */
+void vt_graph_init(vt_graph *graph, const vt_model_limits *limits);
+void vt_graph_deinit(vt_graph *graph); /* frees owned constants too */
+vt_status vt_graph_add_value(vt_graph *graph, const char *name, vt_value_id *out, vt_error *error);
+vt_value_id vt_graph_find_value(const vt_graph *graph, const char *name); /* VT_NO_VALUE: none */
+/* The graph takes the tensor's memory (also on failure). */
+vt_status vt_graph_set_constant(vt_graph *graph, vt_value_id value, vt_tensor *tensor,
+                                vt_error *error);
+vt_status vt_graph_add_node(vt_graph *graph, const vt_node *node, vt_error *error); /* copies arrays */
+/* Sorts nodes topologically, links producers, refuses cycles and undefined values. */
+vt_status vt_graph_finish(vt_graph *graph, vt_error *error);
+/* "Conv node "conv1"" or "Conv node of output "x"", for messages. */
+void vt_node_label(const vt_graph *graph, const vt_node *node, char *out, size_t capacity);
+
+/* ---- attr.c: attributes with defaults; type errors were refused at import ---- */
+const vt_attr *vt_node_attr(const vt_node *node, const char *name);
+int64_t vt_node_int(const vt_node *node, const char *name, int64_t fallback);
+float vt_node_float(const vt_node *node, const char *name, float fallback);
+const char *vt_node_text(const vt_node *node, const char *name, const char *fallback);
+/* Count of ints copied to out (at most capacity); -1 when absent. */
+int vt_node_ints(const vt_node *node, const char *name, int64_t *out, int capacity);
+
+/* ---- operators: ops/<name>.c, collected in ops/table.c ---- */
+
+/* What shape inference and the reference know of one node: types and shapes of all inputs, and the
+ * data of those that are constant (data NULL otherwise). Absent inputs have dtype NONE. */
+typedef struct vt_op_args {
+    const vt_graph *graph;
+    const vt_node *node;
+    vt_tensor *inputs;      /* (node->input_count) */
+    vt_tensor *outputs;     /* (node->output_count) */
+} vt_op_args;
+
+struct vt_op {
+    const char *name;   /* ONNX op_type */
+    const char *domain; /* "" for ai.onnx, else as in the file */
+    int since, until;   /* opset versions this entry covers, inclusive; until 0: newest */
+    int min_inputs, max_inputs;   /* max -1: any number */
+    int min_outputs, max_outputs;
+    /* Sets dtype and shape of every output from the inputs. All input shapes are known (a plan is
+     * made per input shape); VT_ERR_UNSUPPORTED when a needed input is not constant. */
+    vt_status (*infer)(vt_op_args *args, vt_error *error);
+    /* The specification in plain C: outputs are allocated as inferred; every input has data. */
+    vt_status (*reference)(vt_op_args *args, vt_error *error);
+    /* Multiply-accumulates for inferred shapes; NULL: counted as 0. */
+    uint64_t (*macs)(const vt_op_args *args);
+};
+
+const vt_op *vt_op_find(const char *domain, const char *name, int opset);
+
+/* ---- onnx_import.c ---- */
+/* directory: where external data may lie; NULL refuses it. */
+vt_status vt_onnx_import(const void *bytes, size_t length, const char *directory,
+                         vt_graph *graph, struct vt_model *model, vt_error *error);
+
+/* ---- passes: passes/<name>.c; a pass works on one specialised graph (see plan.h) ---- */
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a graph and input shapes to something an executor can run, inside src/nn.
+ *
+ * specialize.c walks the graph once in order for concrete input shapes: infers every shape, folds
+ * every node whose inputs are all constant (by its reference function), and drops what the chosen
+ * outputs do not need. The result is a flat list of steps over concrete tensors. Passes (passes/)
+ * rewrite that list; memory_plan.c gives each computed value its place in one arena; an executor
+ * turns the list into a runnable.
+ *
+ * Threads: a plan belongs to one session.
+ */
+#ifndef VT_NN_PLAN_H
+#define VT_NN_PLAN_H
+
+#include "nn/graph.h"
+
+typedef struct vt_step {
+    vt_node node;       /* copy of the graph's node; passes may change op, inputs, attrs */
+    /* What was folded into this step by passes, in order after the node's own result. */
+    enum { VT_POST_NONE, VT_POST_RELU, VT_POST_CLIP } post;
+    float post_low, post_high; /* CLIP */
+} vt_step;
+
+typedef struct vt_plan_value {
+    vt_tensor tensor;   /* dtype and shape always known; data: constants only, until placed */
+    bool constant;
+    bool folded;        /* a constant this plan owns (else borrowed from the graph) */
+    int first_step, last_step; /* life of a computed value: produced, last read; -1: input */
+    size_t offset;      /* in the arena, of computed values */
+} vt_plan_value;
+
+typedef struct vt_plan {
+    const vt_graph *graph;
+    vt_arena arena;         /* ids and attributes made by passes */
+    vt_plan_value *values;  /* (value_count), indexed by the graph's vt_value_id */
+    size_t value_count;
+    vt_step *steps;
+    size_t step_count;
+    vt_value_id *outputs;   /* borrowed from the session */
+    size_t output_count;
+    size_t arena_bytes, unshared_bytes;
+} vt_plan;
+
+/* input_shapes: one per graph input. *out is the caller's. */
+vt_status vt_plan_new(const vt_graph *graph, const vt_shape *input_shapes, vt_value_id *outputs,
+                      size_t output_count, vt_plan **out, vt_error *error);
+void vt_plan_free(vt_plan *plan);
+
+/* Greedy by size over lifetimes (Pisarchyk and Lee, MLSys 2020 workshop, algorithm 3): 64-byte
+ * aligned offsets, no two live values overlap. */
+vt_status vt_memory_plan(vt_plan *plan, vt_error *error);
+
+/* Passes: each keeps the meaning of the plan exactly, up to rounding. */
+vt_status vt_pass_fold_batchnorm(vt_plan *plan, vt_error *error);  /* Conv -> BatchNormalization, and
+                                                                     Conv -> Mul/Add by channel */
+vt_status vt_pass_fuse_activation(vt_plan *plan, vt_error *error); /* Conv/Gemm/Add -> Relu/Clip */
+vt_status vt_pass_dead_code(vt_plan *plan, vt_error *error);       /* after the others */
+
+/* ---- executors ---- */
+typedef struct vt_runner vt_runner;
+struct vt_runner {
+    /* inputs bound as given; on success fills outputs with borrowed plain row-major tensors */
+    vt_status (*run)(vt_runner *runner, const vt_tensor *inputs, vt_tensor *outputs,
+                     vt_error *error);
+    void (*free)(vt_runner *runner);
+    size_t weights_bytes, activations_bytes, unshared_bytes, reorders;
+};
+/* Both take the plan (also on failure). */
+vt_status vt_reference_runner_new(vt_plan *plan, vt_runner **out, vt_error *error);
+vt_status vt_onednn_runner_new(vt_plan *plan, int threads, vt_runner **out, vt_error *error);
+
+#endif

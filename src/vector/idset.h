@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sets of 32-bit ids, compressed (roaring bitmaps, Lemire et al. 2018, over CRoaring).
+ * Threads: a set may be read from many threads, changed by one alone.
+ */
+#ifndef VT_VECTOR_IDSET_H
+#define VT_VECTOR_IDSET_H
+
+#include "base/status.h"
+
+typedef struct vt_idset vt_idset;
+
+vt_status vt_idset_new(vt_idset **out, vt_error *error);
+vt_status vt_idset_dup(const vt_idset *set, vt_idset **out, vt_error *error);
+void vt_idset_free(vt_idset *set);
+vt_status vt_idset_add(vt_idset *set, uint32_t id, vt_error *error);
+vt_status vt_idset_add_range(vt_idset *set, uint64_t begin, uint64_t end, vt_error *error); /* [begin, end) */
+void vt_idset_remove(vt_idset *set, uint32_t id);
+bool vt_idset_has(const vt_idset *set, uint32_t id);
+uint64_t vt_idset_count(const vt_idset *set);
+vt_status vt_idset_and(vt_idset *set, const vt_idset *other, vt_error *error); /* in place */
+vt_status vt_idset_or(vt_idset *set, const vt_idset *other, vt_error *error);
+vt_status vt_idset_subtract(vt_idset *set, const vt_idset *other, vt_error *error);
+
+/* Walks the ids in ascending order: `for (vt_idset_cursor c = vt_idset_begin(set); c.valid;
+ * vt_idset_next(&c)) use(c.id);`. The set must not change meanwhile. */
+typedef struct vt_idset_cursor {
+    _Alignas(8) uint8_t state[96]; /* CRoaring's iterator, opaque here */
+    uint32_t id;
+    bool valid;
+} vt_idset_cursor;
+vt_idset_cursor vt_idset_begin(const vt_idset *set);
+void vt_idset_next(vt_idset_cursor *cursor);
+
+#endif
