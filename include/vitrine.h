@@ -9,19 +9,20 @@
  *     vt_shop *shop;
  *     vt_answer *answer;
  *     vt_query query = vt_query_defaults();
- *     const char *photos[] = {"photo.jpg"};
- *     query.photos = photos;
+ *     vt_photo photo = {.path = "photo.jpg"};
+ *     query.photos = &photo;
  *     query.photo_count = 1;
- *     if (vt_shop_open("my.shop", &shop, &error) != VT_OK)
+ *     if (vt_shop_open("my.shop", VT_OPEN_READ, &shop, &error) != VT_OK)
  *         fprintf(stderr, "%s\n", error.message);
  *     vt_shop_search(shop, &query, &answer, &error);
  *     for (size_t i = 0; i < answer->count; i++)
- *         printf("%.3f %s\n", answer->results[i].similarity, answer->results[i].title);
+ *         printf("%.3f %s\n", answer->results[i].similarity, answer->results[i].product->title);
  *     vt_answer_free(answer);
  *     vt_shop_close(shop);
  *
- * Threads: one shop may be searched from many threads at once; import, remove and close need it alone.
- * Ownership: what a function hands out through a `**out` is the caller's, to be released with the
+ * Threads: one shop may be searched from many threads at once; import, remove and close need it
+ * alone. Ownership: what a function hands out through a `**out` is the caller's, to be released
+ * with the
  * `_free` or `_close` of the same noun; everything else that is returned or passed is borrowed.
  * Out-parameters are untouched when a call fails. Strings are UTF-8.
  */
@@ -37,8 +38,8 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define VT_API __attribute__((visibility("default")))
-#define VT_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define VT_API                 __attribute__((visibility("default")))
+#define VT_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define VT_API
 #define VT_PRINTF(format, first)
@@ -82,6 +83,324 @@ VT_API int vt_status_http(vt_status status);
 VT_API int vt_status_exit_code(vt_status status);
 
 VT_API const char *vt_version(void);
+
+/* Releases what an API function handed out as plain memory. NULL is fine. */
+VT_API void vt_release(void *memory);
+
+/* Log lines of the library go to this sink; without one they are dropped. Set it before other
+ * calls. level: 0 debug, 1 info, 2 warning, 3 error. */
+VT_API void vt_set_log(void (*sink)(void *context, int level, const char *line), void *context,
+                       int minimum_level);
+
+/* Called now and then by everything that takes long; total 0: not known yet. false cancels. */
+typedef bool vt_on_progress(void *context, uint64_t done, uint64_t total);
+
+/* -------------------------------------------------------------------------------- products */
+
+typedef struct vt_hash {
+    uint8_t bytes[32]; /* BLAKE2b-256 */
+} vt_hash;
+
+typedef enum vt_attribute_kind {
+    VT_ATTRIBUTE_TEXT,
+    VT_ATTRIBUTE_NUMBER,
+    VT_ATTRIBUTE_LIST
+} vt_attribute_kind;
+
+typedef struct vt_attribute {
+    const char *name;
+    vt_attribute_kind kind;
+    const char *text;         /* TEXT */
+    double number;            /* NUMBER */
+    const char *const *items; /* LIST: (item_count) texts */
+    size_t item_count;
+} vt_attribute;
+
+typedef struct vt_picture {
+    uint32_t key;       /* given by the store; 0 in what is put */
+    const char *source; /* path or address as in the feed */
+    vt_hash hash;       /* of the encoded bytes; names the thumbnail */
+    uint64_t phash;     /* perceptual hash */
+    int width, height;  /* of the full upright picture */
+    uint64_t file_bytes;
+    const float *vector; /* (dimension of the model); NULL in what is got */
+} vt_picture;
+
+typedef struct vt_product {
+    uint32_t key;   /* given by the store; 0 in what is put */
+    const char *id; /* the shop's own, unique, not empty */
+    const char *title, *description, *category, *brand, *link; /* NULL: none */
+    double price;                                              /* NAN: none */
+    const char *currency;                                      /* ISO 4217, NULL: none */
+    const vt_attribute *attributes;
+    size_t attribute_count;
+    const vt_picture *pictures; /* first: the main one */
+    size_t picture_count;
+    vt_hash content; /* of everything that was imported: equal means unchanged */
+    uint64_t change; /* change number of its last write; given by the store */
+} vt_product;
+
+/* ------------------------------------------------------------------------------------ shop */
+
+typedef struct vt_shop vt_shop;
+
+typedef struct vt_init_options {
+    const char *model;  /* "classic" or the path of an ONNX file, which is copied into the shop */
+    const char *preset; /* how pictures become its input, where the file does not say so itself:
+                           imagenet, caffe, clip, siglip, dinov2, none; NULL: the file says */
+    const char *output; /* value that is the embedding; NULL: chosen (see docs/models.md) */
+} vt_init_options;
+VT_API vt_init_options vt_init_options_defaults(void); /* classic */
+
+/* Makes a shop in `directory`, which must not hold one (VT_ERR_EXISTS). */
+VT_API vt_status vt_shop_init(const char *directory, const vt_init_options *options,
+                              vt_error *error);
+
+typedef enum vt_open_mode { VT_OPEN_READ, VT_OPEN_WRITE } vt_open_mode;
+VT_API vt_status vt_shop_open(const char *directory, vt_open_mode mode, vt_shop **out,
+                              vt_error *error);
+VT_API void vt_shop_close(vt_shop *shop); /* NULL is fine */
+
+typedef struct vt_shop_info {
+    uint64_t products, pictures, vectors, change;
+    uint64_t database_bytes;
+    const char *directory, *driver, *model, *version; /* borrowed from the shop */
+    size_t dimension;
+    char model_fingerprint[65];
+    struct vt_category_count {
+        const char *category;
+        uint64_t products;
+    } * categories; /* most first, borrowed until the shop's next call of vt_shop_info or its end */
+    size_t category_count;
+} vt_shop_info;
+VT_API vt_status vt_shop_info_of(vt_shop *shop, vt_shop_info *out, vt_error *error);
+/* The database's integrity and ours: VT_ERR_CORRUPT with the first fault. */
+VT_API vt_status vt_shop_check(vt_shop *shop, vt_error *error);
+
+/* *out: the product and everything it points to; vt_product_free. */
+VT_API vt_status vt_shop_get(vt_shop *shop, const char *product, vt_product **out, vt_error *error);
+VT_API void vt_product_free(vt_product *product);
+VT_API vt_status vt_shop_remove(vt_shop *shop, const char *product, vt_error *error);
+/* *jpeg: the thumbnail named by a picture's hash; vt_release. */
+VT_API vt_status vt_shop_thumbnail(vt_shop *shop, const vt_hash *hash, void **jpeg, size_t *length,
+                                   vt_error *error);
+
+/* ---------------------------------------------------------------------------------- import */
+
+typedef struct vt_import_options {
+    const char *images_dir;   /* NULL: where the feed lies */
+    const char *rejects_path; /* CSV of what was rejected and why; NULL: rejects.csv in the shop */
+    const char
+        *duplicates_path; /* CSV of equal and nearly equal pictures; NULL: duplicates.csv there */
+    int jobs;             /* workers; 0: chosen from the cores */
+    bool product_per_folder;     /* folders: each leaf folder is one product */
+    bool no_remote;              /* do not fetch http(s) addresses */
+    bool allow_private_hosts;    /* fetch them also from loopback and private networks */
+    vt_on_progress *on_progress; /* products; may be NULL */
+    void *context;
+} vt_import_options;
+VT_API vt_import_options vt_import_options_defaults(void);
+
+typedef struct vt_import_report {
+    uint64_t rows;                         /* products met in the feed */
+    uint64_t imported, updated, unchanged; /* imported: new ones */
+    uint64_t rejected_rows;                /* products that were not imported */
+    uint64_t rejected_pictures;            /* pictures left out, also of imported products */
+    uint64_t pictures;                     /* embedded and stored in this run */
+    uint64_t exact_duplicates, near_duplicates;
+    char first_reject[256]; /* "" when none */
+    double took_s;
+    bool cancelled;
+} vt_import_report;
+
+/* source: CSV, TSV, JSON Lines, or a folder (docs/formats/feed.md). *report is filled also when the
+ * import fails part way: everything it counts as imported is stored. */
+VT_API vt_status vt_shop_import(vt_shop *shop, const char *source, const vt_import_options *options,
+                                vt_import_report *report, vt_error *error);
+
+/* ---------------------------------------------------------------------------------- search */
+
+/* A picture from outside: a file, or bytes in memory when path is NULL. */
+typedef struct vt_photo {
+    const char *path;
+    const void *bytes;
+    size_t length;
+} vt_photo;
+
+typedef struct vt_query {
+    const vt_photo *photos; /* several: views of one thing, their vectors are averaged */
+    size_t photo_count;
+    int crop_x, crop_y, crop_width, crop_height; /* of each photo, in pixels; width 0: all of it */
+    size_t top;                                  /* products wanted, 1 to 10000 */
+    double min_similarity;                       /* cosine; below it nothing is an answer */
+} vt_query;
+VT_API vt_query vt_query_defaults(void); /* no photo, whole, 10, -1 */
+
+typedef struct vt_result {
+    const vt_product *product;
+    const vt_picture *picture; /* the one that matched best */
+    double similarity;         /* cosine, -1 to 1 */
+} vt_result;
+
+typedef struct vt_answer {
+    vt_result *results; /* best first; rank is the index + 1 */
+    size_t count;
+    const char *strategy; /* how the neighbours were found: "exact" */
+    bool complete;        /* no better product exists */
+    uint64_t searched;    /* vectors looked at */
+    double decode_ms, embed_ms, search_ms, total_ms;
+} vt_answer;
+
+VT_API vt_status vt_shop_search(vt_shop *shop, const vt_query *query, vt_answer **out,
+                                vt_error *error);
+VT_API void vt_answer_free(vt_answer *answer);
+
+/* A small JPEG of a photo, for showing; *jpeg: vt_release. */
+VT_API vt_status vt_photo_thumbnail(const vt_photo *photo, int side_px, void **jpeg, size_t *length,
+                                    vt_error *error);
+
+/* ------------------------------------------------------------------------------------ eval */
+
+enum { VT_EVAL_MAX_K = 16 };
+
+typedef struct vt_eval_options {
+    const char *images_dir;  /* NULL: where the CSV lies */
+    size_t k[VT_EVAL_MAX_K]; /* ascending */
+    size_t k_count;
+    vt_on_progress *on_progress; /* queries; may be NULL */
+    void *context;
+} vt_eval_options;
+VT_API vt_eval_options vt_eval_options_defaults(void); /* 1, 5, 10 */
+
+typedef struct vt_eval_report {
+    size_t queries;
+    size_t k[VT_EVAL_MAX_K], k_count;
+    double recall[VT_EVAL_MAX_K], precision[VT_EVAL_MAX_K], map, mrr;
+    size_t depth; /* ranks looked at for map and mrr */
+    struct vt_eval_category {
+        const char *category;
+        size_t queries;
+        double recall[VT_EVAL_MAX_K];
+    } * categories;
+    size_t category_count;
+    struct vt_eval_failure {
+        const char *photo, *reason;
+    } * failed; /* queries left out */
+    size_t failed_count;
+    double took_s;
+    const char *json; /* all of it as one document */
+} vt_eval_report;
+
+/* queries: CSV with the columns photo, product and perhaps category. Measures are defined in
+ * docs/evaluation.md. */
+VT_API vt_status vt_shop_eval(vt_shop *shop, const char *queries, const vt_eval_options *options,
+                              vt_eval_report **out, vt_error *error);
+VT_API void vt_eval_report_free(vt_eval_report *report);
+
+/* ------------------------------------------------------------------- encoders and networks */
+
+typedef struct vt_embed_result {
+    float *vectors; /* (count, dimension); row i is zero when photo i failed */
+    size_t count, dimension;
+    struct vt_embed_failure {
+        size_t index;
+        char *reason;
+    } * failed;
+    size_t failed_count;
+} vt_embed_result;
+/* source: a shop's directory, "classic", or an ONNX file (with `preset` and `output` as in
+ * vt_init_options, else NULL). */
+VT_API vt_status vt_embed_photos(const char *source, const char *preset, const char *output,
+                                 const vt_photo *photos, size_t count, vt_embed_result **out,
+                                 vt_error *error);
+VT_API void vt_embed_result_free(vt_embed_result *result);
+/* Writes them as NumPy f32 array (count, dimension). */
+VT_API vt_status vt_embed_result_save(const vt_embed_result *result, const char *path,
+                                      vt_error *error);
+
+typedef struct vt_onnx_value {
+    const char *name, *type;
+    char shape[128]; /* "1x3x224x224", ? where it depends on the input */
+} vt_onnx_value;
+typedef struct vt_onnx_node {
+    const char *op_type, *name, *output;
+    char shape[128]; /* of the first output */
+    uint64_t macs;
+} vt_onnx_node;
+typedef struct vt_onnx_info {
+    const char *producer, *graph;
+    int64_t ir_version, opset;
+    uint64_t parameters, parameter_bytes, macs;
+    vt_onnx_value *inputs, *outputs;
+    size_t input_count, output_count;
+    vt_onnx_node *nodes;
+    size_t node_count;
+    const char *feature_output; /* what would serve as the embedding; NULL: the first output */
+    const char *contract;       /* pixel contract as JSON; NULL: none in the file */
+    bool has_golden;
+} vt_onnx_info;
+VT_API vt_status vt_onnx_info_of(const char *path, vt_onnx_info **out, vt_error *error);
+VT_API void vt_onnx_info_free(vt_onnx_info *info);
+
+typedef struct vt_onnx_check_report {
+    bool has_contract, has_golden;
+    double golden_similarity;    /* cosine with the stored vector; NAN without one */
+    double reference_similarity; /* cosine between the two executors */
+    size_t dimension;
+} vt_onnx_check_report;
+/* Loads the file as an encoder and holds it to its golden picture and to the reference executor. */
+VT_API vt_status vt_onnx_check(const char *path, const char *preset, const char *output,
+                               vt_onnx_check_report *report, vt_error *error);
+
+typedef enum vt_onnx_executor { VT_ONNX_ONEDNN, VT_ONNX_REFERENCE } vt_onnx_executor;
+typedef struct vt_onnx_run_options {
+    const char *const *inputs; /* .pb (TensorProto) or .npy files, one per input, in order */
+    size_t input_count;
+    const char *const *outputs; /* value names; none: the graph's outputs */
+    size_t output_count;
+    const char *directory; /* receives output_<i>.npy */
+    vt_onnx_executor executor;
+    void (*on_output)(void *context, const char *name, const char *shape, const char *path);
+    void *context;
+} vt_onnx_run_options;
+VT_API vt_status vt_onnx_run(const char *path, const vt_onnx_run_options *options, vt_error *error);
+
+typedef struct vt_onnx_case {
+    const char *name;
+    vt_status status;   /* VT_OK passed, VT_ERR_UNSUPPORTED skipped, otherwise failed */
+    const char *reason; /* "" when passed */
+} vt_onnx_case;
+typedef struct vt_onnx_totals {
+    size_t passed, failed, unsupported;
+} vt_onnx_totals;
+/* Runs one case folder of the ONNX backend test suite (model.onnx and test_data_set_*), or every
+ * one below `directory`. Tolerances are the suite's own: rtol 1e-3, atol 1e-7. */
+VT_API vt_status vt_onnx_test(const char *directory, vt_onnx_executor executor,
+                              void (*on_case)(void *context, const vt_onnx_case *one),
+                              void *context, vt_onnx_totals *totals, vt_error *error);
+
+/* ---------------------------------------------------------------------------------- sample */
+
+typedef struct vt_sample_options {
+    size_t products;
+    int studio_views; /* per product, on white */
+    int photo_views;  /* per product, "customer photos" */
+    uint64_t seed;
+    int size_px;                 /* side of the studio pictures; photos vary around it */
+    int threads;                 /* 0: all cores */
+    vt_on_progress *on_progress; /* pictures; may be NULL */
+    void *context;
+} vt_sample_options;
+VT_API vt_sample_options vt_sample_defaults(void); /* 160 products, 2, 3, seed 1, 320 px */
+
+typedef struct vt_sample_report {
+    size_t products, families, pictures;
+} vt_sample_report;
+
+/* Renders a catalogue that belongs to nobody, with queries.csv to measure on. VT_ERR_EXISTS when
+ * `directory` already holds one. */
+VT_API vt_status vt_sample_make(const char *directory, const vt_sample_options *options,
+                                vt_sample_report *report, vt_error *error);
 
 #ifdef __cplusplus
 }

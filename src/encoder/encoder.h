@@ -13,8 +13,8 @@
  *     vt_batcher_embed(batcher, &image, 1, vector, error);     // (info.dim), from any thread
  *
  * Threads: an encoder is read-only once open. vt_batcher_embed may be called from any number of
- * threads: each prepares its own pixels, and the waiting tensors are run together in batches, so that
- * decoding in some threads overlaps the network in others.
+ * threads: each prepares its own pixels, and the waiting tensors are run together in batches, so
+ * that decoding in some threads overlaps the network in others.
  */
 #ifndef VT_ENCODER_ENCODER_H
 #define VT_ENCODER_ENCODER_H
@@ -50,14 +50,29 @@ vt_status vt_encoder_open(const char *source, const vt_encoder_options *options,
 void vt_encoder_free(vt_encoder *encoder);
 
 typedef struct vt_encoder_info {
-    const char *name;     /* "classic" or the file's base name; borrowed */
+    const char *name; /* "classic" or the file's base name; borrowed */
     size_t dim;
-    vt_hash fingerprint;  /* of file content and contract: vectors are comparable only within one */
+    vt_hash fingerprint; /* of file content and contract: vectors are comparable only within one */
     const vt_contract *contract; /* borrowed; NULL for classic */
     int fit_width, fit_height;   /* what decoding must keep, for vt_decode_options */
     bool golden_checked;
 } vt_encoder_info;
 vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder);
+
+/* golden.c: the model file with the contract and a golden picture with the vector that this encoder
+ * gives it, in its metadata: what a shop keeps. Appends to `file`. Not for classic (VT_ERR_USAGE).
+ */
+vt_status vt_encoder_pack(const vt_encoder *encoder, vt_buf *file, vt_error *error);
+
+typedef struct vt_encoder_check {
+    bool has_golden;
+    double golden_similarity;    /* cosine with the stored golden vector, oneDNN executor */
+    double reference_similarity; /* cosine of the two executors' vectors of one picture */
+} vt_encoder_check;
+/* golden.c: for `model check`: runs the golden picture (or one of ours where the file has none) on
+ * both executors. VT_ERR_MISMATCH when a similarity is below 0.999. */
+vt_status vt_encoder_check_golden(const vt_encoder *encoder, vt_encoder_check *out,
+                                  vt_error *error);
 
 /* ---- contract.c ---- */
 vt_status vt_contract_preset(const char *name, vt_contract *out, vt_error *error);
@@ -69,19 +84,20 @@ typedef struct vt_batcher vt_batcher;
 typedef struct vt_batcher_options {
     int runners;       /* threads that run the network, each on one core; 0: one per core */
     int maximum_batch; /* pictures run together */
-    bool latency;      /* instead: one runner that spreads each run over all cores (single queries) */
+    bool latency; /* instead: one runner that spreads each run over all cores (single queries) */
 } vt_batcher_options;
 vt_batcher_options vt_batcher_options_defaults(void); /* 0, 8, false */
 vt_status vt_batcher_new(const vt_encoder *encoder, const vt_batcher_options *options,
                          vt_batcher **out, vt_error *error);
 void vt_batcher_free(vt_batcher *batcher); /* nobody may be inside vt_batcher_embed */
 /* images: (count); out: (count, dim), each of length 1 (when the contract normalises). Blocks until
- * done. A vector that is zero or not finite is VT_ERR_MISMATCH: such a picture cannot be searched. */
+ * done. A vector that is zero or not finite is VT_ERR_MISMATCH: such a picture cannot be searched.
+ */
 vt_status vt_batcher_embed(vt_batcher *batcher, const vt_image *images, size_t count, float *out,
                            vt_error *error);
 
 /* ---- classic.c ---- */
-enum { VT_CLASSIC_VERSION = 1 };
+enum { VT_CLASSIC_VERSION = 1, VT_CLASSIC_SIDE_PX = 128 };
 size_t vt_classic_dim(void);
 vt_status vt_classic_embed(const vt_image *image, float *out, vt_error *error);
 

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside src/cli: what the commands share. main.c holds the table of commands; each command is one
+ * file with one function, which gets the arguments after its name and returns the exit code.
+ *
+ * Threads: the program's commands run in the main thread.
+ */
+#ifndef VT_CLI_CLI_H
+#define VT_CLI_CLI_H
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "base/progress.h"
+#include "vitrine.h"
+
+/* ---- options.c ---- */
+
+typedef enum vt_cli_kind {
+    VT_CLI_FLAG,   /* bool *target */
+    VT_CLI_TEXT,   /* const char **target, borrowed from argv */
+    VT_CLI_LIST,   /* vt_cli_list *target: the option may be repeated */
+    VT_CLI_INT,    /* int64_t *target, low..high */
+    VT_CLI_NUMBER, /* double *target, low..high */
+} vt_cli_kind;
+
+enum { VT_CLI_LIST_CAPACITY = 64 };
+typedef struct vt_cli_list {
+    const char *items[VT_CLI_LIST_CAPACITY];
+    size_t count;
+} vt_cli_list;
+
+typedef struct vt_cli_option {
+    const char *name;  /* without dashes */
+    const char *value; /* what stands for the value in the help, NULL for flags */
+    vt_cli_kind kind;
+    void *target;
+    const char *help;
+    double low, high;
+} vt_cli_option;
+
+#define VT_CLI_FLAG_OPTION(name, target, help)                                                     \
+    {                                                                                              \
+        name, NULL, VT_CLI_FLAG, target, help, 0, 0                                                \
+    }
+#define VT_CLI_TEXT_OPTION(name, value, target, help)                                              \
+    {                                                                                              \
+        name, value, VT_CLI_TEXT, target, help, 0, 0                                               \
+    }
+#define VT_CLI_LIST_OPTION(name, value, target, help)                                              \
+    {                                                                                              \
+        name, value, VT_CLI_LIST, target, help, 0, 0                                               \
+    }
+
+typedef struct vt_cli_usage {
+    const char *command;              /* "search", "model info" */
+    const char *arguments;            /* "SHOP PHOTO..." */
+    const char *purpose;              /* a sentence or two */
+    const char *example;              /* NULL: none */
+    int min_arguments, max_arguments; /* -1: any number */
+} vt_cli_usage;
+
+/* Parses options (anywhere among the arguments). On return argv[0..*count) are the plain arguments.
+ * VT_CLI_GO: run the command. Otherwise help or an error was printed and the value is the exit
+ * code. `json` is added to every command's options when not NULL. */
+enum { VT_CLI_GO = -1 };
+int vt_cli_parse(const vt_cli_usage *usage, const vt_cli_option *options, size_t option_count,
+                 int argc, char **argv, char ***arguments, int *count);
+
+/* ---- report.c ---- */
+
+/* Prints the failure (to standard error, or as one JSON document) and returns the exit code. */
+int vt_cli_fail(const char *command, bool json, vt_status status, const vt_error *error);
+/* Prints a finished JSON document (with line end) and frees the buffer. Returns the exit code. */
+int vt_cli_print_json(const char *command, vt_buf *document);
+/* Members of a product in an open object: id, title ... attributes, pictures. */
+void vt_cli_put_product(vt_json_writer *writer, const vt_product *product);
+void vt_cli_put_attributes(vt_json_writer *writer, const vt_product *product);
+/* "12.90 EUR"; "" without a price. */
+void vt_cli_price(const vt_product *product, char *out, size_t capacity);
+/* The text, or what stands for one that is missing. */
+const char *vt_cli_or(const char *text, const char *fallback);
+enum { VT_CLI_DOCUMENT_BYTES = 1 << 30 };
+
+/* ---- interrupt.c ---- */
+
+/* From here on Ctrl-C and SIGTERM ask for an orderly end instead of ending the program at once; a
+ * second one ends it. */
+void vt_cli_catch_interrupt(void);
+bool vt_cli_interrupted(void);
+/* A vt_on_progress for a vt_progress_bar (context) that also ends on interruption. */
+bool vt_cli_on_progress(void *bar, uint64_t done, uint64_t total);
+
+/* ---- search_html.c ---- */
+vt_status vt_cli_write_html(vt_shop *shop, const vt_query *query, const vt_answer *answer,
+                            const char *path, vt_error *error);
+
+/* ---- commands ---- */
+int vt_cli_init(int argc, char **argv);
+int vt_cli_import(int argc, char **argv);
+int vt_cli_search(int argc, char **argv);
+int vt_cli_eval(int argc, char **argv);
+int vt_cli_embed(int argc, char **argv);
+int vt_cli_info(int argc, char **argv);
+int vt_cli_show(int argc, char **argv);
+int vt_cli_remove(int argc, char **argv);
+int vt_cli_model_info(int argc, char **argv);
+int vt_cli_model_check(int argc, char **argv);
+int vt_cli_model_run(int argc, char **argv);
+int vt_cli_model_test(int argc, char **argv);
+int vt_cli_sample(int argc, char **argv);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vitrine eval */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { FAILURES_SHOWN = 5 };
+
+static bool parse_k(const char *text, vt_eval_options *how)
+{
+    how->k_count = 0;
+    for (;;) {
+        char part[16];
+        size_t length = strcspn(text, ",");
+        int64_t value;
+        if (length >= sizeof(part) || how->k_count == VT_EVAL_MAX_K)
+            return false;
+        memcpy(part, text, length);
+        part[length] = '\0';
+        if (!vt_parse_int(part, 1, 10000, &value))
+            return false;
+        if (how->k_count > 0 && how->k[how->k_count - 1] >= (size_t)value)
+            return false;
+        how->k[how->k_count++] = (size_t)value;
+        if (text[length] == '\0')
+            return true;
+        text += length + 1;
+    }
+}
+
+static void print_text(const vt_eval_report *report)
+{
+    printf("%zu queries in %.1f s\n\n%-28s", report->queries, report->took_s, "");
+    for (size_t i = 0; i < report->k_count; i++)
+        printf("  %8s%-3zu", "@", report->k[i]);
+    printf("\n%-28s", "recall");
+    for (size_t i = 0; i < report->k_count; i++)
+        printf("  %8.3f   ", report->recall[i]);
+    printf("\n%-28s", "precision");
+    for (size_t i = 0; i < report->k_count; i++)
+        printf("  %8.3f   ", report->precision[i]);
+    printf("\n\nmean average precision %.3f, mean reciprocal rank %.3f (first %zu ranks)\n",
+           report->map, report->mrr, report->depth);
+    if (report->category_count > 1)
+        printf("\nrecall by category\n");
+    for (size_t c = 0; report->category_count > 1 && c < report->category_count; c++) {
+        printf("%-22.22s %5zu", report->categories[c].category, report->categories[c].queries);
+        for (size_t i = 0; i < report->k_count; i++)
+            printf("  %8.3f   ", report->categories[c].recall[i]);
+        printf("\n");
+    }
+    for (size_t i = 0; i < report->failed_count && i < FAILURES_SHOWN; i++)
+        printf("%sleft out: %s: %s\n", i == 0 ? "\n" : "", report->failed[i].photo,
+               report->failed[i].reason);
+    if (report->failed_count > FAILURES_SHOWN)
+        printf("and %zu more (--json lists all)\n", report->failed_count - FAILURES_SHOWN);
+}
+
+static int run(const char *directory, const char *queries, vt_eval_options *how, bool json)
+{
+    vt_error error;
+    vt_shop *shop = NULL;
+    vt_eval_report *report = NULL;
+    vt_progress_bar bar;
+    vt_progress_bar_init(&bar, stderr, "eval", "queries");
+    how->on_progress = vt_cli_on_progress;
+    how->context = &bar;
+    vt_status status = vt_shop_open(directory, VT_OPEN_READ, &shop, &error);
+    if (status == VT_OK)
+        status = vt_shop_eval(shop, queries, how, &report, &error);
+    vt_progress_bar_finish(&bar);
+    int code = 0;
+    if (status != VT_OK)
+        code = vt_cli_fail("eval", json, status, &error);
+    else if (json)
+        printf("%s\n", report->json);
+    else
+        print_text(report);
+    vt_eval_report_free(report);
+    vt_shop_close(shop);
+    return code;
+}
+
+int vt_cli_eval(int argc, char **argv)
+{
+    vt_eval_options how = vt_eval_options_defaults();
+    const char *k = NULL;
+    bool json = false;
+    const vt_cli_option options[] = {
+        VT_CLI_TEXT_OPTION("images", "DIR", &how.images_dir,
+                           "where relative photo paths start (default: beside the CSV)"),
+        VT_CLI_TEXT_OPTION("k", "1,5,10", &k, "ranks to measure at, ascending"),
+        VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
+    };
+    const vt_cli_usage usage = {
+        "eval",
+        "SHOP QUERIES.csv",
+        "Searches with every photo of the CSV (columns photo, product and perhaps category) and\n"
+        "measures how often and how high the right product is found.",
+        "  vitrine eval my.shop queries.csv --k 1,5,10",
+        2,
+        2};
+    char **arguments;
+    int count;
+    int code = vt_cli_parse(&usage, options, sizeof(options) / sizeof(options[0]), argc, argv,
+                            &arguments, &count);
+    if (code != VT_CLI_GO)
+        return code;
+    vt_error error;
+    if (k != NULL && !parse_k(k, &how)) {
+        snprintf(error.message, sizeof(error.message),
+                 "--k %.64s: ascending whole numbers such as 1,5,10 are needed", k);
+        return vt_cli_fail("eval", json, VT_ERR_USAGE, &error);
+    }
+    vt_cli_catch_interrupt();
+    return run(arguments[0], arguments[1], &how, json);
+}

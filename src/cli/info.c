@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vitrine info */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+enum { CATEGORIES_SHOWN = 12, BAR_WIDTH = 30 };
+
+static int print_json(const vt_shop_info *info)
+{
+    vt_buf document;
+    vt_json_writer writer;
+    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
+    vt_json_begin(&writer, &document, true);
+    vt_json_open_object(&writer, NULL);
+    vt_json_put_text(&writer, "shop", info->directory);
+    vt_json_put_int(&writer, "products", (int64_t)info->products);
+    vt_json_put_int(&writer, "pictures", (int64_t)info->pictures);
+    vt_json_put_int(&writer, "vectors", (int64_t)info->vectors);
+    vt_json_put_int(&writer, "change", (int64_t)info->change);
+    vt_json_put_text(&writer, "store", info->driver);
+    vt_json_put_int(&writer, "database_bytes", (int64_t)info->database_bytes);
+    vt_json_open_object(&writer, "model");
+    vt_json_put_text(&writer, "name", info->model);
+    vt_json_put_int(&writer, "dimension", (int64_t)info->dimension);
+    vt_json_put_text(&writer, "fingerprint", info->model_fingerprint);
+    vt_json_close(&writer);
+    vt_json_open_array(&writer, "categories");
+    for (size_t i = 0; i < info->category_count; i++) {
+        vt_json_open_object(&writer, NULL);
+        vt_json_put_text(&writer, "category", info->categories[i].category);
+        vt_json_put_int(&writer, "products", (int64_t)info->categories[i].products);
+        vt_json_close(&writer);
+    }
+    vt_json_close(&writer);
+    vt_json_put_text(&writer, "version", info->version);
+    vt_json_close(&writer);
+    return vt_cli_print_json("info", &document);
+}
+
+static void print_text(const vt_shop_info *info)
+{
+    printf("shop      %s\nproducts  %llu\npictures  %llu\nencoder   %s, %zu numbers per picture\n"
+           "store     %s, %.1f MB, change %llu\n",
+           info->directory, (unsigned long long)info->products, (unsigned long long)info->pictures,
+           info->model, info->dimension, info->driver, (double)info->database_bytes / 1e6,
+           (unsigned long long)info->change);
+    if (info->vectors < info->pictures)
+        printf("          %llu pictures have no vector of this encoder: import again\n",
+               (unsigned long long)(info->pictures - info->vectors));
+    if (info->category_count > 0)
+        printf("\n");
+    for (size_t i = 0; i < info->category_count && i < CATEGORIES_SHOWN; i++) {
+        double share = (double)info->categories[i].products / (double)info->categories[0].products;
+        printf("%7llu  ", (unsigned long long)info->categories[i].products);
+        for (int c = 0; c < BAR_WIDTH; c++)
+            putchar(c < (int)(share * BAR_WIDTH + 0.5) ? '#' : ' ');
+        printf("  %s\n", vt_cli_or(info->categories[i].category, "(no category)"));
+    }
+    if (info->category_count > CATEGORIES_SHOWN)
+        printf("         and %zu more categories\n", info->category_count - CATEGORIES_SHOWN);
+}
+
+int vt_cli_info(int argc, char **argv)
+{
+    bool json = false, check = false;
+    const vt_cli_option options[] = {
+        VT_CLI_FLAG_OPTION("check", &check, "also check the whole database for damage"),
+        VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
+    };
+    const vt_cli_usage usage = {"info", "SHOP", "Says what a shop holds.", NULL, 1, 1};
+    char **arguments;
+    int count;
+    int code = vt_cli_parse(&usage, options, sizeof(options) / sizeof(options[0]), argc, argv,
+                            &arguments, &count);
+    if (code != VT_CLI_GO)
+        return code;
+    vt_error error;
+    vt_shop *shop = NULL;
+    vt_shop_info info;
+    vt_status status = vt_shop_open(arguments[0], VT_OPEN_READ, &shop, &error);
+    if (status == VT_OK && check)
+        status = vt_shop_check(shop, &error);
+    if (status == VT_OK)
+        status = vt_shop_info_of(shop, &info, &error);
+    if (status != VT_OK)
+        code = vt_cli_fail("info", json, status, &error);
+    else if (json)
+        code = print_json(&info);
+    else
+        print_text(&info);
+    if (status == VT_OK && check && !json)
+        printf("\nthe database is sound\n");
+    vt_shop_close(shop);
+    return code == VT_CLI_GO ? 0 : code;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vitrine model run */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+typedef struct run_report {
+    bool json;
+    vt_json_writer writer;
+} run_report;
+
+static void on_output(void *context, const char *name, const char *shape, const char *path)
+{
+    run_report *report = context;
+    if (!report->json) {
+        printf("%s  %s  %s\n", name, shape, path);
+        return;
+    }
+    vt_json_open_object(&report->writer, NULL);
+    vt_json_put_text(&report->writer, "name", name);
+    vt_json_put_text(&report->writer, "shape", shape);
+    vt_json_put_text(&report->writer, "file", path);
+    vt_json_close(&report->writer);
+}
+
+static int run(const char *model, vt_onnx_run_options *how, bool json)
+{
+    vt_error error;
+    vt_buf document;
+    run_report report = {.json = json};
+    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
+    vt_json_begin(&report.writer, &document, true);
+    vt_json_open_object(&report.writer, NULL);
+    vt_json_open_array(&report.writer, "outputs");
+    how->on_output = on_output;
+    how->context = &report;
+    vt_status status = vt_onnx_run(model, how, &error);
+    vt_json_close(&report.writer);
+    vt_json_close(&report.writer);
+    if (status == VT_OK && json)
+        return vt_cli_print_json("model run", &document);
+    vt_buf_deinit(&document);
+    return status == VT_OK ? 0 : vt_cli_fail("model run", json, status, &error);
+}
+
+int vt_cli_model_run(int argc, char **argv)
+{
+    bool json = false, reference = false;
+    const char *out = NULL;
+    vt_cli_list inputs = {0}, outputs = {0};
+    const vt_cli_option options[] = {
+        VT_CLI_LIST_OPTION("in", "FILE", &inputs,
+                           "an input as .pb or .npy file, in the network's order (needed)"),
+        VT_CLI_TEXT_OPTION("out", "DIR", &out, "where output_<n>.npy go (needed)"),
+        VT_CLI_LIST_OPTION("output", "TENSOR", &outputs,
+                           "compute this value instead of the network's outputs"),
+        VT_CLI_FLAG_OPTION("reference", &reference, "use the slow reference executor"),
+        VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
+    };
+    const vt_cli_usage usage = {
+        "model run",
+        "FILE --in X.npy ... --out DIR",
+        "Runs any ONNX network on tensors from files and writes its outputs as NumPy arrays.",
+        "  vitrine model run squeezenet.onnx --in fish.npy --out result",
+        1,
+        64};
+    char **arguments;
+    int count;
+    int code = vt_cli_parse(&usage, options, sizeof(options) / sizeof(options[0]), argc, argv,
+                            &arguments, &count);
+    if (code != VT_CLI_GO)
+        return code;
+    vt_error error = {VT_ERR_USAGE, "--in and --out are needed"};
+    if ((inputs.count == 0 && count == 1) || out == NULL)
+        return vt_cli_fail("model run", json, VT_ERR_USAGE, &error);
+    /* `--in a.npy b.npy`: what follows the model is more inputs. */
+    for (int i = 1; i < count && inputs.count < VT_CLI_LIST_CAPACITY; i++)
+        inputs.items[inputs.count++] = arguments[i];
+    vt_onnx_run_options how = {.inputs = inputs.items,
+                               .input_count = inputs.count,
+                               .outputs = outputs.items,
+                               .output_count = outputs.count,
+                               .directory = out,
+                               .executor = reference ? VT_ONNX_REFERENCE : VT_ONNX_ONEDNN};
+    return run(arguments[0], &how, json);
+}

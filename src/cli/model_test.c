@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vitrine model test */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+typedef struct test_report {
+    bool json;
+    vt_json_writer writer;
+} test_report;
+
+static const char *verdict(vt_status status)
+{
+    if (status == VT_OK)
+        return "passed";
+    return status == VT_ERR_UNSUPPORTED ? "unsupported" : "failed";
+}
+
+static void on_case(void *context, const vt_onnx_case *one)
+{
+    test_report *report = context;
+    if (!report->json) {
+        printf("%-11s %s%s%s\n", verdict(one->status), one->name,
+               one->reason[0] != '\0' ? ": " : "", one->reason);
+        return;
+    }
+    vt_json_open_object(&report->writer, NULL);
+    vt_json_put_text(&report->writer, "case", one->name);
+    vt_json_put_text(&report->writer, "verdict", verdict(one->status));
+    if (one->reason[0] != '\0')
+        vt_json_put_text(&report->writer, "reason", one->reason);
+    vt_json_close(&report->writer);
+}
+
+static vt_status run_all(char **directories, int count, bool reference, test_report *report,
+                         vt_onnx_totals *sum, vt_error *error)
+{
+    vt_status status = VT_OK;
+    for (int i = 0; status == VT_OK && i < count; i++) {
+        vt_onnx_totals totals = {0};
+        status = vt_onnx_test(directories[i], reference ? VT_ONNX_REFERENCE : VT_ONNX_ONEDNN,
+                              on_case, report, &totals, error);
+        sum->passed += totals.passed;
+        sum->failed += totals.failed;
+        sum->unsupported += totals.unsupported;
+    }
+    return status;
+}
+
+int vt_cli_model_test(int argc, char **argv)
+{
+    bool json = false, reference = false;
+    const vt_cli_option options[] = {
+        VT_CLI_FLAG_OPTION("reference", &reference, "use the slow reference executor"),
+        VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
+    };
+    const vt_cli_usage usage = {
+        "model test",
+        "DIR...",
+        "Runs cases of the ONNX backend test suite (folders with model.onnx and test_data_set_*),\n"
+        "all that lie below each DIR. Exit code 0 when none failed and none was unsupported.",
+        NULL,
+        1,
+        -1};
+    char **arguments;
+    int count;
+    int code = vt_cli_parse(&usage, options, sizeof(options) / sizeof(options[0]), argc, argv,
+                            &arguments, &count);
+    if (code != VT_CLI_GO)
+        return code;
+    vt_error error;
+    vt_buf document;
+    vt_onnx_totals sum = {0};
+    test_report report = {.json = json};
+    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
+    vt_json_begin(&report.writer, &document, true);
+    vt_json_open_object(&report.writer, NULL);
+    vt_json_open_array(&report.writer, "cases");
+    vt_status status = run_all(arguments, count, reference, &report, &sum, &error);
+    vt_json_close(&report.writer);
+    vt_json_put_int(&report.writer, "passed", (int64_t)sum.passed);
+    vt_json_put_int(&report.writer, "failed", (int64_t)sum.failed);
+    vt_json_put_int(&report.writer, "unsupported", (int64_t)sum.unsupported);
+    vt_json_close(&report.writer);
+    if (status == VT_OK && json)
+        vt_cli_print_json("model test", &document);
+    else if (status == VT_OK)
+        printf("%zu passed, %zu failed, %zu unsupported\n", sum.passed, sum.failed,
+               sum.unsupported);
+    vt_buf_deinit(&document);
+    if (status != VT_OK)
+        return vt_cli_fail("model test", json, status, &error);
+    return sum.failed + sum.unsupported == 0 ? 0 : vt_status_exit_code(VT_ERR_MISMATCH);
+}

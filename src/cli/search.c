@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vitrine search */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAXIMUM_PHOTOS = 64, BAR_WIDTH = 20 };
+
+static int print_json(const vt_answer *answer)
+{
+    vt_buf document;
+    vt_json_writer writer;
+    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
+    vt_json_begin(&writer, &document, true);
+    vt_json_open_object(&writer, NULL);
+    vt_json_open_array(&writer, "results");
+    for (size_t i = 0; i < answer->count; i++) {
+        const vt_result *result = &answer->results[i];
+        const vt_product *product = result->product;
+        vt_json_open_object(&writer, NULL);
+        vt_json_put_int(&writer, "rank", (int64_t)i + 1);
+        vt_json_put_text(&writer, "product", product->id);
+        vt_json_put_text(&writer, "title", product->title);
+        vt_json_put_number(&writer, "similarity", result->similarity, 4);
+        vt_json_put_text(&writer, "image", result->picture->source);
+        vt_json_put_text(&writer, "category", product->category);
+        vt_json_put_text(&writer, "brand", product->brand);
+        vt_json_put_number(&writer, "price", product->price, -1);
+        vt_json_put_text(&writer, "currency", product->currency);
+        vt_cli_put_attributes(&writer, product);
+        vt_json_close(&writer);
+    }
+    vt_json_close(&writer);
+    vt_json_put_text(&writer, "strategy", answer->strategy);
+    vt_json_put_bool(&writer, "complete", answer->complete);
+    vt_json_put_int(&writer, "searched", (int64_t)answer->searched);
+    vt_json_open_object(&writer, "took_ms");
+    vt_json_put_number(&writer, "decode", answer->decode_ms, 3);
+    vt_json_put_number(&writer, "embed", answer->embed_ms, 3);
+    vt_json_put_number(&writer, "search", answer->search_ms, 3);
+    vt_json_put_number(&writer, "total", answer->total_ms, 3);
+    vt_json_close(&writer);
+    vt_json_close(&writer);
+    return vt_cli_print_json("search", &document);
+}
+
+static void print_text(const vt_answer *answer)
+{
+    for (size_t i = 0; i < answer->count; i++) {
+        const vt_result *result = &answer->results[i];
+        const vt_product *product = result->product;
+        char bar[BAR_WIDTH + 1], price[64];
+        int filled = (int)(result->similarity * BAR_WIDTH + 0.5);
+        for (int c = 0; c < BAR_WIDTH; c++)
+            bar[c] = c < filled ? '#' : '.';
+        bar[BAR_WIDTH] = '\0';
+        vt_cli_price(product, price, sizeof(price));
+        printf("%3zu  %.3f %s  %s  %s", i + 1, result->similarity, bar, product->id,
+               vt_cli_or(product->title, ""));
+        if (product->category != NULL)
+            printf("  [%s]", product->category);
+        printf("%s%s\n", price[0] != '\0' ? "  " : "", price);
+    }
+    if (answer->count == 0)
+        printf("nothing in this shop is similar enough\n");
+    printf("%llu pictures compared (%s%s) in %.0f ms: decode %.0f, embed %.0f, search %.1f\n",
+           (unsigned long long)answer->searched, answer->strategy,
+           answer->complete ? ", complete" : "", answer->total_ms, answer->decode_ms,
+           answer->embed_ms, answer->search_ms);
+}
+
+static bool parse_crop(const char *text, vt_query *query)
+{
+    int *const parts[] = {&query->crop_x, &query->crop_y, &query->crop_width, &query->crop_height};
+    for (int i = 0; i < 4; i++) {
+        char part[16];
+        size_t length = strcspn(text, ",");
+        int64_t value;
+        bool last = i == 3;
+        if (length >= sizeof(part) || (text[length] == '\0') != last)
+            return false;
+        memcpy(part, text, length);
+        part[length] = '\0';
+        if (!vt_parse_int(part, i < 2 ? 0 : 1, 1 << 20, &value))
+            return false;
+        *parts[i] = (int)value;
+        text += length + 1;
+    }
+    return true;
+}
+
+static int run(const char *directory, const vt_query *query, const char *html, bool json)
+{
+    vt_error error;
+    vt_shop *shop = NULL;
+    vt_answer *answer = NULL;
+    vt_status status = vt_shop_open(directory, VT_OPEN_READ, &shop, &error);
+    if (status == VT_OK)
+        status = vt_shop_search(shop, query, &answer, &error);
+    if (status == VT_OK && html != NULL)
+        status = vt_cli_write_html(shop, query, answer, html, &error);
+    int code = 0;
+    if (status != VT_OK)
+        code = vt_cli_fail("search", json, status, &error);
+    else if (json)
+        code = print_json(answer);
+    else
+        print_text(answer);
+    if (code == 0 && html != NULL && !json)
+        printf("page: %s\n", html);
+    vt_answer_free(answer);
+    vt_shop_close(shop);
+    return code;
+}
+
+int vt_cli_search(int argc, char **argv)
+{
+    vt_query query = vt_query_defaults();
+    int64_t top = (int64_t)query.top;
+    const char *crop = NULL, *html = NULL;
+    bool json = false;
+    const vt_cli_option options[] = {
+        {"top", "K", VT_CLI_INT, &top, "products wanted (default 10)", 1, 10000},
+        {"min-similarity", "S", VT_CLI_NUMBER, &query.min_similarity,
+         "leave out products below this cosine (-1 to 1)", -1, 1},
+        VT_CLI_TEXT_OPTION("crop", "X,Y,W,H", &crop,
+                           "look only at this part of the photo, in pixels"),
+        VT_CLI_TEXT_OPTION("html", "FILE", &html, "write a self-contained page with the pictures"),
+        VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
+    };
+    const vt_cli_usage usage = {
+        "search",
+        "SHOP PHOTO...",
+        "Finds the products that look like the photo, best first. Several photos are taken as\n"
+        "views of one and the same thing.",
+        "  vitrine search my.shop photo.jpg --top 5 --html found.html",
+        2,
+        1 + MAXIMUM_PHOTOS};
+    char **arguments;
+    int count;
+    int code = vt_cli_parse(&usage, options, sizeof(options) / sizeof(options[0]), argc, argv,
+                            &arguments, &count);
+    if (code != VT_CLI_GO)
+        return code;
+    vt_error error;
+    if (crop != NULL && !parse_crop(crop, &query)) {
+        snprintf(error.message, sizeof(error.message),
+                 "--crop %.64s: four whole numbers X,Y,W,H are needed", crop);
+        return vt_cli_fail("search", json, VT_ERR_USAGE, &error);
+    }
+    vt_photo photos[MAXIMUM_PHOTOS] = {0};
+    for (int i = 1; i < count; i++)
+        photos[i - 1].path = arguments[i];
+    query.photos = photos;
+    query.photo_count = (size_t)count - 1;
+    query.top = (size_t)top;
+    return run(arguments[0], &query, html, json);
+}

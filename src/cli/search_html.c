@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * search --html: one self-contained page, pictures inside, that works from a file without a
+ * network. Everything that comes from the catalogue is escaped.
+ */
+#include "base/file.h"
+#include "cli/cli.h"
+
+enum { QUERY_SIDE_PX = 512 };
+
+static const char page_head[] =
+    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+    "style-src 'unsafe-inline'\">\n"
+    "<title>vitrine - found products</title>\n<style>\n"
+    ":root{color-scheme:light dark;--ink:#1d1d24;--soft:#62626e;--page:#f6f5f2;--card:#fff;"
+    "--line:#e4e2dc;--accent:#b4552d}\n"
+    "@media (prefers-color-scheme:dark){:root{--ink:#eceaf0;--soft:#a5a3ae;--page:#17161b;"
+    "--card:#211f27;--line:#34323c;--accent:#e58a5f}}\n"
+    "*{box-sizing:border-box}body{margin:0;font:16px/1.45 system-ui,sans-serif;color:var(--ink);"
+    "background:var(--page)}\n"
+    "main{max-width:78rem;margin:0 auto;padding:2rem 1.25rem;display:grid;gap:2rem;"
+    "grid-template-columns:minmax(14rem,20rem) 1fr}\n"
+    "@media (max-width:50rem){main{grid-template-columns:1fr}}\n"
+    "h1{font-size:1.15rem;margin:0 0 1rem;letter-spacing:.01em}\n"
+    "aside img{width:100%;border-radius:.75rem;display:block;margin-bottom:.75rem;"
+    "border:1px solid var(--line)}\n"
+    "aside p{color:var(--soft);font-size:.85rem;margin:.25rem 0}\n"
+    "ol{list-style:none;margin:0;padding:0;display:grid;gap:1rem;"
+    "grid-template-columns:repeat(auto-fill,minmax(12.5rem,1fr))}\n"
+    "li{background:var(--card);border:1px solid var(--line);border-radius:.75rem;overflow:hidden;"
+    "display:flex;flex-direction:column}\n"
+    "li>img,li>.none{width:100%;aspect-ratio:1;object-fit:contain;background:#fff;display:block}\n"
+    "li div{padding:.75rem .9rem .9rem}li h2{font-size:.95rem;margin:0 0 .2rem;font-weight:600;"
+    "overflow-wrap:anywhere}\n"
+    "li p{margin:.1rem 0;font-size:.82rem;color:var(--soft);overflow-wrap:anywhere}"
+    "li .price{color:var(--ink);font-weight:600;font-size:.9rem}\n"
+    "meter{width:100%;height:.5rem;margin-top:.5rem;accent-color:var(--accent)}\n"
+    ".rank{color:var(--accent);font-weight:700}\n"
+    "</style>\n</head>\n<body>\n<main>\n";
+
+static void append_picture(vt_buf *page, const void *jpeg, size_t length, const char *alt)
+{
+    vt_buf_append_text(page, "<img alt=\"");
+    vt_buf_append_html(page, alt);
+    vt_buf_append_text(page, "\" src=\"data:image/jpeg;base64,");
+    vt_buf_append_base64(page, jpeg, length);
+    vt_buf_append_text(page, "\">\n");
+}
+
+static vt_status append_query(vt_buf *page, const vt_query *query, const vt_answer *answer,
+                              vt_error *error)
+{
+    vt_buf_append_text(page, "<aside>\n<h1>Looking for</h1>\n");
+    for (size_t i = 0; i < query->photo_count; i++) {
+        void *jpeg = NULL;
+        size_t length = 0;
+        vt_status status =
+            vt_photo_thumbnail(&query->photos[i], QUERY_SIDE_PX, &jpeg, &length, error);
+        if (status != VT_OK)
+            return status;
+        append_picture(page, jpeg, length, "the photo searched with");
+        vt_release(jpeg);
+    }
+    if (query->crop_width > 0)
+        vt_buf_printf(page, "<p>only the part %d,%d of %d &times; %d pixels</p>\n", query->crop_x,
+                      query->crop_y, query->crop_width, query->crop_height);
+    vt_buf_printf(page, "<p>%llu pictures compared in %.0f ms (%s%s)</p>\n</aside>\n",
+                  (unsigned long long)answer->searched, answer->total_ms, answer->strategy,
+                  answer->complete ? ", complete" : "");
+    return VT_OK;
+}
+
+static void append_line(vt_buf *page, const char *class_name, const char *text)
+{
+    if (text == NULL || text[0] == '\0')
+        return;
+    vt_buf_printf(page, "<p class=\"%s\">", class_name);
+    vt_buf_append_html(page, text);
+    vt_buf_append_text(page, "</p>\n");
+}
+
+static void append_result(vt_buf *page, vt_shop *shop, const vt_result *result, size_t rank)
+{
+    const vt_product *product = result->product;
+    const char *title = vt_cli_or(product->title, product->id);
+    void *jpeg = NULL;
+    size_t length = 0;
+    char price[64];
+    vt_buf_append_text(page, "<li>\n");
+    if (vt_shop_thumbnail(shop, &result->picture->hash, &jpeg, &length, NULL) == VT_OK)
+        append_picture(page, jpeg, length, title);
+    else
+        vt_buf_append_text(page, "<div class=\"none\"></div>\n");
+    vt_release(jpeg);
+    vt_buf_printf(page, "<div>\n<h2><span class=\"rank\">%zu</span> ", rank);
+    vt_buf_append_html(page, title);
+    vt_buf_append_text(page, "</h2>\n");
+    vt_cli_price(product, price, sizeof(price));
+    append_line(page, "price", price);
+    append_line(page, "brand", product->brand);
+    append_line(page, "category", product->category);
+    append_line(page, "id", product->id);
+    vt_buf_printf(page,
+                  "<meter min=\"0\" max=\"1\" value=\"%.4f\" title=\"similarity\">%.3f</meter>\n"
+                  "<p>similarity %.3f</p>\n</div>\n</li>\n",
+                  result->similarity, result->similarity, result->similarity);
+}
+
+vt_status vt_cli_write_html(vt_shop *shop, const vt_query *query, const vt_answer *answer,
+                            const char *path, vt_error *error)
+{
+    vt_buf page;
+    vt_buf_init(&page, VT_CLI_DOCUMENT_BYTES);
+    vt_buf_append_text(&page, page_head);
+    vt_status status = append_query(&page, query, answer, error);
+    vt_buf_printf(&page, "<section>\n<h1>%zu product%s found</h1>\n<ol>\n", answer->count,
+                  answer->count == 1 ? "" : "s");
+    for (size_t i = 0; status == VT_OK && i < answer->count; i++)
+        append_result(&page, shop, &answer->results[i], i + 1);
+    vt_buf_append_text(&page, "</ol>\n");
+    if (answer->count == 0)
+        vt_buf_append_text(&page, "<p>Nothing in this shop is similar enough.</p>\n");
+    vt_buf_append_text(&page, "</section>\n</main>\n</body>\n</html>\n");
+    if (status == VT_OK && page.failed)
+        status = vt_fail_memory(error, "the page");
+    if (status == VT_OK)
+        status = vt_file_replace(path, page.data, page.length, false, error);
+    vt_buf_deinit(&page);
+    return status;
+}

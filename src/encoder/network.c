@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One ready-to-run network: pictures as tensors in, pooled and normalised vectors out.
+ *
+ * The pooled output is the mean over the spatial axes (global average pooling, Lin, Chen and Yan,
+ * ICLR 2014), which is what makes a classifier's last feature map an embedding.
+ */
+#include "encoder/network.h"
+
+#include "base/mem.h"
+#include "vector/distance.h"
+
+#include <string.h>
+
+struct vt_network {
+    const vt_encoder *encoder;
+    vt_session *session;
+    float *input; /* (input_capacity, 3, height, width) */
+    int input_capacity;
+};
+
+static size_t picture_floats(const vt_encoder *encoder)
+{
+    return 3 * (size_t)encoder->contract.pixels.width * (size_t)encoder->contract.pixels.height;
+}
+
+vt_status vt_network_bind(vt_encoder *encoder, vt_error *error)
+{
+    if (vt_model_input_count(encoder->model) != 1)
+        return vt_fail(error, VT_ERR_UNSUPPORTED,
+                       "use \"%s\" as an encoder: it has %zu inputs, one picture is needed",
+                       encoder->name, vt_model_input_count(encoder->model));
+    vt_value_info input = vt_model_input(encoder->model, 0);
+    char shape[128];
+    vt_shape_print(&input.shape, shape, sizeof(shape));
+    if (input.shape.rank != 4 || (input.shape.dims[1] != 3 && input.shape.dims[1] != -1) ||
+        (input.dtype != VT_F32 && input.dtype != VT_F16))
+        return vt_fail(error, VT_ERR_UNSUPPORTED,
+                       "use \"%s\" as an encoder: its input \"%s\" is %s of %s, not Nx3xHxW of "
+                       "f32 or f16",
+                       encoder->name, input.name, shape, vt_dtype_name(input.dtype));
+    int64_t batch = input.shape.dims[0];
+    encoder->maximum_batch = batch < 1 || batch > VT_BATCH_LIMIT ? VT_BATCH_LIMIT : (int)batch;
+    if (batch > 1)
+        return vt_fail(error, VT_ERR_UNSUPPORTED,
+                       "use \"%s\" as an encoder: its batch is fixed to %lld; 1 or free is needed",
+                       encoder->name, (long long)batch);
+    int64_t height = input.shape.dims[2], width = input.shape.dims[3];
+    if (height > 4096 || width > 4096 || height == 0 || width == 0)
+        return vt_fail(error, VT_ERR_LIMIT,
+                       "use \"%s\" as an encoder: input %s is beyond 4096x4096", encoder->name,
+                       shape);
+    if (height > 0)
+        encoder->contract.pixels.height = (int)height;
+    if (width > 0)
+        encoder->contract.pixels.width = (int)width;
+    return VT_OK;
+}
+
+static vt_shape input_shape(const vt_encoder *encoder, int batch)
+{
+    return vt_shape_of(
+        4, (int64_t[]){batch, 3, encoder->contract.pixels.height, encoder->contract.pixels.width});
+}
+
+static vt_status open_session(const vt_encoder *encoder, vt_executor executor, int threads,
+                              vt_session **out, vt_error *error)
+{
+    vt_session_options options = vt_session_options_defaults();
+    const char *output = encoder->contract.output;
+    options.executor = executor;
+    options.threads = threads;
+    if (output[0] == '\0')
+        output = vt_model_output(encoder->model, 0).name;
+    options.outputs = &output;
+    options.output_count = 1;
+    return vt_session_new(encoder->model, &options, out, error);
+}
+
+/* What one picture's embedding is made of: `channels` values, each the mean of `area` ones that lie
+ * `stride` apart, for outputs (1, C), (1, T, C) and (1, C, H, W). */
+typedef struct pooling {
+    size_t channels, area, channel_stride, area_stride, picture_stride;
+} pooling;
+
+static vt_status pooling_of(const vt_encoder *encoder, const vt_shape *shape, pooling *out,
+                            vt_error *error)
+{
+    const int64_t *d = shape->dims;
+    char text[128];
+    vt_shape_print(shape, text, sizeof(text));
+    size_t count = 0;
+    if (shape->rank < 2 || shape->rank > 4 || d[0] < 1 || !vt_shape_count(shape, &count) ||
+        count == 0)
+        return vt_fail(error, VT_ERR_UNSUPPORTED,
+                       "use output \"%s\" of \"%s\" as an embedding: its shape is %s",
+                       encoder->contract.output, encoder->name, text);
+    size_t whole = count / (size_t)d[0];
+    if (shape->rank == 3) {
+        size_t channels = (size_t)d[2];
+        size_t area = encoder->contract.pool ? (size_t)d[1] : 1;
+        *out = (pooling){channels, area, 1, channels, whole};
+    } else if (shape->rank == 4 && encoder->contract.pool) {
+        size_t area = (size_t)d[2] * (size_t)d[3];
+        *out = (pooling){(size_t)d[1], area, area, 1, whole};
+    } else {
+        *out = (pooling){whole, 1, 1, 1, whole};
+    }
+    return VT_OK;
+}
+
+vt_status vt_network_dim(const vt_encoder *encoder, size_t *dim, vt_error *error)
+{
+    vt_session *session = NULL;
+    vt_status status = open_session(encoder, VT_EXECUTOR_ONEDNN, 1, &session, error);
+    if (status != VT_OK)
+        return status;
+    vt_shape in = input_shape(encoder, 1), out = {0};
+    pooling pool = {0};
+    status = vt_session_output_shapes(session, &in, 1, &out, error);
+    if (status == VT_OK)
+        status = pooling_of(encoder, &out, &pool, error);
+    vt_session_free(session);
+    if (status == VT_OK)
+        *dim = pool.channels;
+    return status;
+}
+
+vt_status vt_network_new(const vt_encoder *encoder, vt_executor executor, int threads,
+                         vt_network **out, vt_error *error)
+{
+    vt_network *network = vt_calloc(1, sizeof(*network));
+    if (network == NULL)
+        return vt_fail_memory(error, "a network");
+    network->encoder = encoder;
+    vt_status status = open_session(encoder, executor, threads, &network->session, error);
+    if (status != VT_OK) {
+        vt_free(network);
+        return status;
+    }
+    *out = network;
+    return VT_OK;
+}
+
+void vt_network_free(vt_network *network)
+{
+    if (network == NULL)
+        return;
+    vt_session_free(network->session);
+    vt_free(network->input);
+    vt_free(network);
+}
+
+vt_status vt_network_input(vt_network *network, int batch, float **out, vt_error *error)
+{
+    if (batch > network->input_capacity) {
+        size_t floats, bytes;
+        if (!vt_size_mul((size_t)batch, picture_floats(network->encoder), &floats) ||
+            !vt_size_mul(floats, sizeof(float), &bytes))
+            return vt_fail_memory(error, "the network's input");
+        float *input = vt_alloc_aligned(64, bytes);
+        if (input == NULL)
+            return vt_fail_memory(error, "the network's input");
+        vt_free(network->input);
+        network->input = input;
+        network->input_capacity = batch;
+    }
+    *out = network->input;
+    return VT_OK;
+}
+
+static void pool_and_normalize(const vt_encoder *encoder, const pooling *pool, const float *data,
+                               float *out)
+{
+    for (size_t c = 0; c < pool->channels; c++) {
+        const float *in = data + c * pool->channel_stride;
+        double sum = 0.0;
+        for (size_t i = 0; i < pool->area; i++)
+            sum += (double)in[i * pool->area_stride];
+        out[c] = (float)(sum / (double)pool->area);
+    }
+    bool usable = encoder->contract.normalize ? vt_vector_normalize(out, pool->channels)
+                                              : vt_vector_is_finite(out, pool->channels);
+    if (!usable)
+        memset(out, 0, pool->channels * sizeof(float));
+}
+
+vt_status vt_network_run(vt_network *network, int batch, float *out, vt_error *error)
+{
+    const vt_encoder *encoder = network->encoder;
+    vt_tensor input = {.dtype = VT_F32,
+                       .shape = input_shape(encoder, batch),
+                       .data = network->input,
+                       .bytes = (size_t)batch * picture_floats(encoder) * sizeof(float)};
+    vt_tensor result = {0}, converted = {0};
+    vt_status status = vt_session_run(network->session, &input, 1, &result, error);
+    if (status != VT_OK)
+        return vt_fail_context(error, status, "embed with \"%s\"", encoder->name);
+    const vt_tensor *values = &result;
+    if (result.dtype != VT_F32) {
+        status = vt_tensor_cast(&result, VT_F32, &converted, error);
+        if (status != VT_OK)
+            return status;
+        values = &converted;
+    }
+    pooling pool = {0};
+    status = pooling_of(encoder, &values->shape, &pool, error);
+    if (status == VT_OK && (pool.channels != encoder->dim || values->shape.dims[0] != batch))
+        status = vt_fail(error, VT_ERR_MISMATCH,
+                         "embed with \"%s\": its output changed shape between runs", encoder->name);
+    for (int i = 0; status == VT_OK && i < batch; i++)
+        pool_and_normalize(encoder, &pool,
+                           (const float *)values->data + (size_t)i * pool.picture_stride,
+                           out + (size_t)i * encoder->dim);
+    vt_tensor_deinit(&converted);
+    return status;
+}

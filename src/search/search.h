@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Search: photos in, ranked products out.
+ *
+ *     vt_searcher searcher = {.store = store, .model = model, .encoder = encoder, .batcher =
+ * batcher}; vt_search_run(&searcher, &query, &answer, error); vt_search_answer_free(answer);
+ *
+ * query.c     photo -> pixels -> vector; several photos -> their mean direction
+ * answer.c    nearest pictures -> products, best picture each
+ *
+ * Threads: a searcher is read-only; any number of threads may search with one.
+ */
+#ifndef VT_SEARCH_SEARCH_H
+#define VT_SEARCH_SEARCH_H
+
+#include "encoder/encoder.h"
+#include "store/store.h"
+
+typedef struct vt_searcher {
+    vt_store *store;
+    uint32_t model; /* the store's key for the encoder */
+    const vt_encoder *encoder;
+    vt_batcher *batcher;
+    vt_pool *pool; /* for the scan; NULL: the caller's thread */
+} vt_searcher;
+
+enum { VT_SEARCH_MAX_TOP = 10000, VT_SEARCH_MAX_PHOTOS = 64 };
+
+typedef struct vt_search_times {
+    double decode_ms, embed_ms;
+} vt_search_times;
+
+/* One photo's vector: out (dim). crop.width 0: the whole photo. Adds to *times (may be NULL). */
+vt_status vt_search_embed(const vt_searcher *searcher, const vt_photo *photo, vt_rect crop,
+                          float *out, vt_search_times *times, vt_error *error);
+
+/* *out: one block, vt_search_answer_free. VT_ERR_USAGE for a query that asks for nothing sensible.
+ */
+vt_status vt_search_run(const vt_searcher *searcher, const vt_query *query, vt_answer **out,
+                        vt_error *error);
+void vt_search_answer_free(vt_answer *answer);
+
+/* Inside src/search. The query's vector: out (dim), of length 1. */
+vt_status vt_search_query_vector(const vt_searcher *searcher, const vt_query *query, float *out,
+                                 vt_search_times *times, vt_error *error);
+
+#endif

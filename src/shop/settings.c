@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vitrine.json: which encoder a shop uses. Format in docs/formats/shop.md. */
+#include "shop/shop.h"
+
+#include "base/file.h"
+#include "base/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { SETTINGS_FORMAT = 1, SETTINGS_BYTES = 1 << 16 };
+
+static vt_status copy_text(const vt_json *json, const char *member, char *out, size_t capacity,
+                           vt_error *error)
+{
+    const char *text = vt_json_text(vt_json_get(json, member), NULL);
+    if (text == NULL || text[0] == '\0' || strlen(text) >= capacity)
+        return vt_fail(error, VT_ERR_CORRUPT, "\"encoder.%s\" is missing or too long", member);
+    memcpy(out, text, strlen(text) + 1);
+    return VT_OK;
+}
+
+static vt_status parse(const vt_json *json, vt_settings *out, vt_error *error)
+{
+    double format = vt_json_number(vt_json_get(json, "format"), 0.0);
+    if (format != (double)SETTINGS_FORMAT)
+        return vt_fail(error, VT_ERR_UNSUPPORTED, "format %g, this program knows %d", format,
+                       SETTINGS_FORMAT);
+    const vt_json *encoder = vt_json_get(json, "encoder");
+    vt_status status = copy_text(encoder, "source", out->source, sizeof(out->source), error);
+    if (status == VT_OK)
+        status = copy_text(encoder, "name", out->name, sizeof(out->name), error);
+    if (status == VT_OK)
+        status =
+            copy_text(encoder, "fingerprint", out->fingerprint, sizeof(out->fingerprint), error);
+    double dimension = vt_json_number(vt_json_get(encoder, "dimension"), 0.0);
+    if (status == VT_OK && !(dimension >= 1.0 && dimension <= 1e9))
+        status = vt_fail(error, VT_ERR_CORRUPT, "\"encoder.dimension\" is missing");
+    if (status == VT_OK)
+        out->dimension = (size_t)dimension;
+    return status;
+}
+
+vt_status vt_settings_read(const char *directory, vt_settings *out, vt_error *error)
+{
+    char *path = vt_path_join(directory, "vitrine.json");
+    if (path == NULL)
+        return vt_fail_memory(error, "a path");
+    vt_buf text;
+    vt_buf_init(&text, SETTINGS_BYTES);
+    vt_json *json = NULL;
+    vt_settings settings = {0};
+    vt_status status;
+    if (!vt_dir_exists(directory))
+        status =
+            vt_fail(error, VT_ERR_NOT_FOUND,
+                    "open shop \"%s\": no such directory; make one with 'vitrine init'", directory);
+    else if (!vt_file_exists(path))
+        status = vt_fail(error, VT_ERR_NOT_FOUND,
+                         "open shop \"%s\": not a shop, it has no vitrine.json; make one with "
+                         "'vitrine init'",
+                         directory);
+    else
+        status = vt_file_read(path, SETTINGS_BYTES, &text, error);
+    if (status == VT_OK) {
+        status = vt_json_parse(vt_buf_text(&text), text.length, 8, &json, error);
+        if (status == VT_OK)
+            status = parse(json, &settings, error);
+        if (status != VT_OK)
+            vt_fail_context(error, status, "read settings \"%s\"", path);
+    }
+    vt_json_free(json);
+    vt_buf_deinit(&text);
+    vt_free(path);
+    if (status == VT_OK)
+        *out = settings;
+    return status;
+}
+
+vt_status vt_settings_write(const char *directory, const vt_settings *settings, vt_error *error)
+{
+    char *path = vt_path_join(directory, "vitrine.json");
+    if (path == NULL)
+        return vt_fail_memory(error, "a path");
+    vt_buf text;
+    vt_buf_init(&text, SETTINGS_BYTES);
+    vt_json_writer writer;
+    vt_json_begin(&writer, &text, true);
+    vt_json_open_object(&writer, NULL);
+    vt_json_put_int(&writer, "format", SETTINGS_FORMAT);
+    vt_json_open_object(&writer, "encoder");
+    vt_json_put_text(&writer, "source", settings->source);
+    vt_json_put_text(&writer, "name", settings->name);
+    vt_json_put_int(&writer, "dimension", (int64_t)settings->dimension);
+    vt_json_put_text(&writer, "fingerprint", settings->fingerprint);
+    vt_json_close(&writer);
+    vt_json_close(&writer);
+    vt_buf_append_char(&text, '\n');
+    vt_status status = text.failed ? vt_fail_memory(error, "the settings")
+                                   : vt_file_replace(path, text.data, text.length, true, error);
+    vt_buf_deinit(&text);
+    vt_free(path);
+    return status;
+}

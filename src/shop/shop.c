@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A shop's life: init, open, close; its products one by one; what it holds.
+ *
+ * Order: settings, then store, then (when first needed) encoder, batcher, pool. Closing goes back.
+ */
+#include "shop/shop.h"
+
+#include "base/file.h"
+
+#include <string.h>
+
+enum { PRODUCT_BYTES = 64 << 20, CATEGORY_BYTES = 256 << 20 };
+
+vt_status vt_shop_open(const char *directory, vt_open_mode mode, vt_shop **out, vt_error *error)
+{
+    vt_shop *shop = vt_calloc(1, sizeof(*shop));
+    if (shop == NULL)
+        return vt_fail_memory(error, "a shop");
+    pthread_mutex_init(&shop->lock, NULL);
+    vt_arena_init(&shop->category_arena, CATEGORY_BYTES);
+    shop->directory = vt_strdup(directory);
+    vt_status status = shop->directory == NULL
+                           ? vt_fail_memory(error, "a shop")
+                           : vt_settings_read(directory, &shop->settings, error);
+    vt_hash fingerprint;
+    if (status == VT_OK && !vt_unhex(shop->settings.fingerprint, fingerprint.bytes, VT_HASH_BYTES))
+        status = vt_fail(error, VT_ERR_CORRUPT,
+                         "open shop \"%s\": vitrine.json holds no valid fingerprint", directory);
+    if (status == VT_OK)
+        status = vt_store_open(directory, mode == VT_OPEN_WRITE ? VT_STORE_WRITE : VT_STORE_READ,
+                               &shop->store, error);
+    if (status == VT_OK) {
+        status = vt_store_model_find(shop->store, &fingerprint, &shop->model, error);
+        if (status == VT_ERR_NOT_FOUND)
+            status = vt_fail(error, VT_ERR_CORRUPT,
+                             "open shop \"%s\": the catalogue does not know the encoder that "
+                             "vitrine.json names",
+                             directory);
+    }
+    if (status != VT_OK) {
+        vt_shop_close(shop);
+        return status;
+    }
+    *out = shop;
+    return VT_OK;
+}
+
+void vt_shop_close(vt_shop *shop)
+{
+    if (shop == NULL)
+        return;
+    vt_pool_free(shop->pool);
+    vt_batcher_free(shop->batcher);
+    vt_encoder_free(shop->encoder);
+    vt_store_close(shop->store);
+    vt_arena_deinit(&shop->category_arena);
+    vt_free(shop->categories);
+    vt_free(shop->directory);
+    pthread_mutex_destroy(&shop->lock);
+    vt_free(shop);
+}
+
+/* Called with the lock held. */
+static vt_status load_encoder(vt_shop *shop, vt_error *error)
+{
+    bool classic = vt_text_equal(shop->settings.source, "classic");
+    char *path =
+        classic ? vt_strdup("classic") : vt_path_join(shop->directory, shop->settings.source);
+    if (path == NULL)
+        return vt_fail_memory(error, "a path");
+    vt_encoder_options options = vt_encoder_options_defaults();
+    vt_encoder *encoder = NULL;
+    vt_status status = vt_encoder_open(path, &options, &encoder, error);
+    vt_free(path);
+    if (status != VT_OK)
+        return vt_fail_context(error, status, "open the encoder of shop \"%s\"", shop->directory);
+    char hex[VT_HASH_HEX];
+    vt_encoder_info info = vt_encoder_info_of(encoder);
+    vt_hash_hex(&info.fingerprint, hex);
+    if (!vt_text_equal(hex, shop->settings.fingerprint)) {
+        vt_encoder_free(encoder);
+        return vt_fail(error, VT_ERR_MISMATCH,
+                       "open the encoder of shop \"%s\": \"%s\" is not the one that made the "
+                       "shop's vectors",
+                       shop->directory, shop->settings.source);
+    }
+    shop->encoder = encoder;
+    return VT_OK;
+}
+
+vt_status vt_shop_need_encoder(vt_shop *shop, vt_error *error)
+{
+    pthread_mutex_lock(&shop->lock);
+    vt_status status = shop->encoder != NULL ? VT_OK : load_encoder(shop, error);
+    pthread_mutex_unlock(&shop->lock);
+    return status;
+}
+
+vt_status vt_shop_need_searcher(vt_shop *shop, vt_searcher *out, vt_error *error)
+{
+    pthread_mutex_lock(&shop->lock);
+    vt_status status = shop->encoder != NULL ? VT_OK : load_encoder(shop, error);
+    if (status == VT_OK && shop->pool == NULL)
+        status = vt_pool_new(0, &shop->pool, error);
+    if (status == VT_OK && shop->batcher == NULL) {
+        vt_batcher_options options = vt_batcher_options_defaults();
+        options.latency = true;
+        status = vt_batcher_new(shop->encoder, &options, &shop->batcher, error);
+    }
+    if (status == VT_OK)
+        *out = (vt_searcher){shop->store, shop->model, shop->encoder, shop->batcher, shop->pool};
+    pthread_mutex_unlock(&shop->lock);
+    return status;
+}
+
+/* ---- products ---- */
+
+/* What vt_shop_get hands out. */
+typedef struct product_block {
+    vt_product product; /* first: the caller holds a pointer to it */
+    vt_arena arena;
+} product_block;
+
+vt_status vt_shop_get(vt_shop *shop, const char *product, vt_product **out, vt_error *error)
+{
+    product_block *block = vt_calloc(1, sizeof(*block));
+    if (block == NULL)
+        return vt_fail_memory(error, "a product");
+    vt_arena_init(&block->arena, PRODUCT_BYTES);
+    vt_status status = vt_store_get(shop->store, product, &block->arena, &block->product, error);
+    if (status != VT_OK) {
+        vt_product_free(&block->product);
+        return status;
+    }
+    *out = &block->product;
+    return VT_OK;
+}
+
+void vt_product_free(vt_product *product)
+{
+    if (product == NULL)
+        return;
+    product_block *block = (product_block *)product;
+    vt_arena_deinit(&block->arena);
+    vt_free(block);
+}
+
+vt_status vt_shop_remove(vt_shop *shop, const char *product, vt_error *error)
+{
+    return vt_store_remove(shop->store, product, error);
+}
+
+vt_status vt_shop_check(vt_shop *shop, vt_error *error)
+{
+    return vt_store_check(shop->store, error);
+}
+
+vt_status vt_shop_thumbnail(vt_shop *shop, const vt_hash *hash, void **jpeg, size_t *length,
+                            vt_error *error)
+{
+    vt_buf bytes;
+    vt_buf_init(&bytes, PRODUCT_BYTES);
+    vt_status status = vt_store_get_thumb(shop->store, hash, &bytes, error);
+    if (status == VT_OK) {
+        *length = bytes.length;
+        *jpeg = vt_buf_take(&bytes, NULL);
+        if (*jpeg == NULL)
+            status = vt_fail_memory(error, "a thumbnail");
+    }
+    vt_buf_deinit(&bytes);
+    return status;
+}
+
+/* ---- info ---- */
+
+typedef struct category_list {
+    vt_shop *shop;
+    size_t count, capacity;
+} category_list;
+
+static vt_status add_category(void *context, const char *category, uint64_t products,
+                              vt_error *error)
+{
+    category_list *list = context;
+    vt_shop *shop = list->shop;
+    char *name = vt_arena_strdup(&shop->category_arena, category);
+    if (name == NULL || !vt_grow((void **)&shop->categories, &list->capacity, list->count + 1,
+                                 sizeof(*shop->categories), 1 << 24))
+        return vt_fail_memory(error, "the list of categories");
+    shop->categories[list->count++] = (struct vt_category_count){name, products};
+    return VT_OK;
+}
+
+vt_status vt_shop_info_of(vt_shop *shop, vt_shop_info *out, vt_error *error)
+{
+    vt_store_stats stats = {0};
+    vt_status status = vt_store_stats_of(shop->store, shop->model, &stats, error);
+    if (status != VT_OK)
+        return status;
+    vt_arena_reset(&shop->category_arena);
+    vt_free(shop->categories);
+    shop->categories = NULL;
+    category_list list = {.shop = shop};
+    status = vt_store_each_category(shop->store, add_category, &list, error);
+    if (status != VT_OK)
+        return status;
+    vt_shop_info info = {.products = stats.products,
+                         .pictures = stats.pictures,
+                         .vectors = stats.vectors,
+                         .change = stats.change,
+                         .database_bytes = stats.database_bytes,
+                         .directory = shop->directory,
+                         .driver = stats.driver,
+                         .model = shop->settings.name,
+                         .version = vt_version(),
+                         .dimension = shop->settings.dimension,
+                         .categories = shop->categories,
+                         .category_count = list.count};
+    memcpy(info.model_fingerprint, shop->settings.fingerprint, sizeof(info.model_fingerprint));
+    *out = info;
+    return VT_OK;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Import, as the public API has it: src/ingest with the shop's store and encoder. */
+#include "shop/shop.h"
+
+#include "base/file.h"
+#include "ingest/ingest.h"
+
+vt_import_options vt_import_options_defaults(void)
+{
+    return (vt_import_options){0};
+}
+
+typedef struct progress_bridge {
+    vt_on_progress *on_progress;
+    void *context;
+} progress_bridge;
+
+static bool report_progress(void *context, const vt_ingest_progress *progress)
+{
+    const progress_bridge *bridge = context;
+    return bridge->on_progress(bridge->context, progress->done, progress->total);
+}
+
+/* `given`, or `name` in the shop's directory. *owned is to be freed. */
+static const char *path_or_default(const vt_shop *shop, const char *given, const char *name,
+                                   char **owned)
+{
+    if (given != NULL)
+        return given;
+    *owned = vt_path_join(shop->directory, name);
+    return *owned;
+}
+
+vt_status vt_shop_import(vt_shop *shop, const char *source, const vt_import_options *options,
+                         vt_import_report *report, vt_error *error)
+{
+    char *rejects = NULL, *duplicates = NULL;
+    progress_bridge bridge = {options->on_progress, options->context};
+    vt_ingest_options how = vt_ingest_options_defaults();
+    how.feed.product_per_folder = options->product_per_folder;
+    how.images_dir = options->images_dir;
+    how.rejects_path = path_or_default(shop, options->rejects_path, "rejects.csv", &rejects);
+    how.duplicates_path =
+        path_or_default(shop, options->duplicates_path, "duplicates.csv", &duplicates);
+    how.jobs = options->jobs;
+    how.allow_remote = !options->no_remote;
+    how.allow_private_hosts = options->allow_private_hosts;
+    if (options->on_progress != NULL) {
+        how.on_progress = report_progress;
+        how.context = &bridge;
+    }
+    vt_status status = how.rejects_path == NULL || how.duplicates_path == NULL
+                           ? vt_fail_memory(error, "a path")
+                           : vt_shop_need_encoder(shop, error);
+    if (status == VT_OK)
+        status =
+            vt_ingest_run(shop->store, shop->model, shop->encoder, source, &how, report, error);
+    vt_free(rejects);
+    vt_free(duplicates);
+    return status;
+}
