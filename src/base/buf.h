@@ -41,6 +41,9 @@ char *vt_buf_take(vt_buf *buf, size_t *length); /* the caller's, vt_free; the bu
                                                    NULL when `failed`; length may be NULL */
 bool vt_buf_append_html(vt_buf *buf, const char *text); /* & < > " ' escaped */
 bool vt_buf_append_base64(vt_buf *buf, const void *bytes, size_t length);
+/* The bytes that strict, padded base64 stands for (base64.c); false and nothing appended when it is
+ * malformed, out of memory or over the maximum. */
+bool vt_buf_append_unbase64(vt_buf *buf, const char *text, size_t length);
 
 /* Text helpers that need no buffer. */
 bool vt_utf8_valid(const char *text, size_t length); /* strict: no overlong, surrogate, > U+10FFFF */

@@ -8,14 +8,14 @@
 #ifndef VT_BASE_HASH_H
 #define VT_BASE_HASH_H
 
+#include "vitrine.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
 enum { VT_HASH_BYTES = 32, VT_HASH_HEX = 65 };
 
-typedef struct vt_hash {
-    uint8_t bytes[VT_HASH_BYTES];
-} vt_hash;
+/* vt_hash itself is the public header's. */
 
 typedef struct vt_hasher {
     _Alignas(64) uint8_t state[384]; /* libsodium's state, opaque here */

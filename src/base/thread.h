@@ -17,10 +17,15 @@
 #include "base/status.h"
 
 int vt_core_count(void); /* cores this process may use (affinity and cgroup quota), at least 1 */
+/* The smallest CPU quota, in whole cores rounded up, of the cgroup v2 group that the file
+ * `group_list` names below `mount`, and of its ancestors; 0: none. vt_core_count asks it about this
+ * process; tests ask it about files of their own. */
+int vt_core_quota(const char *group_list, const char *mount);
 
 typedef struct vt_pool vt_pool;
-vt_status vt_pool_new(int threads, vt_pool **out, vt_error *error); /* threads <= 0: vt_core_count() */
-void vt_pool_free(vt_pool *pool);                                   /* waits for running loops */
+vt_status vt_pool_new(int threads, vt_pool **out,
+                      vt_error *error); /* threads <= 0: vt_core_count() */
+void vt_pool_free(vt_pool *pool);       /* waits for running loops */
 int vt_pool_threads(const vt_pool *pool);
 void vt_pool_for(vt_pool *pool, size_t count, void (*work)(void *context, size_t index),
                  void *context); /* pool NULL: the loop runs in the caller */
@@ -36,7 +41,7 @@ typedef struct vt_queue vt_queue;
 vt_status vt_queue_new(size_t capacity, vt_queue **out, vt_error *error);
 void vt_queue_free(vt_queue *queue);
 bool vt_queue_push(vt_queue *queue, void *item); /* waits while full; false once closed */
-void *vt_queue_take(vt_queue *queue); /* waits while empty; NULL once closed and empty */
+void *vt_queue_take(vt_queue *queue);            /* waits while empty; NULL once closed and empty */
 void vt_queue_close(vt_queue *queue); /* wakes everyone; what is inside can still be taken */
 
 #endif

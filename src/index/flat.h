@@ -28,34 +28,38 @@ typedef struct vt_flat vt_flat;
 
 enum { VT_FLAT_MAX_DIM = 65536 };
 
-vt_status vt_flat_new(size_t dim, vt_codec codec, vt_metric metric, vt_flat **out,
-                      vt_error *error);
+vt_status vt_flat_new(size_t dim, vt_codec codec, vt_metric metric, vt_flat **out, vt_error *error);
 void vt_flat_free(vt_flat *flat);
 vt_status vt_flat_reserve(vt_flat *flat, size_t rows, vt_error *error);
-/* vector: (dim) f32, finite (VT_ERR_USAGE otherwise). VT_ERR_EXISTS when the id is there. */
+/* vector: (dim) f32, finite, no longer than 1e18, and with VT_CODEC_F16 within +-65504
+ * (VT_ERR_USAGE otherwise). VT_ERR_EXISTS when the id is there. */
 vt_status vt_flat_add(vt_flat *flat, uint32_t id, uint32_t group, const float *vector,
                       vt_error *error);
 /* The same from stored f16 without a round trip through f32. */
 vt_status vt_flat_add_f16(vt_flat *flat, uint32_t id, uint32_t group, const uint16_t *vector,
                           vt_error *error);
-bool vt_flat_remove(vt_flat *flat, uint32_t id); /* false: was not there. The last row takes its place. */
+/* False: was not there. The last row takes its place. */
+bool vt_flat_remove(vt_flat *flat, uint32_t id);
 size_t vt_flat_count(const vt_flat *flat);
 size_t vt_flat_dim(const vt_flat *flat);
-size_t vt_flat_bytes(const vt_flat *flat); /* memory held */
+size_t vt_flat_bytes(const vt_flat *flat);                         /* memory held */
 bool vt_flat_get(const vt_flat *flat, uint32_t id, float *vector); /* (dim); false: not there */
 
 typedef struct vt_scan_options {
-    size_t k;                /* hits wanted per query, >= 1 */
-    bool grouped;            /* best row per group, k groups */
-    float min_similarity;    /* -INFINITY: none; equal passes */
-    const vt_idset *groups;  /* only rows whose group is in it; NULL: all */
-    vt_pool *pool;           /* NULL: in the caller's thread */
+    size_t k;               /* hits wanted per query, >= 1 */
+    bool grouped;           /* best row per group, k groups */
+    float min_similarity;   /* -INFINITY: none; equal passes */
+    const vt_idset *groups; /* only rows whose group is in it; NULL: all */
+    vt_pool *pool;          /* NULL: in the caller's thread */
 } vt_scan_options;
 vt_scan_options vt_scan_options_defaults(void); /* k 10, grouped, no minimum, all, no pool */
 
 /* queries: (count, dim); hits: (count, k), best first; hit_counts: (count), how many were found;
- * scanned (may be NULL): rows looked at per query. One query streams the rows once; several are
- * scanned in blocks so that the rows are read once for all. VT_ERR_USAGE on NaN/infinite queries. */
+ * scanned (may be NULL): how many rows were compared with each query (one number, the same for
+ * all). One query streams the rows once; several are scanned in blocks so that the rows are read
+ * once for a block. The answer is the same to the bit for any pool and whether queries come alone
+ * or together; a cosine with a zero vector is 0. VT_ERR_USAGE when a query is NaN, infinite or
+ * longer than 1e18, when k is 0 or min_similarity NaN. */
 vt_status vt_flat_search(const vt_flat *flat, const float *queries, size_t count,
                          const vt_scan_options *options, vt_hit *hits, size_t *hit_counts,
                          size_t *scanned, vt_error *error);

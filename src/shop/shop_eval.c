@@ -249,7 +249,6 @@ static void print_json(evaluation *eval, vt_buf *out)
     vt_json_begin(&writer, out, true);
     vt_json_open_object(&writer, NULL);
     vt_retrieval_print(eval->measures, &writer);
-    vt_json_put_int(&writer, "depth", (int64_t)report->depth);
     vt_json_open_array(&writer, "failed");
     for (size_t i = 0; i < report->failed_count; i++) {
         vt_json_open_object(&writer, NULL);
@@ -297,7 +296,7 @@ static vt_status fill_report(evaluation *eval, double took_s, vt_error *error)
     memcpy(report->precision, result.precision, sizeof(report->precision));
     report->map = result.map;
     report->mrr = result.mrr;
-    report->depth = eval->depth;
+    report->depth = result.depth;
     report->took_s = took_s;
     vt_status status = fill_categories(eval, error);
     if (status != VT_OK)

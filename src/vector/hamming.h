@@ -20,6 +20,7 @@ vt_status vt_hamming_index_new(vt_hamming_index **out, vt_error *error);
 void vt_hamming_index_free(vt_hamming_index *index);
 vt_status vt_hamming_index_add(vt_hamming_index *index, uint64_t code, uint32_t id,
                                vt_error *error);
+/* How many were added, codes that came again included. */
 size_t vt_hamming_index_count(const vt_hamming_index *index);
 /* The nearest code within radius (0..VT_HAMMING_MAX_RADIUS), the earliest added among equals. */
 bool vt_hamming_index_nearest(const vt_hamming_index *index, uint64_t code, int radius,

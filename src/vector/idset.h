@@ -14,7 +14,8 @@ vt_status vt_idset_new(vt_idset **out, vt_error *error);
 vt_status vt_idset_dup(const vt_idset *set, vt_idset **out, vt_error *error);
 void vt_idset_free(vt_idset *set);
 vt_status vt_idset_add(vt_idset *set, uint32_t id, vt_error *error);
-vt_status vt_idset_add_range(vt_idset *set, uint64_t begin, uint64_t end, vt_error *error); /* [begin, end) */
+/* [begin, end); VT_ERR_USAGE when end is above 2^32. */
+vt_status vt_idset_add_range(vt_idset *set, uint64_t begin, uint64_t end, vt_error *error);
 void vt_idset_remove(vt_idset *set, uint32_t id);
 bool vt_idset_has(const vt_idset *set, uint32_t id);
 uint64_t vt_idset_count(const vt_idset *set);

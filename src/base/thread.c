@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A named thread that is joined. Started with every signal blocked: those are for the program. */
+#include "base/thread.h"
+
+#include "base/mem.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+struct vt_thread {
+    pthread_t handle;
+    void (*run)(void *context);
+    void *context;
+};
+
+static void *thread_main(void *argument)
+{
+    vt_thread *thread = argument;
+    thread->run(thread->context);
+    return NULL;
+}
+
+vt_status vt_thread_start(const char *name, void (*run)(void *context), void *context,
+                          vt_thread **out, vt_error *error)
+{
+    vt_thread *thread = vt_alloc(sizeof *thread);
+    if (!thread)
+        return vt_fail_memory(error, "a thread");
+    thread->run = run;
+    thread->context = context;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int code = pthread_create(&thread->handle, NULL, thread_main, thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (code != 0) {
+        vt_free(thread);
+        return vt_fail_errno(error, code, "start thread", name);
+    }
+    char shown[16]; /* the kernel's limit, terminator included */
+    snprintf(shown, sizeof shown, "%.15s", name);
+    pthread_setname_np(thread->handle, shown);
+    *out = thread;
+    return VT_OK;
+}
+
+void vt_thread_join(vt_thread *thread)
+{
+    if (!thread)
+        return;
+    pthread_join(thread->handle, NULL);
+    vt_free(thread);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How the exact index holds its rows. Internal to this folder: flat.c keeps them, flat_search.c
+ * reads them.
+ *
+ * Rows lie in segments of a fixed number of rows, each one block of memory, so that an index grows
+ * without ever copying more than its first, still small segment. A segment holds
+ *     vectors   (rows, dim) f32 or f16, at the start, aligned to 64 bytes or more
+ *     ids, groups   (rows)
+ *     scales    (rows) 1 / length of the stored vector, only for VT_METRIC_COSINE
+ * All segments but the first have room for segment_rows; row r is row r % segment_rows of segment
+ * r / segment_rows, and rows 0..count-1 are in use.
+ *
+ * Threads: as flat.h says.
+ */
+#ifndef VT_INDEX_FLAT_ROWS_H
+#define VT_INDEX_FLAT_ROWS_H
+
+#include "index/flat.h"
+#include "vector/distance.h"
+
+typedef struct flat_segment {
+    void *vectors; /* owned, with all that follows it */
+    uint32_t *ids, *groups;
+    float *scales;
+    size_t capacity; /* rows */
+    size_t bytes;
+} flat_segment;
+
+struct vt_flat {
+    size_t dim, row_bytes;
+    vt_codec codec;
+    vt_metric metric;
+    const vt_distance_table *kernels;
+    flat_segment *segments;
+    size_t segment_count, segment_room; /* used, and room for pointers */
+    size_t segment_rows;                /* a power of two */
+    size_t reserved_rows;
+    size_t count;
+    uint32_t group_maximum; /* no group is above it; not lowered by removals */
+    uint32_t *slots;        /* open-addressing table id -> row + 1 */
+    size_t slot_mask;       /* slots less one; 0 while there are none */
+};
+
+/* Vectors longer than this are refused, in rows and queries: within it no sum of products or
+ * squared differences can leave f32, so that every similarity is a number. */
+static const double VT_FLAT_MAX_LENGTH = 1e18;
+
+/* VT_OK when every element is finite and the length is within the limit. */
+vt_status vt_flat_vector_check(const float *vector, size_t dim, const char *action,
+                               vt_error *error);
+
+#endif

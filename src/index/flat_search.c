@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The exact index: scanning.
+ *
+ * Method: workers take runs of rows from a shared counter until there are none; in each run they
+ * score one chunk of rows at a time, small enough for the second-level cache, against a block of
+ * queries and keep the best of each query. The workers' best are merged at the end. A single query
+ * is bound by memory, a block by arithmetic: the chunk is read from memory once for all its
+ * queries.
+ *
+ * Why the answer does not depend on any of that: the kernels give a pair of vectors the same bits
+ * in every shape (vector/distance_template.h), and the order of hits is strict (vector/topk.h), so
+ * there is exactly one right answer.
+ *
+ * Filters. When the set is small against the index, the rows in it are picked out first, by a bit
+ * per group, and copied together for the kernels. When it is large, everything is scored and the
+ * set is only asked about rows that would enter the best.
+ */
+#include "index/flat_rows.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum {
+    CHUNK_BYTES = 256 << 10,
+    CHUNK_MAX_ROWS = 1024,
+    RUN_BYTES = 2 << 20, /* what a worker takes at once */
+    QUERY_BLOCK = 64,
+    HITS_PER_WORKER = 1 << 20, /* smaller query blocks where k is huge */
+    FILTER_FIRST_SHARE = 8     /* set below this part of the rows: filter before scoring */
+};
+
+typedef enum filter_mode { FILTER_NONE, FILTER_FIRST, FILTER_LATE } filter_mode;
+
+typedef struct scan_worker {
+    vt_topk *tops;       /* (queries) */
+    float *similarities; /* (queries, chunk) */
+    uint32_t *picked;    /* (chunk) places in the chunk; FILTER_FIRST only */
+    char *gathered;      /* (chunk, dim) their vectors; FILTER_FIRST only */
+    size_t compared;
+} scan_worker;
+
+typedef struct scan {
+    const vt_flat *flat;
+    const vt_scan_options *options;
+    size_t k;             /* hits that there can be */
+    const float *queries; /* (block, dim) in work */
+    size_t block, block_maximum;
+    float *normalized; /* (block_maximum, dim), cosine only */
+    filter_mode filter;
+    uint64_t *group_bits; /* FILTER_FIRST: bit per group up to group_maximum; NULL: ask the set */
+    size_t chunk_rows, run_rows;
+    atomic_size_t next_row;
+    scan_worker *workers;
+    size_t worker_count;
+} scan;
+
+vt_scan_options vt_scan_options_defaults(void)
+{
+    return (vt_scan_options){.k = 10, .grouped = true, .min_similarity = -INFINITY};
+}
+
+/* ---- scoring one chunk ---- */
+
+/* Similarities of `count` consecutive rows with the queries of the block: (block, count). */
+static void rows_score(const scan *s, const void *rows, size_t count, float *out)
+{
+    const vt_distance_table *kernels = s->flat->kernels;
+    const size_t dim = s->flat->dim;
+    const bool half = s->flat->codec == VT_CODEC_F16;
+    if (s->flat->metric == VT_METRIC_L2) {
+        /* Row by row for each query, the chunk in the cache. The square of a sum would need one
+         * product only, but loses all digits where vectors are near. */
+        for (size_t q = 0; q < s->block; q++) {
+            if (half)
+                kernels->l2_rows_f16(s->queries + q * dim, rows, count, dim, out + q * count);
+            else
+                kernels->l2_rows_f32(s->queries + q * dim, rows, count, dim, out + q * count);
+        }
+        for (size_t i = 0; i < s->block * count; i++)
+            out[i] = -out[i];
+    } else if (s->block > 1) {
+        if (half)
+            kernels->dot_block_f16(s->queries, s->block, rows, count, dim, out);
+        else
+            kernels->dot_block_f32(s->queries, s->block, rows, count, dim, out);
+    } else if (half) {
+        kernels->dot_rows_f16(s->queries, rows, count, dim, out);
+    } else {
+        kernels->dot_rows_f32(s->queries, rows, count, dim, out);
+    }
+}
+
+/* Dot products with queries of length 1 into cosines. `picked` NULL: the rows from `begin` on. */
+static void cosines_finish(const scan_worker *w, const flat_segment *segment, size_t begin,
+                           const uint32_t *picked, size_t count, size_t block)
+{
+    for (size_t q = 0; q < block; q++) {
+        float *out = w->similarities + q * count;
+        for (size_t i = 0; i < count; i++) {
+            float scale = segment->scales[begin + (picked ? picked[i] : i)];
+            float cosine = out[i] * scale;
+            cosine = cosine < 1.0f ? cosine : 1.0f;
+            out[i] = cosine > -1.0f ? cosine : -1.0f;
+        }
+    }
+}
+
+/* Offers the similarities of one query. Nearly all fall short of what is held already: they are
+ * looked at sixteen at a time, which the compiler turns into a few compares without a branch. */
+static void hits_offer(const scan *s, vt_topk *top, const float *similarities, size_t count,
+                       const flat_segment *segment, const uint32_t *places)
+{
+    enum { STRIDE = 16 };
+    for (size_t i = 0; i < count; i += STRIDE) {
+        float threshold = fmaxf(vt_topk_threshold(top), s->options->min_similarity);
+        size_t end = i + STRIDE < count ? i + STRIDE : count;
+        if (end - i == STRIDE) {
+            int any = 0;
+            for (size_t j = 0; j < STRIDE; j++)
+                any |= similarities[i + j] >= threshold;
+            if (!any)
+                continue;
+        }
+        for (size_t j = i; j < end; j++) {
+            size_t row = places ? places[j] : j;
+            if (similarities[j] >= threshold &&
+                (s->filter != FILTER_LATE ||
+                 vt_idset_has(s->options->groups, segment->groups[row])))
+                vt_topk_push(top, similarities[j], segment->ids[row], segment->groups[row]);
+        }
+    }
+}
+
+static bool group_selected(const scan *s, uint32_t group)
+{
+    if (s->group_bits)
+        return s->group_bits[group / 64] >> group % 64 & 1;
+    return vt_idset_has(s->options->groups, group);
+}
+
+/* FILTER_FIRST: the places of the chunk's rows that are in the set; copies their vectors together.
+ */
+static size_t rows_pick(const scan *s, scan_worker *w, const flat_segment *segment, size_t begin,
+                        size_t count)
+{
+    const size_t row_bytes = s->flat->row_bytes;
+    const char *vectors = (const char *)segment->vectors + begin * row_bytes;
+    size_t picked = 0;
+    for (size_t i = 0; i < count; i++)
+        if (group_selected(s, segment->groups[begin + i]))
+            w->picked[picked++] = (uint32_t)i;
+    for (size_t i = 0; i < picked; i++)
+        memcpy(w->gathered + i * row_bytes, vectors + w->picked[i] * row_bytes, row_bytes);
+    return picked;
+}
+
+static void chunk_scan(const scan *s, scan_worker *w, size_t first_row, size_t count)
+{
+    const flat_segment *segment = &s->flat->segments[first_row / s->flat->segment_rows];
+    const size_t begin = first_row % s->flat->segment_rows;
+    const void *rows = (const char *)segment->vectors + begin * s->flat->row_bytes;
+    const uint32_t *picked = NULL;
+    if (s->filter == FILTER_FIRST) {
+        count = rows_pick(s, w, segment, begin, count);
+        rows = w->gathered;
+        picked = w->picked;
+        if (count == 0)
+            return;
+    }
+    w->compared += count;
+    rows_score(s, rows, count, w->similarities);
+    if (s->flat->metric == VT_METRIC_COSINE)
+        cosines_finish(w, segment, begin, picked, count, s->block);
+    flat_segment from_begin = {.ids = segment->ids + begin, .groups = segment->groups + begin};
+    for (size_t q = 0; q < s->block; q++)
+        hits_offer(s, &w->tops[q], w->similarities + q * count, count, &from_begin, picked);
+}
+
+static void worker_run(void *context, size_t index)
+{
+    scan *s = context;
+    const size_t rows = s->flat->count;
+    for (;;) {
+        size_t run = atomic_fetch_add_explicit(&s->next_row, s->run_rows, memory_order_relaxed);
+        if (run >= rows)
+            return;
+        size_t end = rows - run < s->run_rows ? rows : run + s->run_rows;
+        for (size_t at = run; at < end; at += s->chunk_rows)
+            chunk_scan(s, &s->workers[index], at,
+                       end - at < s->chunk_rows ? end - at : s->chunk_rows);
+    }
+}
+
+/* ---- preparing ---- */
+
+static vt_status search_check(const vt_flat *flat, const float *queries, size_t count,
+                              const vt_scan_options *options, vt_error *error)
+{
+    if (options->k < 1)
+        return vt_fail(error, VT_ERR_USAGE, "search the index: 0 hits asked for");
+    if (isnan(options->min_similarity))
+        return vt_fail(error, VT_ERR_USAGE,
+                       "search the index: the minimum similarity is not a number");
+    for (size_t q = 0; q < count; q++) {
+        vt_status status =
+            vt_flat_vector_check(queries + q * flat->dim, flat->dim, "search the index", error);
+        if (status != VT_OK && count > 1)
+            return vt_fail_context(error, status, "query %zu of %zu", q + 1, count);
+        if (status != VT_OK)
+            return status;
+    }
+    return VT_OK;
+}
+
+static bool filter_prepare(scan *s)
+{
+    const vt_idset *groups = s->options->groups;
+    if (!groups)
+        return true;
+    s->filter = FILTER_LATE;
+    if (vt_idset_count(groups) > s->flat->count / FILTER_FIRST_SHARE)
+        return true;
+    s->filter = FILTER_FIRST;
+    /* Where group numbers are scattered, bits would take more memory than the rows deserve. */
+    size_t words = (size_t)s->flat->group_maximum / 64 + 1;
+    if (words > 1024 + s->flat->count)
+        return true;
+    s->group_bits = vt_calloc(words, sizeof *s->group_bits);
+    if (!s->group_bits)
+        return false;
+    for (vt_idset_cursor c = vt_idset_begin(groups); c.valid && c.id <= s->flat->group_maximum;
+         vt_idset_next(&c))
+        s->group_bits[c.id / 64] |= (uint64_t)1 << c.id % 64;
+    return true;
+}
+
+static bool worker_prepare(const scan *s, scan_worker *w)
+{
+    w->similarities = vt_alloc_array(s->block_maximum * s->chunk_rows, sizeof *w->similarities);
+    w->tops = vt_calloc(s->block_maximum, sizeof *w->tops);
+    if (!w->similarities || !w->tops)
+        return false;
+    if (s->filter == FILTER_FIRST) {
+        w->picked = vt_alloc_array(s->chunk_rows, sizeof *w->picked);
+        w->gathered = vt_alloc_aligned(64, s->chunk_rows * s->flat->row_bytes);
+        if (!w->picked || !w->gathered)
+            return false;
+    }
+    for (size_t q = 0; q < s->block_maximum; q++)
+        if (vt_topk_init(&w->tops[q], s->k, s->options->grouped, NULL) != VT_OK)
+            return false;
+    return true;
+}
+
+static void worker_release(const scan *s, scan_worker *w)
+{
+    for (size_t q = 0; w->tops && q < s->block_maximum; q++)
+        vt_topk_deinit(&w->tops[q]);
+    vt_free(w->tops);
+    vt_free(w->similarities);
+    vt_free(w->picked);
+    vt_free(w->gathered);
+}
+
+/* Powers of two, so that chunks divide runs and runs divide segments. */
+static void sizes_choose(scan *s, size_t count)
+{
+    const vt_flat *flat = s->flat;
+    s->chunk_rows = 16;
+    while (s->chunk_rows < CHUNK_MAX_ROWS && s->chunk_rows < flat->segment_rows &&
+           2 * s->chunk_rows * flat->row_bytes <= CHUNK_BYTES)
+        s->chunk_rows *= 2;
+    s->run_rows = s->chunk_rows;
+    while (s->run_rows < flat->segment_rows && 2 * s->run_rows * flat->row_bytes <= RUN_BYTES)
+        s->run_rows *= 2;
+    s->block_maximum = count < QUERY_BLOCK ? count : QUERY_BLOCK;
+    while (s->block_maximum > 1 && s->block_maximum * s->k > HITS_PER_WORKER)
+        s->block_maximum = (s->block_maximum + 1) / 2;
+    size_t runs = (flat->count + s->run_rows - 1) / s->run_rows;
+    size_t threads = s->options->pool ? (size_t)vt_pool_threads(s->options->pool) : 1;
+    s->worker_count = threads < runs ? threads : runs;
+}
+
+static void scan_deinit(scan *s)
+{
+    for (size_t i = 0; s->workers && i < s->worker_count; i++)
+        worker_release(s, &s->workers[i]);
+    vt_free(s->workers);
+    vt_free(s->normalized);
+    vt_free(s->group_bits);
+}
+
+/* Takes all memory of the search at once: after this it cannot fail. */
+static bool scan_init(scan *s, size_t count)
+{
+    sizes_choose(s, count);
+    if (!filter_prepare(s))
+        return false;
+    if (s->flat->metric == VT_METRIC_COSINE) {
+        s->normalized = vt_alloc_array(s->block_maximum * s->flat->dim, sizeof *s->normalized);
+        if (!s->normalized)
+            return false;
+    }
+    s->workers = vt_calloc(s->worker_count, sizeof *s->workers);
+    if (!s->workers)
+        return false;
+    for (size_t i = 0; i < s->worker_count; i++)
+        if (!worker_prepare(s, &s->workers[i]))
+            return false;
+    return true;
+}
+
+/* ---- searching ---- */
+
+static void queries_take(scan *s, const float *queries, size_t count)
+{
+    const size_t dim = s->flat->dim;
+    s->block = count;
+    s->queries = queries;
+    if (!s->normalized)
+        return;
+    s->queries = s->normalized;
+    memcpy(s->normalized, queries, count * dim * sizeof *queries);
+    for (size_t q = 0; q < count; q++) /* a zero query stays zero: similar to nothing */
+        (void)vt_vector_normalize(s->normalized + q * dim, dim);
+}
+
+/* The block's hits from all workers; returns rows compared with each of its queries. */
+static size_t block_finish(scan *s, vt_hit *hits, size_t *hit_counts)
+{
+    size_t compared = 0;
+    for (size_t i = 0; i < s->worker_count; i++) {
+        compared += s->workers[i].compared;
+        s->workers[i].compared = 0;
+    }
+    for (size_t q = 0; q < s->block; q++) {
+        vt_topk *top = &s->workers[0].tops[q];
+        for (size_t i = 1; i < s->worker_count; i++) {
+            vt_topk_merge(top, &s->workers[i].tops[q]);
+            vt_topk_clear(&s->workers[i].tops[q]);
+        }
+        hit_counts[q] = vt_topk_sort(top);
+        memcpy(hits + q * s->options->k, top->hits, hit_counts[q] * sizeof *hits);
+        vt_topk_clear(top);
+    }
+    return compared;
+}
+
+vt_status vt_flat_search(const vt_flat *flat, const float *queries, size_t count,
+                         const vt_scan_options *options, vt_hit *hits, size_t *hit_counts,
+                         size_t *scanned, vt_error *error)
+{
+    vt_status status = search_check(flat, queries, count, options, error);
+    if (status != VT_OK)
+        return status;
+    scan s = {.flat = flat, .options = options};
+    s.k = options->k < flat->count ? options->k : flat->count;
+    if (s.k > VT_TOPK_MAX_K)
+        return vt_fail(error, VT_ERR_LIMIT, "search the index: %zu hits asked for, %d is the most",
+                       options->k, VT_TOPK_MAX_K);
+    size_t compared = 0;
+    if (count > 0 && flat->count > 0) {
+        if (!scan_init(&s, count)) {
+            status = vt_fail_memory(error, "search of the vector index");
+            goto out;
+        }
+        for (size_t first = 0; first < count; first += s.block) {
+            size_t left = count - first;
+            queries_take(&s, queries + first * flat->dim,
+                         left < s.block_maximum ? left : s.block_maximum);
+            atomic_store_explicit(&s.next_row, 0, memory_order_relaxed);
+            vt_pool_for(options->pool, s.worker_count, worker_run, &s);
+            compared = block_finish(&s, hits + first * options->k, hit_counts + first);
+        }
+    } else {
+        memset(hit_counts, 0, count * sizeof *hit_counts);
+    }
+    if (scanned)
+        *scanned = compared;
+out:
+    scan_deinit(&s);
+    return status;
+}
