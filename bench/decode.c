@@ -5,7 +5,8 @@
  *
  *     decode measure LIST SIDE KERNEL     one warm-up and one timed pass over the files that LIST
  *                                         names, one a line; prints one line of JSON
- *     decode enlarge LIST SIDE FOLDER     writes each file to FOLDER, scaled to SIDE on its long side
+ *     decode enlarge LIST SIDE FOLDER     writes each file to FOLDER, scaled to SIDE on its long
+ * side
  *
  * Files are read before the clock starts. The tensor is cover, SIDE x SIDE, normalised by mean and
  * deviation, as in the peer's program.
@@ -115,10 +116,11 @@ static vt_status bench_measure(const bench_files *files, int side, vt_kernel ker
     double spent_ms = vt_clock_ms() - begin, count = (double)files->count;
     vt_free(tensor);
     if (status == VT_OK)
-        printf("{\"images\": %zu, \"images_per_s\": %.1f, \"decode_ms\": %.3f, \"tensor_ms\": %.3f, "
-               "\"cpu\": \"%s\", \"checksum\": %.3f}\n",
-               files->count, count / spent_ms * 1000.0, times.decode_ms / count,
-               times.tensor_ms / count, vt_cpu_name(vt_cpu()), times.sum / count);
+        printf(
+            "{\"images\": %zu, \"images_per_s\": %.1f, \"decode_ms\": %.3f, \"tensor_ms\": %.3f, "
+            "\"cpu\": \"%s\", \"checksum\": %.3f}\n",
+            files->count, count / spent_ms * 1000.0, times.decode_ms / count,
+            times.tensor_ms / count, vt_cpu_name(vt_cpu()), times.sum / count);
     return status;
 }
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-double vt_clock_ms(void);        /* monotonic, since some fixed moment */
-int64_t vt_clock_unix_ms(void);  /* since 1970, UTC */
+double vt_clock_ms(void);       /* monotonic, since some fixed moment */
+int64_t vt_clock_unix_ms(void); /* since 1970, UTC */
 
 #endif

@@ -19,7 +19,8 @@ typedef enum vt_cpu_level {
 
 vt_cpu_level vt_cpu_detected(void); /* what the machine and its operating system offer */
 vt_cpu_level vt_cpu(void);          /* that, or lower where the environment asks for it */
-bool vt_cpu_supports(vt_cpu_level level); /* may code of this level run here (ignores the environment) */
+bool vt_cpu_supports(
+    vt_cpu_level level); /* may code of this level run here (ignores the environment) */
 const char *vt_cpu_name(vt_cpu_level level);
 
 #endif

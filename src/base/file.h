@@ -42,7 +42,8 @@ vt_status vt_dir_list_open(const char *path, size_t maximum_count, vt_dir_list *
                            vt_error *error);
 void vt_dir_list_close(vt_dir_list *list);
 
-/* `a` "/" `b`, or `b` alone when it is absolute or `a` is NULL or "". The caller's; NULL: no memory. */
+/* `a` "/" `b`, or `b` alone when it is absolute or `a` is NULL or "". The caller's; NULL: no
+ * memory. */
 char *vt_path_join(const char *a, const char *b);
 const char *vt_path_base(const char *path); /* what follows the last '/', borrowed */
 

@@ -23,7 +23,8 @@ typedef struct vt_hasher {
 
 void vt_hasher_init(vt_hasher *hasher);
 void vt_hasher_add(vt_hasher *hasher, const void *bytes, size_t length);
-void vt_hasher_add_text(vt_hasher *hasher, const char *text); /* length-prefixed; NULL differs from "" */
+void vt_hasher_add_text(vt_hasher *hasher,
+                        const char *text); /* length-prefixed; NULL differs from "" */
 vt_hash vt_hasher_finish(vt_hasher *hasher);
 vt_hash vt_hash_of(const void *bytes, size_t length);
 void vt_hash_hex(const vt_hash *hash, char out[VT_HASH_HEX]);

@@ -59,8 +59,9 @@ void vt_json_open_array(vt_json_writer *writer, const char *key);
 void vt_json_close(vt_json_writer *writer); /* the innermost object or array */
 void vt_json_put_text(vt_json_writer *writer, const char *key, const char *text); /* NULL: null */
 void vt_json_put_int(vt_json_writer *writer, const char *key, int64_t value);
-void vt_json_put_number(vt_json_writer *writer, const char *key, double value, int decimals); /* NaN/inf:
-    null; decimals < 0: shortest that reads back the same */
+void vt_json_put_number(vt_json_writer *writer, const char *key, double value,
+                        int decimals); /* NaN/inf:
+null; decimals < 0: shortest that reads back the same */
 void vt_json_put_bool(vt_json_writer *writer, const char *key, bool value);
 void vt_json_put_null(vt_json_writer *writer, const char *key);
 

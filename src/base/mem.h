@@ -14,14 +14,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *vt_alloc(size_t bytes);                          /* uninitialised; 0 bytes gives a valid pointer */
-void *vt_calloc(size_t count, size_t size);            /* zeroed; checks count * size */
-void *vt_alloc_array(size_t count, size_t size);       /* uninitialised; checks count * size */
-void *vt_realloc_array(void *old, size_t count, size_t size); /* old stays valid when NULL returns */
-void *vt_alloc_aligned(size_t alignment, size_t bytes); /* alignment: a power of two; vt_free frees it */
-void vt_free(void *memory);                            /* NULL is fine */
+void *vt_alloc(size_t bytes);                    /* uninitialised; 0 bytes gives a valid pointer */
+void *vt_calloc(size_t count, size_t size);      /* zeroed; checks count * size */
+void *vt_alloc_array(size_t count, size_t size); /* uninitialised; checks count * size */
+void *vt_realloc_array(void *old, size_t count,
+                       size_t size); /* old stays valid when NULL returns */
+void *vt_alloc_aligned(size_t alignment,
+                       size_t bytes); /* alignment: a power of two; vt_free frees it */
+void vt_free(void *memory);           /* NULL is fine */
 char *vt_strdup(const char *text);
-char *vt_strndup(const char *text, size_t length);     /* copies exactly `length` bytes, terminates */
+char *vt_strndup(const char *text, size_t length); /* copies exactly `length` bytes, terminates */
 
 /* Tests: let `successes` further allocations succeed, then fail one; < 0 switches it off.
  * Returns how many allocations have been asked for since the last call. */
@@ -51,7 +53,8 @@ typedef struct vt_arena {
 void vt_arena_init(vt_arena *arena, size_t maximum_bytes);
 void vt_arena_deinit(vt_arena *arena);
 void vt_arena_reset(vt_arena *arena); /* keeps the newest block */
-void *vt_arena_alloc(vt_arena *arena, size_t bytes);  /* 16-byte aligned, zeroed; NULL: out or over maximum */
+void *vt_arena_alloc(vt_arena *arena,
+                     size_t bytes); /* 16-byte aligned, zeroed; NULL: out or over maximum */
 void *vt_arena_array(vt_arena *arena, size_t count, size_t size);
 char *vt_arena_strdup(vt_arena *arena, const char *text);
 char *vt_arena_strndup(vt_arena *arena, const char *text, size_t length);

@@ -22,6 +22,6 @@ uint64_t vt_random_below(vt_random *random, uint64_t bound); /* [0, bound), unbi
 int vt_random_int(vt_random *random, int low, int high);     /* [low, high], both inclusive */
 double vt_random_double(vt_random *random);                  /* [0, 1) */
 float vt_random_float(vt_random *random, float low, float high); /* [low, high) */
-double vt_random_normal(vt_random *random);                  /* mean 0, deviation 1 */
+double vt_random_normal(vt_random *random);                      /* mean 0, deviation 1 */
 
 #endif

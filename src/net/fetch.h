@@ -20,9 +20,11 @@
 
 typedef struct vt_fetch_options {
     size_t maximum_bytes;
-    long timeout_ms, connect_timeout_ms;
+    long timeout_ms, connect_timeout_ms; /* of one attempt; a pause is no longer than timeout_ms */
     int maximum_redirects;
-    int attempts;            /* for time-outs, 429 and 5xx, with growing pauses */
+    /* For time-outs, dropped connections, 429 and 5xx, with growing pauses, or what the server asks
+     * for in Retry-After; a server that asks for more than timeout_ms is not asked again. */
+    int attempts;
     bool allow_private_hosts; /* loopback, private, link-local and the like */
 } vt_fetch_options;
 vt_fetch_options vt_fetch_options_defaults(void); /* 64 MiB, 30 s, 10 s, 5, 3, false */
@@ -30,12 +32,14 @@ vt_fetch_options vt_fetch_options_defaults(void); /* 64 MiB, 30 s, 10 s, 5, 3, f
 typedef struct vt_fetcher vt_fetcher;
 vt_status vt_fetcher_new(const vt_fetch_options *options, vt_fetcher **out, vt_error *error);
 void vt_fetcher_free(vt_fetcher *fetcher);
-/* Appends the body. VT_ERR_DENIED for schemes and addresses that are refused, VT_ERR_NOT_FOUND for
- * 404/410, VT_ERR_LIMIT, VT_ERR_IO for everything on the wire; messages carry the URL. */
+/* Appends the body; on failure `body` is as it was. VT_ERR_DENIED for schemes and addresses that
+ * are refused, VT_ERR_NOT_FOUND for 404/410, VT_ERR_LIMIT for size and redirects, VT_ERR_FORMAT for
+ * a malformed URL, VT_ERR_IO for everything on the wire; messages carry the URL. */
 vt_status vt_fetch(vt_fetcher *fetcher, const char *url, vt_buf *body, vt_error *error);
 
-/* Is this literal IPv4/IPv6 address (also v4-mapped, NAT64 and 6to4 forms) one of the public
- * internet? */
+/* Is this literal IPv4/IPv6 address one of the public internet? IPv6 forms with an IPv4 address
+ * inside (v4-mapped, NAT64, 6to4, Teredo) are not, whatever they carry; nor is what is no address.
+ */
 bool vt_address_is_public(const char *address);
 
 #endif

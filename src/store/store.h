@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The store: the only truth. Products with attributes and pictures, one vector per picture and model,
- * change numbers, nearest-neighbour questions. Drivers sit behind one table of functions.
+ * The store: the only truth. Products with attributes and pictures, one vector per picture and
+ * model, change numbers, nearest-neighbour questions. Drivers sit behind one table of functions.
  *
  *     vt_store *store;
  *     vt_store_open(dir, VT_STORE_WRITE, &store, error);
@@ -10,8 +10,9 @@
  *     vt_store_close(store);
  *
  * Threads: any number of readers at once, beside one writer. vt_store_put and vt_store_remove
- * from several threads wait for one another.
+ * from several threads wait for one another. Callbacks may call the store again, also to write.
  * Ownership: what vt_store_get fills lives in the arena that the caller brings.
+ * Texts are UTF-8 without exception, names of files too.
  */
 #ifndef VT_STORE_STORE_H
 #define VT_STORE_STORE_H
@@ -25,50 +26,33 @@
 
 typedef struct vt_store vt_store;
 
-typedef enum vt_attribute_kind { VT_ATTRIBUTE_TEXT, VT_ATTRIBUTE_NUMBER, VT_ATTRIBUTE_LIST } vt_attribute_kind;
-typedef struct vt_attribute {
-    const char *name;
-    vt_attribute_kind kind;
-    const char *text;         /* TEXT */
-    double number;            /* NUMBER */
-    const char *const *items; /* LIST: (item_count) texts */
-    size_t item_count;
-} vt_attribute;
+/* vt_product, vt_picture and vt_attribute are the public header's. */
 
-typedef struct vt_picture {
-    uint32_t key;       /* given by the store; 0 in what is put */
-    const char *source; /* path or address as in the feed */
-    vt_hash hash;       /* of the encoded bytes; names the thumbnail */
-    uint64_t phash;
-    int width, height;  /* of the full upright picture */
-    uint64_t file_bytes;
-    const float *vector; /* (model dim); vt_store_get leaves NULL */
-} vt_picture;
-
-typedef struct vt_product {
-    uint32_t key;   /* given by the store; 0 in what is put */
-    const char *id; /* the shop's own, unique, not empty */
-    const char *title, *description, *category, *brand, *link; /* NULL: none */
-    double price;   /* NAN: none */
-    const char *currency; /* ISO 4217, NULL: none */
-    const vt_attribute *attributes;
-    size_t attribute_count;
-    const vt_picture *pictures; /* first: the main one */
-    size_t picture_count;
-    vt_hash content; /* of everything that was imported: equal means unchanged */
-    uint64_t change; /* change number of its last write; given by the store */
-} vt_product;
+/* What a product may hold; beyond it vt_store_put answers VT_ERR_LIMIT. */
+enum {
+    VT_STORE_MAX_ID_BYTES = 1024,
+    VT_STORE_MAX_PICTURES = 4096,
+    VT_STORE_MAX_ATTRIBUTES = 4096,
+    VT_STORE_MAX_ITEMS = 4096,                 /* of one list */
+    VT_STORE_MAX_PRODUCT_BYTES = 16 * 1048576, /* all its texts together */
+    VT_STORE_MAX_DIM = 65536,
+    VT_STORE_MAX_THUMB_BYTES = 16 * 1048576
+};
 
 enum { VT_STORE_READ = 0, VT_STORE_WRITE = 1, VT_STORE_CREATE = 2 };
 
-/* dir: the shop's directory. CREATE makes a new catalogue (VT_ERR_EXISTS when there is one). Opening
- * one of an older version migrates it (with WRITE), of a newer one is VT_ERR_UNSUPPORTED; a file that
- * is no catalogue or is damaged is VT_ERR_CORRUPT. Only one process may hold WRITE (VT_ERR_BUSY). */
+/* dir: the shop's directory. CREATE makes a new catalogue, with its directory when there is none,
+ * and holds it as WRITE does (VT_ERR_EXISTS when there is one). Opening one of an older version
+ * migrates it (with WRITE; VT_ERR_UNSUPPORTED with READ), of a newer one is VT_ERR_UNSUPPORTED; a
+ * file that is no catalogue or is damaged is VT_ERR_CORRUPT. Only one process may hold WRITE
+ * (VT_ERR_BUSY, which names the holder). READ works beside a writer, and where nothing may be
+ * written. With READ everything that writes is VT_ERR_DENIED. */
 vt_status vt_store_open(const char *dir, int mode, vt_store **out, vt_error *error);
 void vt_store_close(vt_store *store);
 
 /* ---- models ---- */
-/* The key of the model with this fingerprint, made when new. dim >= 1. */
+/* The key of the model with this fingerprint, made when new. dim: 1..VT_STORE_MAX_DIM.
+ * VT_ERR_MISMATCH when there is one of another dimension. */
 vt_status vt_store_model_put(vt_store *store, const vt_hash *fingerprint, const char *name,
                              size_t dim, uint32_t *model, vt_error *error);
 vt_status vt_store_model_find(vt_store *store, const vt_hash *fingerprint, uint32_t *model,
@@ -76,7 +60,11 @@ vt_status vt_store_model_find(vt_store *store, const vt_hash *fingerprint, uint3
 
 /* ---- products ---- */
 /* Inserts or replaces one product, its attributes, pictures and their vectors in one transaction.
- * VT_ERR_USAGE on an empty id, no pictures, or a vector that is missing or not finite. */
+ * VT_ERR_USAGE on an empty id, no pictures, a vector that is missing, not finite or beyond half
+ * precision, an infinite price or number, or text that is not UTF-8; VT_ERR_LIMIT on too much of
+ * anything, or when all keys are used up; VT_ERR_NOT_FOUND when there is no such model.
+ * A replaced product keeps its key. Pictures that it had before (by hash) keep their keys and the
+ * vectors of other models. */
 vt_status vt_store_put(vt_store *store, uint32_t model, const vt_product *product, vt_error *error);
 vt_status vt_store_remove(vt_store *store, const char *id, vt_error *error); /* VT_ERR_NOT_FOUND */
 vt_status vt_store_get(vt_store *store, const char *id, vt_arena *arena, vt_product *out,
@@ -87,8 +75,8 @@ vt_status vt_store_get_by_key(vt_store *store, uint32_t key, vt_arena *arena, vt
  * otherwise (absent, or to be embedded again). For skipping what is unchanged. */
 vt_status vt_store_content(vt_store *store, uint32_t model, const char *id, vt_hash *out,
                            vt_error *error);
-/* Every product in key order; the callback's product lives only during the call; a status other than
- * VT_OK from it ends the walk and is returned. */
+/* Every product in key order; the callback's product lives only during the call; a status other
+ * than VT_OK from it ends the walk and is returned. */
 typedef vt_status vt_store_visit(void *context, const vt_product *product, vt_error *error);
 vt_status vt_store_each(vt_store *store, vt_store_visit *visit, void *context, vt_error *error);
 /* Every picture: product id, picture (no vector). Cheaper than vt_store_each. */
@@ -102,14 +90,15 @@ typedef struct vt_store_stats {
     uint64_t change;                      /* number of the newest change */
     uint64_t database_bytes, index_bytes; /* on disk; in memory */
     int schema_version;
-    const char *driver;                   /* "sqlite"; borrowed */
+    const char *driver; /* "sqlite"; borrowed */
 } vt_store_stats;
 vt_status vt_store_stats_of(vt_store *store, uint32_t model, vt_store_stats *out, vt_error *error);
-/* How many products each category has, most first; VT_OK from visit goes on. */
-vt_status vt_store_each_category(vt_store *store,
-                                 vt_status (*visit)(void *context, const char *category,
-                                                    uint64_t products, vt_error *error),
-                                 void *context, vt_error *error);
+/* How many products each category has, most first, equal ones by name; products without a category
+ * are not counted. VT_OK from visit goes on. */
+typedef vt_status vt_store_visit_category(void *context, const char *category, uint64_t products,
+                                          vt_error *error);
+vt_status vt_store_each_category(vt_store *store, vt_store_visit_category *visit, void *context,
+                                 vt_error *error);
 /* The database's own integrity check and ours (every vector has a picture, every picture a product,
  * sizes fit dimensions). VT_ERR_CORRUPT with the first fault. */
 vt_status vt_store_check(vt_store *store, vt_error *error);

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection to a catalogue: settings, statements, error texts.
+ *
+ * Method: every statement of the driver is prepared when the connection opens, which also proves
+ * that the file has the tables we expect. A catalogue may come from a stranger, so the connection
+ * trusts nothing that the schema brings (no triggers, no views, no functions) and SQLite checks
+ * cell sizes on every page it reads. Reads go through read(2), not a mapping: a file that shrinks
+ * under a mapping ends the process with SIGBUS, a failed read is an error.
+ *
+ * Durability: WAL with synchronous=FULL, one fsync of the log per commit; what was committed
+ * survives a power cut. A checkpoint every 4096 pages (16 MiB) rather than SQLite's 1000 makes
+ * imports wait less often for the two further fsyncs it costs.
+ */
+#include "store/sqlite/sqlite.h"
+
+#include "base/status.h"
+
+#include <string.h>
+
+#define PRODUCT_COLUMNS                                                                            \
+    "SELECT key, id, title, description, category, brand, link, currency, price, content, change " \
+    "FROM products "
+#define PICTURE_COLUMNS "key, source, hash, phash, width, height, bytes"
+
+static const char *const sql_text[VT_SQL_COUNT] = {
+    [VT_SQL_BEGIN] = "BEGIN",
+    [VT_SQL_COMMIT] = "COMMIT",
+    [VT_SQL_ROLLBACK] = "ROLLBACK",
+    [VT_SQL_MODEL_FIND] = "SELECT key, dim FROM models WHERE fingerprint = ?1",
+    [VT_SQL_MODEL_DIM] = "SELECT dim FROM models WHERE key = ?1",
+    [VT_SQL_PRODUCT_BY_ID] = PRODUCT_COLUMNS "WHERE id = ?1",
+    [VT_SQL_PRODUCT_BY_KEY] = PRODUCT_COLUMNS "WHERE key = ?1",
+    [VT_SQL_PRODUCT_EACH] = PRODUCT_COLUMNS "ORDER BY key",
+    [VT_SQL_ATTRIBUTES] = "SELECT position, name, kind, text, number FROM attributes "
+                          "WHERE product = ?1 ORDER BY position, item",
+    [VT_SQL_PICTURES] =
+        "SELECT " PICTURE_COLUMNS " FROM pictures WHERE product = ?1 ORDER BY position",
+    /* CROSS JOIN fixes the order of the loops: one pass over pictures (vectors), products by key.
+     */
+    [VT_SQL_PICTURE_EACH] =
+        "SELECT p.id, p.key, i.key, i.source, i.hash, i.phash, i.width, i.height, "
+        "i.bytes FROM pictures i CROSS JOIN products p ON p.key = i.product "
+        "ORDER BY i.key",
+    [VT_SQL_CONTENT] =
+        "SELECT content FROM products p WHERE id = ?1"
+        " AND EXISTS (SELECT 1 FROM pictures i WHERE i.product = p.key)"
+        " AND NOT EXISTS (SELECT 1 FROM pictures i WHERE i.product = p.key AND NOT EXISTS"
+        " (SELECT 1 FROM vectors v WHERE v.picture = i.key AND v.model = ?2))",
+    [VT_SQL_CATEGORIES] = "SELECT category, count(*) AS products FROM products "
+                          "WHERE category IS NOT NULL GROUP BY category "
+                          "ORDER BY products DESC, category",
+    [VT_SQL_COUNTS] = "SELECT (SELECT count(*) FROM products), (SELECT count(*) FROM pictures),"
+                      " (SELECT count(*) FROM vectors WHERE model = ?1),"
+                      " (SELECT max(change) FROM changes)",
+    [VT_SQL_NEWEST_CHANGE] = "SELECT max(change) FROM changes",
+    [VT_SQL_CHANGES_SINCE] = "SELECT product, kind FROM changes WHERE change > ?1 ORDER BY change",
+    [VT_SQL_VECTOR] = "SELECT data FROM vectors WHERE picture = ?1 AND model = ?2",
+    [VT_SQL_VECTOR_COUNT] = "SELECT count(*) FROM vectors WHERE model = ?1",
+    [VT_SQL_VECTOR_EACH] = "SELECT v.picture, i.product, v.data FROM vectors v"
+                           " CROSS JOIN pictures i ON i.key = v.picture WHERE v.model = ?1",
+    [VT_SQL_VECTORS_OF_PRODUCT] = "SELECT v.picture, i.product, v.data FROM pictures i"
+                                  " CROSS JOIN vectors v ON v.picture = i.key AND v.model = ?1"
+                                  " WHERE i.product = ?2",
+
+    [VT_SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [VT_SQL_MODEL_INSERT] = "INSERT INTO models (fingerprint, name, dim) VALUES (?1, ?2, ?3)",
+    [VT_SQL_PRODUCT_FIND] = "SELECT key, change FROM products WHERE id = ?1",
+    [VT_SQL_PRODUCT_INSERT] =
+        "INSERT INTO products (id, title, description, category, brand, link, currency, price,"
+        " content, change, created_ms, updated_ms)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)",
+    [VT_SQL_PRODUCT_UPDATE] =
+        "UPDATE products SET title = ?2, description = ?3, category = ?4, brand = ?5, link = ?6,"
+        " currency = ?7, price = ?8, content = ?9, change = ?10, updated_ms = ?11 WHERE id = ?1",
+    [VT_SQL_PRODUCT_DELETE] = "DELETE FROM products WHERE key = ?1",
+    [VT_SQL_CHANGE_NEXT] = "SELECT seq + 1 FROM sqlite_sequence WHERE name = 'changes'",
+    [VT_SQL_CHANGE_INSERT] = "INSERT INTO changes (change, product, kind) VALUES (?1, ?2, ?3)",
+    [VT_SQL_CHANGE_DELETE] = "DELETE FROM changes WHERE change = ?1",
+    [VT_SQL_ATTRIBUTE_INSERT] =
+        "INSERT INTO attributes (product, position, item, name, kind, text, number)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [VT_SQL_ATTRIBUTES_DELETE] = "DELETE FROM attributes WHERE product = ?1",
+    [VT_SQL_PICTURE_HASHES] = "SELECT key, hash FROM pictures WHERE product = ?1 ORDER BY position",
+    [VT_SQL_PICTURE_INSERT] =
+        "INSERT INTO pictures (product, position, source, hash, phash, width, height, bytes)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [VT_SQL_PICTURE_UPDATE] =
+        "UPDATE pictures SET product = ?1, position = ?2, source = ?3, hash = ?4, phash = ?5,"
+        " width = ?6, height = ?7, bytes = ?8 WHERE key = ?9",
+    [VT_SQL_PICTURE_DELETE] = "DELETE FROM pictures WHERE key = ?1",
+    [VT_SQL_VECTOR_PUT] = "INSERT INTO vectors (picture, model, data) VALUES (?1, ?2, ?3)"
+                          " ON CONFLICT (picture, model) DO UPDATE SET data = excluded.data",
+};
+
+static vt_status status_of(int code)
+{
+    switch (code & 0xff) {
+    case SQLITE_NOMEM:
+        return VT_ERR_NO_MEMORY;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_FORMAT:
+    /* Statements are fixed and values checked: only a file that is not as it should be can make
+     * SQLite refuse them. */
+    case SQLITE_CONSTRAINT:
+    case SQLITE_ERROR:
+        return VT_ERR_CORRUPT;
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PROTOCOL:
+        return VT_ERR_IO;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return VT_ERR_BUSY;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return VT_ERR_DENIED;
+    case SQLITE_TOOBIG:
+        return VT_ERR_LIMIT;
+    default:
+        return VT_ERR_INTERNAL;
+    }
+}
+
+vt_status vt_sqlite_fail(sqlite3 *db, vt_error *error, const char *action, const char *item)
+{
+    int code = db == NULL ? SQLITE_NOMEM : sqlite3_extended_errcode(db);
+    vt_status status = status_of(code);
+    const char *text = db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(db);
+    int system = db == NULL ? 0 : sqlite3_system_errno(db);
+    const char *reason = system > 0 ? strerrordesc_np(system) : NULL;
+    /* SQLite's own text for these says only that something failed, the system's says what. */
+    if (reason != NULL && status == VT_ERR_IO)
+        return vt_fail(error, status, "%s \"%s\": %s (%s)", action, item, text, reason);
+    return vt_fail(error, status, "%s \"%s\": %s", action, item, text);
+}
+
+void vt_sqlite_reset(sqlite3_stmt *statement)
+{
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+}
+
+bool vt_sqlite_run(sqlite3_stmt *statement)
+{
+    int result = sqlite3_step(statement);
+    vt_sqlite_reset(statement);
+    return result == SQLITE_DONE || result == SQLITE_ROW;
+}
+
+vt_status vt_sqlite_query_int(sqlite3 *db, const char *sql, int64_t *out, vt_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    vt_status status = VT_OK;
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW)
+        status = vt_sqlite_fail(db, error, "read catalogue", sqlite3_db_filename(db, "main"));
+    else
+        *out = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* As vt_sqlite_fail, for the first statements that touch the file: there these codes mean that the
+ * log cannot be made, which their texts ("attempt to write a readonly database") do not say. */
+static vt_status fail_first_touch(sqlite3 *db, const char *path, vt_error *error)
+{
+    int code = sqlite3_errcode(db) & 0xff;
+    if (code != SQLITE_CANTOPEN && code != SQLITE_READONLY)
+        return vt_sqlite_fail(db, error, "open catalogue", path);
+    return vt_fail(
+        error, VT_ERR_DENIED,
+        "open catalogue \"%s\": catalog.db-wal and catalog.db-shm beside it are missing or "
+        "may not be read, and may not be made",
+        path);
+}
+
+static vt_status configure(sqlite3 *db, const char *path, vt_error *error)
+{
+    static const struct {
+        int option, value;
+    } options[] = {{SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+                   {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}, {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
+                   {SQLITE_DBCONFIG_DQS_DML, 0},        {SQLITE_DBCONFIG_DQS_DDL, 0},
+                   {SQLITE_DBCONFIG_ENABLE_FKEY, 1}};
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        if (sqlite3_db_config(db, options[i].option, options[i].value, NULL) != SQLITE_OK)
+            return vt_sqlite_fail(db, error, "set up catalogue", path);
+    sqlite3_busy_timeout(db, 10000);
+    /* No honest row is longer; a damaged length must not make SQLite ask for a gigabyte. */
+    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 2 * VT_STORE_MAX_PRODUCT_BYTES);
+    if (sqlite3_exec(db,
+                     "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;"
+                     "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;"
+                     "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4096;"
+                     "PRAGMA journal_size_limit = 67108864",
+                     NULL, NULL, NULL) != SQLITE_OK)
+        return fail_first_touch(db, path, error);
+    return VT_OK;
+}
+
+vt_status vt_sqlite_db_open(const char *path, int flags, sqlite3 **out, vt_error *error)
+{
+    sqlite3 *db = NULL;
+    vt_status status;
+    /* NOMUTEX: a connection is only ever used by the thread that took it. */
+    if (sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) !=
+        SQLITE_OK)
+        status = vt_sqlite_fail(db, error, "open catalogue", path);
+    else
+        status = configure(db, path, error);
+    if (status != VT_OK) {
+        sqlite3_close(db);
+        db = NULL;
+    }
+    *out = db;
+    return status;
+}
+
+/* What the file says it is. VT_ERR_CORRUPT when it is something else. */
+static vt_status identify(sqlite3 *db, const char *path, bool writer, vt_error *error)
+{
+    int64_t application = 0, version = 0;
+    vt_status status = vt_sqlite_query_int(db, "PRAGMA application_id", &application, error);
+    if (status == VT_OK)
+        status = vt_sqlite_query_int(db, "PRAGMA user_version", &version, error);
+    if (status != VT_OK)
+        return status == VT_ERR_IO || status == VT_ERR_DENIED ? fail_first_touch(db, path, error)
+                                                              : status;
+    if (application != VT_SQLITE_APPLICATION_ID)
+        return vt_fail(
+            error, VT_ERR_CORRUPT,
+            "open catalogue \"%s\": it is a SQLite database, but not a vitrine catalogue", path);
+    if (version > VT_SQLITE_VERSION || version < 0)
+        return vt_fail(error, VT_ERR_UNSUPPORTED,
+                       "open catalogue \"%s\": it has format %lld, this program knows up to %d",
+                       path, (long long)version, VT_SQLITE_VERSION);
+    if (version < VT_SQLITE_VERSION && !writer)
+        return vt_fail(error, VT_ERR_UNSUPPORTED,
+                       "open catalogue \"%s\": it has the older format %lld; open it for writing "
+                       "once to bring it to %d",
+                       path, (long long)version, VT_SQLITE_VERSION);
+    return VT_OK;
+}
+
+static vt_status become_writer(sqlite3 *db, const char *path, vt_error *error)
+{
+    /* SQLite silently opens what may not be written for reading. */
+    if (sqlite3_db_readonly(db, "main") == 1)
+        return vt_fail(error, VT_ERR_DENIED, "open catalogue \"%s\": the file may not be written",
+                       path);
+    /* The log stays after closing, for readers that may not create files in the directory. */
+    int persist = 1;
+    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &persist) != SQLITE_OK ||
+        sqlite3_exec(db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL) != SQLITE_OK)
+        return vt_sqlite_fail(db, error, "open catalogue", path);
+    return vt_sqlite_migrate(db, vt_sqlite_migrations, VT_SQLITE_VERSION, false, error);
+}
+
+static vt_status prepare_all(vt_sqlite_connection *connection, const char *path, bool writer,
+                             vt_error *error)
+{
+    size_t count = writer ? VT_SQL_COUNT : VT_SQL_READ_COUNT;
+    for (size_t i = 0; i < count; i++) {
+        if (sqlite3_prepare_v3(connection->db, sql_text[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &connection->statements[i], NULL) != SQLITE_OK)
+            return vt_sqlite_fail(connection->db, error, "open catalogue", path);
+    }
+    return VT_OK;
+}
+
+vt_status vt_sqlite_connection_open(const char *path, bool writer, vt_sqlite_connection **out,
+                                    vt_error *error)
+{
+    vt_sqlite_connection *connection = vt_calloc(1, sizeof *connection);
+    if (connection == NULL)
+        return vt_fail_memory(error, "a database connection");
+    vt_status status = vt_sqlite_db_open(
+        path, writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY, &connection->db, error);
+    if (status == VT_OK)
+        status = identify(connection->db, path, writer, error);
+    if (status == VT_OK && writer)
+        status = become_writer(connection->db, path, error);
+    if (status == VT_OK)
+        status = prepare_all(connection, path, writer, error);
+    if (status != VT_OK) {
+        vt_sqlite_connection_close(connection);
+        return status;
+    }
+    *out = connection;
+    return VT_OK;
+}
+
+void vt_sqlite_connection_close(vt_sqlite_connection *connection)
+{
+    if (connection == NULL)
+        return;
+    for (size_t i = 0; i < VT_SQL_COUNT; i++)
+        sqlite3_finalize(connection->statements[i]);
+    sqlite3_close(connection->db);
+    vt_free(connection);
+}

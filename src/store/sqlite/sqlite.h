@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the sqlite driver share. The schema and its rules: docs/formats/catalog.md.
+ *
+ *     open.c        the shop's directory: writer lock, create, open, close; the driver's table
+ *     connection.c  one connection: settings, prepared statements, error texts
+ *     schema.c      the tables, and how older catalogues become newer ones
+ *     readers.c     read-only connections, taken and given back
+ *     write.c       models, put, remove                read.c     get, each, content, counts
+ *     rows.c        rows to products, with bounds      check.c    is everything as it must be
+ *     nearest.c     vectors in memory, kept in step    members.c  which pictures a product has
+ * there
+ *
+ * Call order: vt_sqlite_reader_take, statements, vt_sqlite_reader_give; or write_lock, the writer's
+ * statements inside one transaction, write_unlock.
+ *
+ * Threads: a connection belongs to one thread at a time. No two of the three locks are ever held
+ * together.
+ */
+#ifndef VT_STORE_SQLITE_SQLITE_H
+#define VT_STORE_SQLITE_SQLITE_H
+
+#include "store/store_driver.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+enum {
+    VT_SQLITE_APPLICATION_ID = 0x5654524E, /* "VTRN" */
+    VT_SQLITE_VERSION = 1,
+    VT_SQLITE_CHANGE_PUT = 0,
+    VT_SQLITE_CHANGE_REMOVED = 1
+};
+
+/* ---- statements: prepared once per connection; the text of each is in connection.c ---- */
+typedef enum vt_sqlite_sql {
+    VT_SQL_BEGIN,
+    VT_SQL_COMMIT,
+    VT_SQL_ROLLBACK,
+    VT_SQL_MODEL_FIND,
+    VT_SQL_MODEL_DIM,
+    VT_SQL_PRODUCT_BY_ID,
+    VT_SQL_PRODUCT_BY_KEY,
+    VT_SQL_PRODUCT_EACH,
+    VT_SQL_ATTRIBUTES,
+    VT_SQL_PICTURES,
+    VT_SQL_PICTURE_EACH,
+    VT_SQL_CONTENT,
+    VT_SQL_CATEGORIES,
+    VT_SQL_COUNTS,
+    VT_SQL_NEWEST_CHANGE,
+    VT_SQL_CHANGES_SINCE,
+    VT_SQL_VECTOR,
+    VT_SQL_VECTOR_COUNT,
+    VT_SQL_VECTOR_EACH,
+    VT_SQL_VECTORS_OF_PRODUCT,
+    VT_SQL_READ_COUNT, /* readers prepare those above, the writer all */
+    VT_SQL_BEGIN_WRITE = VT_SQL_READ_COUNT,
+    VT_SQL_MODEL_INSERT,
+    VT_SQL_PRODUCT_FIND,
+    VT_SQL_PRODUCT_INSERT,
+    VT_SQL_PRODUCT_UPDATE,
+    VT_SQL_PRODUCT_DELETE,
+    VT_SQL_CHANGE_NEXT,
+    VT_SQL_CHANGE_INSERT,
+    VT_SQL_CHANGE_DELETE,
+    VT_SQL_ATTRIBUTE_INSERT,
+    VT_SQL_ATTRIBUTES_DELETE,
+    VT_SQL_PICTURE_HASHES,
+    VT_SQL_PICTURE_INSERT,
+    VT_SQL_PICTURE_UPDATE,
+    VT_SQL_PICTURE_DELETE,
+    VT_SQL_VECTOR_PUT,
+    VT_SQL_COUNT
+} vt_sqlite_sql;
+
+typedef struct vt_sqlite_connection {
+    sqlite3 *db;
+    sqlite3_stmt *statements[VT_SQL_COUNT];
+    struct vt_sqlite_connection *next; /* among the idle readers */
+} vt_sqlite_connection;
+
+typedef struct vt_sqlite_index vt_sqlite_index; /* nearest.c: one model's vectors in memory */
+
+typedef struct vt_sqlite {
+    vt_store base;
+    char *dir;
+    char *path;  /* of catalog.db */
+    int lock_fd; /* -1 with READ */
+
+    pthread_mutex_t write_lock;
+    vt_sqlite_connection *writer; /* NULL with READ */
+
+    pthread_mutex_t readers_lock;
+    vt_sqlite_connection *idle_readers;
+    int idle_count;
+
+    pthread_rwlock_t index_lock;
+    vt_sqlite_index *indexes;
+} vt_sqlite;
+
+/* ---- connection.c ---- */
+/* Opens without looking inside: flags are SQLite's. *out is NULL on failure. */
+vt_status vt_sqlite_db_open(const char *path, int flags, sqlite3 **out, vt_error *error);
+/* Opens, checks that it is a catalogue of a version we know, migrates (writer), prepares. */
+vt_status vt_sqlite_connection_open(const char *path, bool writer, vt_sqlite_connection **out,
+                                    vt_error *error);
+void vt_sqlite_connection_close(vt_sqlite_connection *connection); /* NULL is fine */
+/* Turns the connection's last error into a status and `<action> "<item>": <SQLite's text>`. */
+vt_status vt_sqlite_fail(sqlite3 *db, vt_error *error, const char *action, const char *item);
+/* One step of a statement that yields no row (or one that does not matter), then reset; false: the
+ * reason is the connection's last error. */
+bool vt_sqlite_run(sqlite3_stmt *statement);
+void vt_sqlite_reset(sqlite3_stmt *statement); /* and forgets what was bound */
+/* The one integer that `sql` yields; for PRAGMAs. */
+vt_status vt_sqlite_query_int(sqlite3 *db, const char *sql, int64_t *out, vt_error *error);
+
+/* ---- schema.c ---- */
+typedef struct vt_sqlite_migration {
+    int version;     /* that it leads to */
+    const char *sql; /* statements */
+} vt_sqlite_migration;
+extern const vt_sqlite_migration vt_sqlite_migrations[VT_SQLITE_VERSION];
+/* Runs the steps above the file's user_version, all in one transaction. mark: also makes it a
+ * catalogue (application_id), for a new file. */
+vt_status vt_sqlite_migrate(sqlite3 *db, const vt_sqlite_migration *steps, size_t count, bool mark,
+                            vt_error *error);
+
+/* ---- readers.c ---- */
+vt_status vt_sqlite_reader_take(vt_sqlite *store, vt_sqlite_connection **out, vt_error *error);
+void vt_sqlite_reader_give(vt_sqlite *store, vt_sqlite_connection *connection);
+void vt_sqlite_readers_close(vt_sqlite *store);
+
+/* ---- write.c ---- */
+vt_status vt_sqlite_model_put(vt_store *store, const vt_hash *fingerprint, const char *name,
+                              size_t dim, uint32_t *model, vt_error *error);
+vt_status vt_sqlite_put(vt_store *store, uint32_t model, const vt_product *product,
+                        vt_error *error);
+vt_status vt_sqlite_remove(vt_store *store, const char *id, vt_error *error);
+
+/* ---- read.c ---- */
+vt_status vt_sqlite_model_find(vt_store *store, const vt_hash *fingerprint, uint32_t *model,
+                               vt_error *error);
+vt_status vt_sqlite_get(vt_store *store, const char *id, vt_arena *arena, vt_product *out,
+                        vt_error *error);
+vt_status vt_sqlite_get_by_key(vt_store *store, uint32_t key, vt_arena *arena, vt_product *out,
+                               vt_error *error);
+vt_status vt_sqlite_content(vt_store *store, uint32_t model, const char *id, vt_hash *out,
+                            vt_error *error);
+vt_status vt_sqlite_each(vt_store *store, vt_store_visit *visit, void *context, vt_error *error);
+vt_status vt_sqlite_each_picture(vt_store *store, vt_store_visit_picture *visit, void *context,
+                                 vt_error *error);
+vt_status vt_sqlite_each_category(vt_store *store, vt_store_visit_category *visit, void *context,
+                                  vt_error *error);
+vt_status vt_sqlite_stats(vt_store *store, uint32_t model, vt_store_stats *out, vt_error *error);
+vt_status vt_sqlite_vector(vt_store *store, uint32_t model, uint32_t picture, float *out,
+                           vt_error *error);
+/* The dimension of a model. VT_ERR_NOT_FOUND. */
+vt_status vt_sqlite_model_dim(vt_sqlite_connection *connection, uint32_t model, size_t *dim,
+                              vt_error *error);
+
+/* ---- rows.c ---- */
+/* The product in the current row of VT_SQL_PRODUCT_*, with attributes and pictures. */
+vt_status vt_sqlite_row_product(vt_sqlite_connection *connection, sqlite3_stmt *row,
+                                vt_arena *arena, vt_product *out, vt_error *error);
+/* The picture in the columns from `column` on: key, source, hash, phash, width, height, bytes. The
+ * source is borrowed from the row. */
+vt_status vt_sqlite_row_picture(sqlite3_stmt *row, int column, vt_picture *out, vt_error *error);
+/* Borrowed from the row; NULL for NULL. VT_ERR_CORRUPT when it is no valid text. */
+vt_status vt_sqlite_row_text(sqlite3_stmt *row, int column, const char **out, vt_error *error);
+vt_status vt_sqlite_row_key(sqlite3_stmt *row, int column, uint32_t *out, vt_error *error);
+vt_status vt_sqlite_row_hash(sqlite3_stmt *row, int column, vt_hash *out, vt_error *error);
+/* A stored vector: (dim) half floats in the machine's byte order. */
+vt_status vt_sqlite_row_halves(sqlite3_stmt *row, int column, size_t dim, uint16_t *out,
+                               vt_error *error);
+/* Between the machine's byte order and the file's, which is little-endian; in place. */
+void vt_sqlite_swap_halves(uint16_t *halves, size_t count);
+bool vt_sqlite_halves_are_finite(const uint16_t *halves, size_t count);
+
+/* ---- check.c ---- */
+vt_status vt_sqlite_check(vt_store *store, vt_error *error);
+
+/* ---- nearest.c ---- */
+vt_status vt_sqlite_nearest(vt_store *store, uint32_t model, const float *queries, size_t count,
+                            const vt_nearest_options *options, vt_hit *hits, size_t *hit_counts,
+                            vt_nearest_answer *answer, vt_error *error);
+uint64_t vt_sqlite_index_bytes(vt_sqlite *store);
+void vt_sqlite_indexes_free(vt_sqlite *store);
+
+/* ---- members.c: product key -> picture keys, one thread at a time ---- */
+typedef struct vt_members vt_members;
+vt_status vt_members_new(vt_members **out, vt_error *error);
+void vt_members_free(vt_members *members);
+vt_status vt_members_add(vt_members *members, uint32_t product, uint32_t picture,
+                         vt_error *error); /* product >= 1 */
+bool vt_members_pop(vt_members *members, uint32_t product,
+                    uint32_t *picture); /* false: none left */
+size_t vt_members_bytes(const vt_members *members);
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The store's front: checks what callers bring, then calls the driver.
+ *
+ * Method: one table of functions per driver (store_driver.h). Checks that hold for every driver are
+ * made here, once, so that drivers cannot differ in them.
+ */
+#include "store/store_driver.h"
+
+#include "base/status.h"
+
+#include <math.h>
+
+vt_status vt_store_open(const char *dir, int mode, vt_store **out, vt_error *error)
+{
+    if (dir == NULL || dir[0] == '\0')
+        return vt_fail(error, VT_ERR_USAGE, "open shop: no directory given");
+    if (mode < VT_STORE_READ || mode > (VT_STORE_WRITE | VT_STORE_CREATE))
+        return vt_fail(error, VT_ERR_USAGE, "open shop \"%s\": unknown mode %d", dir, mode);
+    return vt_store_sqlite.open(dir, mode, out, error);
+}
+
+void vt_store_close(vt_store *store)
+{
+    if (store != NULL)
+        store->driver->close(store);
+}
+
+static vt_status check_writable(const vt_store *store, const char *action, const char *item,
+                                vt_error *error)
+{
+    if (store->writable)
+        return VT_OK;
+    return vt_fail(error, VT_ERR_DENIED, "%s \"%s\": the shop is open for reading only", action,
+                   item);
+}
+
+vt_status vt_store_model_put(vt_store *store, const vt_hash *fingerprint, const char *name,
+                             size_t dim, uint32_t *model, vt_error *error)
+{
+    if (name == NULL)
+        name = "";
+    size_t length = __builtin_strlen(name);
+    if (length > VT_STORE_MAX_ID_BYTES)
+        return vt_fail(error, VT_ERR_LIMIT,
+                       "store model: its name has %zu bytes, at most %d may be", length,
+                       VT_STORE_MAX_ID_BYTES);
+    if (!vt_utf8_valid(name, length))
+        return vt_fail(error, VT_ERR_USAGE, "store model: its name is not UTF-8");
+    if (dim < 1 || dim > VT_STORE_MAX_DIM)
+        return vt_fail(error, VT_ERR_USAGE, "store model \"%s\": dimension %zu is not in 1..%d",
+                       name, dim, VT_STORE_MAX_DIM);
+    vt_status status = check_writable(store, "store model", name, error);
+    return status != VT_OK ? status
+                           : store->driver->model_put(store, fingerprint, name, dim, model, error);
+}
+
+vt_status vt_store_model_find(vt_store *store, const vt_hash *fingerprint, uint32_t *model,
+                              vt_error *error)
+{
+    return store->driver->model_find(store, fingerprint, model, error);
+}
+
+vt_status vt_store_put(vt_store *store, uint32_t model, const vt_product *product, vt_error *error)
+{
+    vt_status status = vt_store_product_check(product, error);
+    if (status == VT_OK)
+        status = check_writable(store, "store product", product->id, error);
+    return status != VT_OK ? status : store->driver->put(store, model, product, error);
+}
+
+static vt_status check_id(const char *action, const char *id, vt_error *error)
+{
+    if (id == NULL || id[0] == '\0')
+        return vt_fail(error, VT_ERR_USAGE, "%s: no id given", action);
+    return VT_OK;
+}
+
+vt_status vt_store_remove(vt_store *store, const char *id, vt_error *error)
+{
+    vt_status status = check_id("remove product", id, error);
+    if (status == VT_OK)
+        status = check_writable(store, "remove product", id, error);
+    return status != VT_OK ? status : store->driver->remove(store, id, error);
+}
+
+vt_status vt_store_get(vt_store *store, const char *id, vt_arena *arena, vt_product *out,
+                       vt_error *error)
+{
+    vt_status status = check_id("read product", id, error);
+    return status != VT_OK ? status : store->driver->get(store, id, arena, out, error);
+}
+
+vt_status vt_store_get_by_key(vt_store *store, uint32_t key, vt_arena *arena, vt_product *out,
+                              vt_error *error)
+{
+    return store->driver->get_by_key(store, key, arena, out, error);
+}
+
+vt_status vt_store_content(vt_store *store, uint32_t model, const char *id, vt_hash *out,
+                           vt_error *error)
+{
+    vt_status status = check_id("look up product", id, error);
+    return status != VT_OK ? status : store->driver->content(store, model, id, out, error);
+}
+
+vt_status vt_store_each(vt_store *store, vt_store_visit *visit, void *context, vt_error *error)
+{
+    return store->driver->each(store, visit, context, error);
+}
+
+vt_status vt_store_each_picture(vt_store *store, vt_store_visit_picture *visit, void *context,
+                                vt_error *error)
+{
+    return store->driver->each_picture(store, visit, context, error);
+}
+
+vt_status vt_store_each_category(vt_store *store, vt_store_visit_category *visit, void *context,
+                                 vt_error *error)
+{
+    return store->driver->each_category(store, visit, context, error);
+}
+
+vt_status vt_store_stats_of(vt_store *store, uint32_t model, vt_store_stats *out, vt_error *error)
+{
+    return store->driver->stats(store, model, out, error);
+}
+
+vt_status vt_store_check(vt_store *store, vt_error *error)
+{
+    return store->driver->check(store, error);
+}
+
+vt_status vt_store_vector(vt_store *store, uint32_t model, uint32_t picture, float *out,
+                          vt_error *error)
+{
+    return store->driver->vector(store, model, picture, out, error);
+}
+
+vt_status vt_store_nearest(vt_store *store, uint32_t model, const float *queries, size_t count,
+                           const vt_nearest_options *options, vt_hit *hits, size_t *hit_counts,
+                           vt_nearest_answer *answer, vt_error *error)
+{
+    if (count == 0)
+        return vt_fail(error, VT_ERR_USAGE, "find nearest products: no query given");
+    if (options->k == 0)
+        return vt_fail(error, VT_ERR_USAGE, "find nearest products: none wanted (k is 0)");
+    if (isnan(options->min_similarity))
+        return vt_fail(error, VT_ERR_USAGE,
+                       "find nearest products: the smallest similarity is not a number");
+    return store->driver->nearest(store, model, queries, count, options, hits, hit_counts, answer,
+                                  error);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a store driver supplies: one table of functions, one per function of store.h that touches
+ * the database. store.c checks arguments first and then calls through the table, so a driver may
+ * rely on what is promised below. Thumbnails are files of the shop and the same for every driver.
+ *
+ * A driver's own struct begins with a vt_store; its open function allocates and frees it.
+ * Threads: as store.h says; the driver does its own locking.
+ */
+#ifndef VT_STORE_STORE_DRIVER_H
+#define VT_STORE_STORE_DRIVER_H
+
+#include "store/store.h"
+
+typedef struct vt_store_driver vt_store_driver;
+
+struct vt_store {
+    const vt_store_driver *driver; /* static */
+    const char *dir;               /* real path, lives as long as the store; owned by the driver */
+    bool writable;                 /* WRITE or CREATE */
+};
+
+struct vt_store_driver {
+    const char *name;
+    vt_status (*open)(const char *dir, int mode, vt_store **out, vt_error *error);
+    void (*close)(vt_store *store);
+
+    /* Writes: only called on a writable store, with what store.c has checked: dim in range, a
+     * product that vt_store_product_check passed, ids not empty. */
+    vt_status (*model_put)(vt_store *store, const vt_hash *fingerprint, const char *name,
+                           size_t dim, uint32_t *model, vt_error *error);
+    vt_status (*put)(vt_store *store, uint32_t model, const vt_product *product, vt_error *error);
+    vt_status (*remove)(vt_store *store, const char *id, vt_error *error);
+
+    /* Reads; ids not NULL. */
+    vt_status (*model_find)(vt_store *store, const vt_hash *fingerprint, uint32_t *model,
+                            vt_error *error);
+    vt_status (*get)(vt_store *store, const char *id, vt_arena *arena, vt_product *out,
+                     vt_error *error);
+    vt_status (*get_by_key)(vt_store *store, uint32_t key, vt_arena *arena, vt_product *out,
+                            vt_error *error);
+    vt_status (*content)(vt_store *store, uint32_t model, const char *id, vt_hash *out,
+                         vt_error *error);
+    vt_status (*each)(vt_store *store, vt_store_visit *visit, void *context, vt_error *error);
+    vt_status (*each_picture)(vt_store *store, vt_store_visit_picture *visit, void *context,
+                              vt_error *error);
+    vt_status (*each_category)(vt_store *store, vt_store_visit_category *visit, void *context,
+                               vt_error *error);
+    vt_status (*stats)(vt_store *store, uint32_t model, vt_store_stats *out, vt_error *error);
+    vt_status (*check)(vt_store *store, vt_error *error);
+    vt_status (*vector)(vt_store *store, uint32_t model, uint32_t picture, float *out,
+                        vt_error *error);
+    /* k >= 1, count >= 1. */
+    vt_status (*nearest)(vt_store *store, uint32_t model, const float *queries, size_t count,
+                         const vt_nearest_options *options, vt_hit *hits, size_t *hit_counts,
+                         vt_nearest_answer *answer, vt_error *error);
+};
+
+extern const vt_store_driver vt_store_sqlite; /* sqlite/open.c */
+
+/* product_check.c: whether a product may be stored, all but its vectors (whose dimension only the
+ * driver knows). VT_ERR_USAGE, VT_ERR_LIMIT. */
+vt_status vt_store_product_check(const vt_product *product, vt_error *error);
+
+#endif
