@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *const vt_rejects_header[VT_REJECTS_COLUMNS] = {"line", "product", "picture", "status",
                                                            "reason"};
@@ -32,7 +33,8 @@ static void rejects_first(vt_ingest_report *report, const vt_job *job, const cha
     if (picture)
         vt_fail(&text, VT_ERR_FORMAT, "line %" PRIu64 ", product \"%s\", picture \"%s\": %s",
                 job->row.line, job->row.product.id, picture, reason);
-    else if (job->row.product.id)
+    else if (job->row.product.id &&
+             strncmp(reason, "line ", 5) != 0) /* a feed's own error says it */
         vt_fail(&text, VT_ERR_FORMAT, "line %" PRIu64 ", product \"%s\": %s", job->row.line,
                 job->row.product.id, reason);
     else
