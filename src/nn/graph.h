@@ -53,6 +53,10 @@ typedef struct vt_value {
 
 typedef struct vt_graph {
     vt_arena arena;          /* names, attributes, id arrays, constants' vt_tensor heads */
+    vt_tensor **tensors;     /* every tensor whose data the graph owns */
+    size_t tensor_count, tensor_capacity;
+    uint32_t *name_slots;    /* value ids by hash of the name, open addressing; VT_NO_VALUE: free */
+    size_t name_slot_count;  /* 0 or a power of two */
     vt_value *values;        /* owned */
     size_t value_count, value_capacity;
     vt_node *nodes;          /* owned; in execution order once finished */
@@ -67,16 +71,30 @@ void vt_graph_init(vt_graph *graph, const vt_model_limits *limits);
 void vt_graph_deinit(vt_graph *graph); /* frees owned constants too */
 vt_status vt_graph_add_value(vt_graph *graph, const char *name, vt_value_id *out, vt_error *error);
 vt_value_id vt_graph_find_value(const vt_graph *graph, const char *name); /* VT_NO_VALUE: none */
-/* The graph takes the tensor's memory (also on failure). */
+/* The graph takes the tensor's memory (also on failure, *tensor is empty afterwards); *out is the
+ * graph's own head of it, for attributes. */
+vt_status vt_graph_keep_tensor(vt_graph *graph, vt_tensor *tensor, const vt_tensor **out,
+                               vt_error *error);
+/* The graph takes the tensor's memory (also on failure, *tensor is empty afterwards). */
 vt_status vt_graph_set_constant(vt_graph *graph, vt_value_id value, vt_tensor *tensor,
                                 vt_error *error);
-vt_status vt_graph_add_node(vt_graph *graph, const vt_node *node, vt_error *error); /* copies arrays */
+/* Checks the node against its operator (numbers of inputs and outputs, attribute names and kinds)
+ * and copies it with everything behind its pointers, except tensors of attributes: those stay
+ * borrowed and must live as long as the graph (vt_graph_keep_tensor). */
+vt_status vt_graph_add_node(vt_graph *graph, const vt_node *node, vt_error *error);
+/* Copies the ids. */
+vt_status vt_graph_set_inputs(vt_graph *graph, const vt_value_id *ids, size_t count,
+                              vt_error *error);
+vt_status vt_graph_set_outputs(vt_graph *graph, const vt_value_id *ids, size_t count,
+                               vt_error *error);
 /* Sorts nodes topologically, links producers, refuses cycles and undefined values. */
 vt_status vt_graph_finish(vt_graph *graph, vt_error *error);
 /* "Conv node "conv1"" or "Conv node of output "x"", for messages. */
 void vt_node_label(const vt_graph *graph, const vt_node *node, char *out, size_t capacity);
 
 /* ---- attr.c: attributes with defaults; type errors were refused at import ---- */
+/* Against the rules in node->op->attrs: unknown, missing, doubled, of the wrong kind. */
+vt_status vt_node_check_attrs(const vt_node *node, vt_error *error);
 const vt_attr *vt_node_attr(const vt_node *node, const char *name);
 int64_t vt_node_int(const vt_node *node, const char *name, int64_t fallback);
 float vt_node_float(const vt_node *node, const char *name, float fallback);
@@ -95,12 +113,23 @@ typedef struct vt_op_args {
     vt_tensor *outputs;     /* (node->output_count) */
 } vt_op_args;
 
+enum {
+    VT_OP_SHAPE_ONLY = 1, /* the reference reads types and shapes of its inputs, never their data */
+    VT_OP_HEAVY = 2,      /* work may grow as inputs times outputs, not as their sum */
+};
+
 struct vt_op {
     const char *name;   /* ONNX op_type */
     const char *domain; /* "" for ai.onnx, else as in the file */
     int since, until;   /* opset versions this entry covers, inclusive; until 0: newest */
     int min_inputs, max_inputs;   /* max -1: any number */
     int min_outputs, max_outputs;
+    /* Attributes this version knows: "name:kind ...", kind one of i f s t (int, float, text, tensor),
+     * I F S (lists of them), followed by ! when it is required. NULL: none. */
+    const char *attrs;
+    unsigned flags;      /* VT_OP_... */
+    uint32_t shape_inputs; /* bit i: the value of input i (not only its shape) decides the shapes of
+                              the outputs, so planning needs it */
     /* Sets dtype and shape of every output from the inputs. All input shapes are known (a plan is
      * made per input shape); VT_ERR_UNSUPPORTED when a needed input is not constant. */
     vt_status (*infer)(vt_op_args *args, vt_error *error);
@@ -110,7 +139,18 @@ struct vt_op {
     uint64_t (*macs)(const vt_op_args *args);
 };
 
+/* NULL: no such operator in this version; domain "" and "ai.onnx" are the same. */
 const vt_op *vt_op_find(const char *domain, const char *name, int opset);
+enum { VT_OPSET_OLDEST = 6, VT_OPSET_NEWEST = 28 }; /* of ai.onnx */
+/* Runs infer and checks what came out (known, within the graph's limits); outputs get no data, their
+ * `bytes` says what they will need. Messages are labelled with the node. */
+vt_status vt_op_infer(vt_op_args *args, vt_error *error);
+/* Runs the reference; outputs have memory. Messages are labelled with the node. */
+vt_status vt_op_run_reference(vt_op_args *args, vt_error *error);
+/* Whether output `index` of the node is asked for. */
+bool vt_op_wants(const vt_op_args *args, size_t index);
+/* An upper bound of the elementary steps the reference takes, saturating. */
+uint64_t vt_op_work(const vt_op_args *args);
 
 /* ---- onnx_import.c ---- */
 /* directory: where external data may lie; NULL refuses it. */

@@ -57,6 +57,10 @@ vt_value_info vt_model_output(const vt_model *model, size_t index);
 /* metadata_props; NULL when absent. */
 const char *vt_model_metadata(const vt_model *model, const char *key);
 
+/* onnx_metadata.c: sets metadata_props[key] = value in the bytes of an ONNX file, replacing the buffer's
+ * content; everything else in the file is kept, also what this program does not know. */
+vt_status vt_onnx_set_metadata(vt_buf *file, const char *key, const char *value, vt_error *error);
+
 typedef struct vt_model_summary {
     const char *producer, *graph_name;
     int64_t ir_version, opset;

@@ -33,7 +33,8 @@ typedef struct vt_plan_value {
 typedef struct vt_plan {
     const vt_graph *graph;
     vt_arena arena;         /* ids and attributes made by passes */
-    vt_plan_value *values;  /* (value_count), indexed by the graph's vt_value_id */
+    vt_plan_value *values;  /* (value_count), heap (vt_alloc), indexed by the graph's vt_value_id;
+                               passes append constants of their own behind the graph's values */
     size_t value_count;
     vt_step *steps;
     size_t step_count;
@@ -45,11 +46,27 @@ typedef struct vt_plan {
 /* input_shapes: one per graph input. *out is the caller's. */
 vt_status vt_plan_new(const vt_graph *graph, const vt_shape *input_shapes, vt_value_id *outputs,
                       size_t output_count, vt_plan **out, vt_error *error);
+/* The same with inputs as tensors (one per graph input, type and shape set): those with data are
+ * taken as constants of the plan (copied), which is how graphs whose shapes hang on input values run. */
+vt_status vt_plan_new_bound(const vt_graph *graph, const vt_tensor *inputs, vt_value_id *outputs,
+                            size_t output_count, vt_plan **out, vt_error *error);
 void vt_plan_free(vt_plan *plan);
+/* Type, shape and constant data of a step's (or node's) operands as an operator wants them; arrays
+ * from the caller with room for node->input_count and node->output_count. */
+void vt_plan_args(const vt_plan *plan, const vt_node *node, vt_tensor *inputs, vt_tensor *outputs,
+                  vt_op_args *args);
+/* Fills first_step and last_step of every value anew from the steps (passes that add, drop or move
+ * steps call it). Outputs live to the end. */
+void vt_plan_lifetimes(vt_plan *plan);
 
-/* Greedy by size over lifetimes (Pisarchyk and Lee, MLSys 2020 workshop, algorithm 3): 64-byte
+/* Computes the lives (first_step, last_step; outputs live to the end) and the places of all computed
+ * values. Greedy by size over lifetimes (Pisarchyk and Lee, MLSys 2020 workshop, algorithm 3): 64-byte
  * aligned offsets, no two live values overlap. */
 vt_status vt_memory_plan(vt_plan *plan, vt_error *error);
+
+/* passes/constant.c: appends a constant that the plan owns; it takes the tensor's memory (also on
+ * failure). Moves plan->values. */
+vt_status vt_plan_add_constant(vt_plan *plan, vt_tensor *tensor, vt_value_id *out, vt_error *error);
 
 /* Passes: each keeps the meaning of the plan exactly, up to rounding. */
 vt_status vt_pass_fold_batchnorm(vt_plan *plan, vt_error *error);  /* Conv -> BatchNormalization, and

@@ -52,7 +52,7 @@ typedef struct vt_tensor {
     vt_dtype dtype;
     vt_shape shape;
     void *data;   /* row-major, 64-byte aligned when owned; NULL when it has no elements */
-    size_t bytes;
+    size_t bytes; /* of the data, also while there is none yet */
     bool owned;   /* deinit frees data */
 } vt_tensor;
 
@@ -64,8 +64,22 @@ vt_status vt_tensor_dup(const vt_tensor *tensor, vt_tensor *out, vt_error *error
 size_t vt_tensor_count(const vt_tensor *tensor);
 /* Converts element by element to `dtype` (ONNX Cast rules: floats to integers truncate towards zero). */
 vt_status vt_tensor_cast(const vt_tensor *tensor, vt_dtype dtype, vt_tensor *out, vt_error *error);
+/* The same into memory that is there: `out` has its type, as many elements as `tensor`, and data. */
+void vt_tensor_cast_into(const vt_tensor *tensor, vt_tensor *out);
 /* Any numeric type read as f64, by flat index. */
 double vt_tensor_get(const vt_tensor *tensor, size_t index);
+
+/* tensor_cast.c: runs of elements as f64 or as 64-bit integers (u64 as the same bits in i64), in and
+ * out of plain memory of any numeric type. Into f16 and bf16: nearest, ties to even, one rounding.
+ * f64 to an integer truncates and saturates, NaN gives 0; i64 to a narrower integer keeps low bits. */
+void vt_load_f64(vt_dtype dtype, const void *data, size_t start, size_t count, double *out);
+void vt_load_i64(vt_dtype dtype, const void *data, size_t start, size_t count, int64_t *out);
+void vt_gather_f64(vt_dtype dtype, const void *data, const size_t *indices, size_t count,
+                   double *out);
+void vt_gather_i64(vt_dtype dtype, const void *data, const size_t *indices, size_t count,
+                   int64_t *out);
+void vt_store_f64(vt_dtype dtype, void *data, size_t start, size_t count, const double *in);
+void vt_store_i64(vt_dtype dtype, void *data, size_t start, size_t count, const int64_t *in);
 
 typedef struct vt_tensor_difference {
     double max_abs, max_rel; /* max_rel: |a-b| / max(|b|, 1e-6) */

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * oneDNN 2.x and 3.x, see compat.h.
+ *
+ * Source: the two versions' own headers (oneapi/dnnl/dnnl.h) and the 2.x to 3.0 transition guide of
+ * the oneDNN documentation.
+ */
+#include "nn/dnnl/compat.h"
+
+#include "base/mem.h"
+
+#include <string.h>
+
+/* ---- layouts ---- */
+
+dnnl_data_type_t vt_layout_dtype(vt_dtype dtype)
+{
+    switch (dtype) {
+    case VT_F32:
+        return dnnl_f32;
+    case VT_BF16:
+        return dnnl_bf16;
+    case VT_F16:
+        return dnnl_f16;
+    case VT_I32:
+        return dnnl_s32;
+    case VT_I8:
+        return dnnl_s8;
+    case VT_U8:
+        return dnnl_u8;
+    default:
+        return dnnl_data_type_undef;
+    }
+}
+
+vt_layout *vt_layout_new(int rank, const int64_t *dims, const int64_t *strides, bool any,
+                         vt_dtype dtype)
+{
+    dnnl_dims_t sizes = {1}, steps = {0};
+    int count = rank > 0 ? rank : 1;
+    for (int i = 0; i < rank; i++) {
+        sizes[i] = dims[i];
+    }
+    int64_t step = 1;
+    for (int i = count; i-- > 0;) {
+        steps[i] = strides ? strides[i] : step;
+        step *= sizes[i] > 0 ? sizes[i] : 1;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_memory_desc_t layout = NULL;
+    dnnl_status_t made =
+        any ? dnnl_memory_desc_create_with_tag(&layout, count, sizes, vt_layout_dtype(dtype),
+                                               dnnl_format_tag_any)
+            : dnnl_memory_desc_create_with_strides(&layout, count, sizes, vt_layout_dtype(dtype),
+                                                   steps);
+    return made == dnnl_success ? layout : NULL;
+#else
+    vt_layout *layout = vt_calloc(1, sizeof *layout);
+    if (!layout) {
+        return NULL;
+    }
+    dnnl_status_t made =
+        any ? dnnl_memory_desc_init_by_tag(layout, count, sizes, vt_layout_dtype(dtype),
+                                           dnnl_format_tag_any)
+            : dnnl_memory_desc_init_by_strides(layout, count, sizes, vt_layout_dtype(dtype), steps);
+    if (made != dnnl_success) {
+        vt_free(layout);
+        return NULL;
+    }
+    return layout;
+#endif
+}
+
+bool vt_layout_equal(const vt_layout *a, const vt_layout *b)
+{
+    return dnnl_memory_desc_equal(a, b) != 0;
+}
+
+size_t vt_layout_bytes(const vt_layout *layout)
+{
+    return dnnl_memory_desc_get_size(layout);
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+vt_layout *vt_layout_dup(const vt_layout *layout)
+{
+    dnnl_memory_desc_t copy = NULL;
+    return dnnl_memory_desc_clone(&copy, layout) == dnnl_success ? copy : NULL;
+}
+
+void vt_layout_free(vt_layout *layout)
+{
+    if (layout) {
+        dnnl_memory_desc_destroy(layout);
+    }
+}
+
+vt_layout_view vt_layout_view_of(const vt_layout *layout)
+{
+    vt_layout_view view = {0};
+    dnnl_format_kind_t kind = dnnl_format_kind_undef;
+    const dnnl_dims_t *dims = NULL, *padded = NULL, *strides = NULL, *blocks = NULL, *axes = NULL;
+    dnnl_memory_desc_query(layout, dnnl_query_ndims_s32, &view.rank);
+    dnnl_memory_desc_query(layout, dnnl_query_format_kind, &kind);
+    dnnl_memory_desc_query(layout, dnnl_query_dims, &dims);
+    view.dims = dims ? *dims : NULL;
+    if (kind == dnnl_blocked &&
+        dnnl_memory_desc_query(layout, dnnl_query_padded_dims, &padded) == dnnl_success &&
+        dnnl_memory_desc_query(layout, dnnl_query_strides, &strides) == dnnl_success &&
+        dnnl_memory_desc_query(layout, dnnl_query_inner_nblks_s32, &view.block_count) ==
+            dnnl_success &&
+        dnnl_memory_desc_query(layout, dnnl_query_inner_blks, &blocks) == dnnl_success &&
+        dnnl_memory_desc_query(layout, dnnl_query_inner_idxs, &axes) == dnnl_success) {
+        view.blocked = true;
+        view.padded = *padded;
+        view.strides = *strides;
+        view.blocks = *blocks;
+        view.block_axes = *axes;
+    }
+    return view;
+}
+#else
+vt_layout *vt_layout_dup(const vt_layout *layout)
+{
+    vt_layout *copy = vt_alloc(sizeof *copy);
+    if (copy) {
+        *copy = *layout;
+    }
+    return copy;
+}
+
+void vt_layout_free(vt_layout *layout)
+{
+    vt_free(layout);
+}
+
+vt_layout_view vt_layout_view_of(const vt_layout *layout)
+{
+    const dnnl_blocking_desc_t *blocking = &layout->format_desc.blocking;
+    return (vt_layout_view){
+        .rank = layout->ndims,
+        .block_count = blocking->inner_nblks,
+        .blocked = layout->format_kind == dnnl_blocked && layout->extra.flags == 0,
+        .dims = layout->dims,
+        .padded = layout->padded_dims,
+        .strides = blocking->strides,
+        .blocks = blocking->inner_blks,
+        .block_axes = blocking->inner_idxs,
+    };
+}
+#endif
+
+/* ---- attributes ---- */
+
+#if DNNL_VERSION_MAJOR >= 3
+/* 3.x made the constants of these two parameters. */
+static void eltwise_constants(const vt_post *post, float *alpha, float *beta)
+{
+    *alpha = post->alpha;
+    *beta = post->beta;
+    if (post->algorithm == dnnl_eltwise_hardswish) {
+        *alpha = 1.0F / 6.0F;
+        *beta = 0.5F;
+    } else if (post->algorithm == dnnl_eltwise_soft_relu) {
+        *alpha = 1.0F;
+    }
+}
+#endif
+
+static dnnl_status_t append_post(dnnl_post_ops_t list, const vt_post *post)
+{
+    if (post->kind == VT_APPEND_BINARY) {
+        return dnnl_post_ops_append_binary(list, post->algorithm, post->operand);
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    float alpha, beta;
+    eltwise_constants(post, &alpha, &beta);
+    return dnnl_post_ops_append_eltwise(list, post->algorithm, alpha, beta);
+#else
+    return dnnl_post_ops_append_eltwise(list, 1.0F, post->algorithm, post->alpha, post->beta);
+#endif
+}
+
+/* posts may be NULL. */
+static dnnl_status_t attr_new(const vt_posts *posts, dnnl_primitive_attr_t *out)
+{
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_post_ops_t list = NULL;
+    dnnl_status_t status = dnnl_primitive_attr_create(&attr);
+    if (status == dnnl_success) {
+        status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    }
+    if (status == dnnl_success && posts && posts->count > 0) {
+        status = dnnl_post_ops_create(&list);
+        for (int i = 0; status == dnnl_success && i < posts->count; i++) {
+            status = append_post(list, &posts->items[i]);
+        }
+        if (status == dnnl_success) {
+            status = dnnl_primitive_attr_set_post_ops(attr, list);
+        }
+        if (list) {
+            dnnl_post_ops_destroy(list);
+        }
+    }
+    if (status != dnnl_success) {
+        if (attr) {
+            dnnl_primitive_attr_destroy(attr);
+        }
+        return status;
+    }
+    *out = attr;
+    return dnnl_success;
+}
+
+/* ---- primitive descriptors ----
+ * Each function is the 3.x call, and the pair of 2.x calls that means the same. */
+
+#if DNNL_VERSION_MAJOR < 3
+static dnnl_status_t describe(dnnl_status_t described, const void *description,
+                              dnnl_primitive_attr_t attr, dnnl_engine_t engine,
+                              dnnl_primitive_desc_t *out)
+{
+    return described == dnnl_success
+               ? dnnl_primitive_desc_create(out, description, attr, engine, NULL)
+               : described;
+}
+#endif
+
+dnnl_status_t vt_pd_convolution(dnnl_engine_t engine, const vt_layout *const layouts[4],
+                                const vt_pd_window *window, const vt_posts *posts,
+                                dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(posts, &attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    status = dnnl_convolution_forward_primitive_desc_create(
+        out, engine, dnnl_forward_inference, dnnl_convolution_direct, layouts[0], layouts[1],
+        layouts[2], layouts[3], window->strides, window->dilates, window->low, window->high, attr);
+#else
+    dnnl_convolution_desc_t description;
+    status = dnnl_dilated_convolution_forward_desc_init(
+        &description, dnnl_forward_inference, dnnl_convolution_direct, layouts[0], layouts[1],
+        layouts[2], layouts[3], window->strides, window->dilates, window->low, window->high);
+    status = describe(status, &description, attr, engine, out);
+#endif
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+dnnl_status_t vt_pd_pooling(dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
+                            const vt_layout *const layouts[2], const vt_pd_window *window,
+                            dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(NULL, &attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    status = dnnl_pooling_forward_primitive_desc_create(
+        out, engine, dnnl_forward_inference, algorithm, layouts[0], layouts[1], window->strides,
+        window->kernel, window->dilates, window->low, window->high, attr);
+#else
+    if (window->dilates[0] == 0 && window->dilates[1] == 0 && window->dilates[2] == 0) {
+        dnnl_pooling_desc_t description; /* the older kind has the faster code */
+        status = dnnl_pooling_forward_desc_init(&description, dnnl_forward_inference, algorithm,
+                                                layouts[0], layouts[1], window->strides,
+                                                window->kernel, window->low, window->high);
+        status = describe(status, &description, attr, engine, out);
+    } else {
+        dnnl_pooling_v2_desc_t description;
+        status = dnnl_pooling_v2_forward_desc_init(
+            &description, dnnl_forward_inference, algorithm, layouts[0], layouts[1],
+            window->strides, window->kernel, window->dilates, window->low, window->high);
+        status = describe(status, &description, attr, engine, out);
+    }
+#endif
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+dnnl_status_t vt_pd_matmul(dnnl_engine_t engine, const vt_layout *const layouts[4],
+                           const vt_posts *posts, dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(posts, &attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    status = dnnl_matmul_primitive_desc_create(out, engine, layouts[0], layouts[1], layouts[2],
+                                               layouts[3], attr);
+#else
+    dnnl_matmul_desc_t description;
+    status = dnnl_matmul_desc_init(&description, layouts[0], layouts[1], layouts[2], layouts[3]);
+    status = describe(status, &description, attr, engine, out);
+#endif
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+dnnl_status_t vt_pd_eltwise(dnnl_engine_t engine, const vt_post *operation, const vt_layout *layout,
+                            dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(NULL, &attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    float alpha, beta;
+    eltwise_constants(operation, &alpha, &beta);
+    status = dnnl_eltwise_forward_primitive_desc_create(out, engine, dnnl_forward_inference,
+                                                        operation->algorithm, layout, layout, alpha,
+                                                        beta, attr);
+#else
+    dnnl_eltwise_desc_t description;
+    status =
+        dnnl_eltwise_forward_desc_init(&description, dnnl_forward_inference, operation->algorithm,
+                                       layout, operation->alpha, operation->beta);
+    status = describe(status, &description, attr, engine, out);
+#endif
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+dnnl_status_t vt_pd_binary(dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
+                           const vt_layout *const layouts[3], const vt_posts *posts,
+                           dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(posts, &attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    status = dnnl_binary_primitive_desc_create(out, engine, algorithm, layouts[0], layouts[1],
+                                               layouts[2], attr);
+#else
+    dnnl_binary_desc_t description;
+    status = dnnl_binary_desc_init(&description, algorithm, layouts[0], layouts[1], layouts[2]);
+    status = describe(status, &description, attr, engine, out);
+#endif
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+dnnl_status_t vt_pd_batchnorm(dnnl_engine_t engine, const vt_layout *layout, float epsilon,
+                              const vt_posts *posts, dnnl_primitive_desc_t *out)
+{
+    const unsigned flags = dnnl_use_global_stats | dnnl_use_scale | dnnl_use_shift;
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(posts, &attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    status = dnnl_batch_normalization_forward_primitive_desc_create(
+        out, engine, dnnl_forward_inference, layout, layout, epsilon, flags, attr);
+#else
+    dnnl_batch_normalization_desc_t description;
+    status = dnnl_batch_normalization_forward_desc_init(&description, dnnl_forward_inference,
+                                                        layout, epsilon, flags);
+    status = describe(status, &description, attr, engine, out);
+#endif
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+dnnl_status_t vt_pd_softmax(dnnl_engine_t engine, bool logarithm, const vt_layout *layout, int axis,
+                            dnnl_primitive_desc_t *out)
+{
+    const dnnl_alg_kind_t algorithm = logarithm ? dnnl_softmax_log : dnnl_softmax_accurate;
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(NULL, &attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    status = dnnl_softmax_forward_primitive_desc_create(out, engine, dnnl_forward_inference,
+                                                        algorithm, layout, layout, axis, attr);
+#else
+    dnnl_softmax_v2_desc_t description;
+    status = dnnl_softmax_v2_forward_desc_init(&description, dnnl_forward_inference, algorithm,
+                                               layout, layout, axis);
+    status = describe(status, &description, attr, engine, out);
+#endif
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+dnnl_status_t vt_pd_lrn(dnnl_engine_t engine, const vt_layout *layout, int64_t size,
+                        const float coefficients[3], dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(NULL, &attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    status = dnnl_lrn_forward_primitive_desc_create(
+        out, engine, dnnl_forward_inference, dnnl_lrn_across_channels, layout, layout, size,
+        coefficients[0], coefficients[1], coefficients[2], attr);
+#else
+    dnnl_lrn_desc_t description;
+    status =
+        dnnl_lrn_forward_desc_init(&description, dnnl_forward_inference, dnnl_lrn_across_channels,
+                                   layout, size, coefficients[0], coefficients[1], coefficients[2]);
+    status = describe(status, &description, attr, engine, out);
+#endif
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+dnnl_status_t vt_pd_reduction(dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
+                              const vt_layout *const layouts[2], dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(NULL, &attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    status = dnnl_reduction_primitive_desc_create(out, engine, algorithm, layouts[0], layouts[1],
+                                                  0.0F, 0.0F, attr);
+#else
+    dnnl_reduction_desc_t description;
+    status = dnnl_reduction_desc_init(&description, algorithm, layouts[0], layouts[1], 0.0F, 0.0F);
+    status = describe(status, &description, attr, engine, out);
+#endif
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+#if DNNL_VERSION_MAJOR < 3
+/* 2.x wants the descriptors side by side. NULL: no memory. */
+static dnnl_memory_desc_t *gather(const vt_layout *const *sources, int count)
+{
+    dnnl_memory_desc_t *gathered = vt_alloc_array((size_t)count, sizeof *gathered);
+    for (int i = 0; gathered && i < count; i++) {
+        gathered[i] = *sources[i];
+    }
+    return gathered;
+}
+#endif
+
+dnnl_status_t vt_pd_concat(dnnl_engine_t engine, const vt_layout *const *sources, int count,
+                           int axis, dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(NULL, &attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    status = dnnl_concat_primitive_desc_create(out, engine, NULL, count, axis, sources, attr);
+#else
+    dnnl_memory_desc_t *gathered = gather(sources, count);
+    status = gathered
+                 ? dnnl_concat_primitive_desc_create(out, NULL, count, axis, gathered, attr, engine)
+                 : dnnl_out_of_memory;
+    vt_free(gathered);
+#endif
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+dnnl_status_t vt_pd_sum(dnnl_engine_t engine, const vt_layout *const *sources, int count,
+                        const vt_layout *result, dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_attr_t attr;
+    float *ones = vt_alloc_array((size_t)count, sizeof *ones);
+    dnnl_status_t status = ones ? attr_new(NULL, &attr) : dnnl_out_of_memory;
+    if (status != dnnl_success) {
+        vt_free(ones);
+        return status;
+    }
+    for (int i = 0; i < count; i++) {
+        ones[i] = 1.0F;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    status = dnnl_sum_primitive_desc_create(out, engine, result, count, ones, sources, attr);
+#else
+    dnnl_memory_desc_t *gathered = gather(sources, count);
+    status = gathered
+                 ? dnnl_sum_primitive_desc_create(out, result, count, ones, gathered, attr, engine)
+                 : dnnl_out_of_memory;
+    vt_free(gathered);
+#endif
+    dnnl_primitive_attr_destroy(attr);
+    vt_free(ones);
+    return status;
+}
+
+dnnl_status_t vt_pd_reorder(dnnl_engine_t engine, const vt_layout *from, const vt_layout *to,
+                            dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(NULL, &attr);
+    if (status == dnnl_success) {
+        status = dnnl_reorder_primitive_desc_create(out, from, engine, to, engine, attr);
+        dnnl_primitive_attr_destroy(attr);
+    }
+    return status;
+}
+
+const vt_layout *vt_pd_layout(const_dnnl_primitive_desc_t desc, dnnl_query_t what, int index)
+{
+    return dnnl_primitive_desc_query_md(desc, what, index);
+}
+
+bool vt_pd_is_slow(const_dnnl_primitive_desc_t desc)
+{
+    const char *name = NULL;
+    return dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, (void *)&name) ==
+               dnnl_success &&
+           name && (strncmp(name, "ref", 3) == 0 || strncmp(name, "simple:any", 10) == 0);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * oneDNN 2.x (2.6 and later) and 3.x behind one set of functions: this pair of files is the only
+ * place in the house that knows which of the two it is built with.
+ *
+ * 2.x describes an operation in a struct that vt_ then turns into a primitive descriptor; 3.x makes
+ * the descriptor at once. 2.x has memory descriptors as plain structs, 3.x as opaque objects: here
+ * both are `vt_layout *`. The types and functions that are the same in both (engine, stream,
+ * memory, primitive, primitive descriptor, post-op and query enums) are used directly by the rest
+ * of src/nn/dnnl.
+ *
+ * The vt_pd_* functions return oneDNN's own status: DNNL_UNIMPLEMENTED-like answers are no errors
+ * but "choose another way". Every primitive descriptor takes its scratchpad from the user.
+ *
+ * Threads: no shared state.
+ */
+#ifndef VT_NN_DNNL_COMPAT_H
+#define VT_NN_DNNL_COMPAT_H
+
+#include <oneapi/dnnl/dnnl.h>
+
+#include "nn/tensor.h"
+
+/* ---- layouts: dimensions, element type, and where each element lies ---- */
+
+#if DNNL_VERSION_MAJOR >= 3
+typedef struct dnnl_memory_desc vt_layout;
+#else
+typedef dnnl_memory_desc_t vt_layout;
+#endif
+
+/* What a layout says, for code that follows addresses (layout.c). Borrowed from the layout. */
+typedef struct vt_layout_view {
+    int rank, block_count;
+    bool blocked; /* addresses follow strides and inner blocks; else only rank and dims are set */
+    const dnnl_dim_t *dims, *padded;
+    const dnnl_dim_t *strides;             /* (rank), of the part of each axis outside its blocks */
+    const dnnl_dim_t *blocks, *block_axes; /* (block_count), innermost last */
+} vt_layout_view;
+
+vt_layout_view vt_layout_view_of(const vt_layout *layout);
+/* oneDNN's name of an element type, dnnl_data_type_undef when it does not compute with it. */
+dnnl_data_type_t vt_layout_dtype(vt_dtype dtype);
+/* strides NULL: row-major, or whatever the primitive chooses (any). The caller's; NULL: no memory.
+ */
+vt_layout *vt_layout_new(int rank, const int64_t *dims, const int64_t *strides, bool any,
+                         vt_dtype dtype);
+vt_layout *vt_layout_dup(const vt_layout *layout);
+void vt_layout_free(vt_layout *layout); /* NULL is fine */
+bool vt_layout_equal(const vt_layout *a, const vt_layout *b);
+size_t vt_layout_bytes(const vt_layout *layout); /* with padding */
+
+/* ---- attributes ---- */
+
+typedef struct vt_post {
+    enum { VT_APPEND_ELTWISE, VT_APPEND_BINARY } kind;
+    dnnl_alg_kind_t algorithm;
+    float alpha, beta;        /* of ELTWISE */
+    const vt_layout *operand; /* of BINARY */
+} vt_post;
+
+typedef struct vt_posts {
+    vt_post items[3];
+    int count;
+} vt_posts;
+
+/* ---- primitive descriptors, forward inference; the caller destroys *out ---- */
+
+typedef struct vt_pd_window {
+    dnnl_dims_t kernel, strides, dilates; /* by spatial axis; dilates: oneDNN's, 0 is dense */
+    dnnl_dims_t low, high;                /* padding */
+} vt_pd_window;
+
+dnnl_status_t
+vt_pd_convolution(dnnl_engine_t engine, const vt_layout *const layouts[4],
+                  const vt_pd_window *window, const vt_posts *posts,
+                  dnnl_primitive_desc_t *out); /* source, weights, bias or NULL, result */
+dnnl_status_t vt_pd_pooling(dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
+                            const vt_layout *const layouts[2], const vt_pd_window *window,
+                            dnnl_primitive_desc_t *out); /* source, result */
+dnnl_status_t vt_pd_matmul(dnnl_engine_t engine, const vt_layout *const layouts[4],
+                           const vt_posts *posts,
+                           dnnl_primitive_desc_t *out); /* a, b, bias or NULL, result */
+/* Source and result share the layout. alpha and beta as 2.x defines them; for hard-swish and
+ * soft-relu they are ignored and the ONNX definition is what is computed. */
+dnnl_status_t vt_pd_eltwise(dnnl_engine_t engine, const vt_post *operation, const vt_layout *layout,
+                            dnnl_primitive_desc_t *out);
+dnnl_status_t vt_pd_binary(dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
+                           const vt_layout *const layouts[3], const vt_posts *posts,
+                           dnnl_primitive_desc_t *out); /* a, b, result */
+/* Statistics, scale and shift are given. */
+dnnl_status_t vt_pd_batchnorm(dnnl_engine_t engine, const vt_layout *layout, float epsilon,
+                              const vt_posts *posts, dnnl_primitive_desc_t *out);
+dnnl_status_t vt_pd_softmax(dnnl_engine_t engine, bool logarithm, const vt_layout *layout, int axis,
+                            dnnl_primitive_desc_t *out);
+dnnl_status_t vt_pd_lrn(dnnl_engine_t engine, const vt_layout *layout, int64_t size,
+                        const float coefficients[3],
+                        dnnl_primitive_desc_t *out); /* alpha, beta, k */
+dnnl_status_t vt_pd_reduction(dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
+                              const vt_layout *const layouts[2],
+                              dnnl_primitive_desc_t *out); /* source, result */
+dnnl_status_t vt_pd_concat(dnnl_engine_t engine, const vt_layout *const *sources, int count,
+                           int axis,
+                           dnnl_primitive_desc_t *out); /* the result's layout is chosen */
+dnnl_status_t vt_pd_sum(dnnl_engine_t engine, const vt_layout *const *sources, int count,
+                        const vt_layout *result, dnnl_primitive_desc_t *out);
+dnnl_status_t vt_pd_reorder(dnnl_engine_t engine, const vt_layout *from, const vt_layout *to,
+                            dnnl_primitive_desc_t *out);
+
+/* Borrowed from the descriptor. */
+const vt_layout *vt_pd_layout(const_dnnl_primitive_desc_t desc, dnnl_query_t what, int index);
+/* Whether oneDNN has only its slow, general code for this. */
+bool vt_pd_is_slow(const_dnnl_primitive_desc_t desc);
+
+#endif

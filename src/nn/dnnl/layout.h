@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Layouts of tensors as oneDNN describes them: making them, and following their addresses.
+ *
+ *     vt_layout *any = vt_layout_new_any(shape->rank, shape->dims, VT_F32);   // a primitive fills
+ * it in if (vt_layout_is_plain(layout)) ...                                     // its bytes are
+ * row-major vt_layout_free(any);
+ *
+ * Threads: no shared state.
+ */
+#ifndef VT_NN_DNNL_LAYOUT_H
+#define VT_NN_DNNL_LAYOUT_H
+
+#include "nn/dnnl/compat.h"
+
+enum { VT_LAYOUT_MAX_RANK = DNNL_MAX_NDIMS };
+
+/* The caller's (vt_layout_free); NULL: no memory. Rank 0 is described as one dimension of 1. */
+vt_layout *vt_layout_new_plain(int rank, const int64_t *dims, vt_dtype dtype); /* row-major */
+vt_layout *vt_layout_new_any(int rank, const int64_t *dims,
+                             vt_dtype dtype); /* the primitive chooses */
+vt_layout *vt_layout_new_strided(int rank, const int64_t *dims, const int64_t *strides,
+                                 vt_dtype dtype);
+int vt_layout_dims(const vt_layout *layout,
+                   int64_t dims[VT_LAYOUT_MAX_RANK]); /* returns the rank */
+bool vt_layout_is_none(
+    const vt_layout *layout); /* NULL, or the empty one that queries may answer */
+/* Whether the bytes are those of row-major order, whatever the layout calls itself: no padding, and
+ * blocks only over axes so short that they change no address. */
+bool vt_layout_is_plain(const vt_layout *layout);
+/* Whether joining the sources along the axis is copying runs of elements: `outer` times, one run of
+ * runs[i] elements from each source in turn. runs: (count). */
+bool vt_layout_join_runs(const vt_layout *result, const vt_layout *const *sources, int count,
+                         int axis, size_t *outer, size_t *runs);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which function lowers which operator, and what runs when none does.
+ *
+ * Everything of a float type is computed in f32 here. Steps on f64 values go to oneDNN only when
+ * they are heavy (convolutions, products): elsewhere the reference keeps the precision that
+ * somebody asked for. Whatever has no oneDNN form runs the operator's reference function on
+ * row-major tensors of the declared types.
+ */
+#include "nn/dnnl/lower.h"
+
+#include <string.h>
+
+typedef struct lowering {
+    const char *op;
+    vt_lower_function *function;
+    bool heavy; /* worth f32 even where f64 is declared */
+    bool posts; /* takes the step's fused clamp along */
+} lowering;
+
+static const lowering table[] = {
+    {"Conv", vt_lower_conv, true, true},
+    {"Gemm", vt_lower_gemm, true, true},
+    {"MatMul", vt_lower_matmul, true, true},
+    {"Add", vt_lower_binary, false, true},
+    {"Sub", vt_lower_binary, false, true},
+    {"Mul", vt_lower_binary, false, true},
+    {"Div", vt_lower_binary, false, true},
+    {"Min", vt_lower_binary, false, true},
+    {"Max", vt_lower_binary, false, true},
+    {"Sum", vt_lower_sum, false, true},
+    {"BatchNormalization", vt_lower_batchnorm, false, true},
+    {"MaxPool", vt_lower_pool, false, false},
+    {"AveragePool", vt_lower_pool, false, false},
+    {"GlobalMaxPool", vt_lower_pool, false, false},
+    {"GlobalAveragePool", vt_lower_pool, false, false},
+    {"ReduceMean", vt_lower_reduce, false, false},
+    {"ReduceSum", vt_lower_reduce, false, false},
+    {"Softmax", vt_lower_softmax, false, false},
+    {"LogSoftmax", vt_lower_softmax, false, false},
+    {"LRN", vt_lower_lrn, false, false},
+    {"Concat", vt_lower_concat, false, false},
+    {"Transpose", vt_lower_transpose, false, false},
+    {"Relu", vt_lower_eltwise, false, false},
+    {"LeakyRelu", vt_lower_eltwise, false, false},
+    {"Clip", vt_lower_eltwise, false, false},
+    {"Elu", vt_lower_eltwise, false, false},
+    {"Sigmoid", vt_lower_eltwise, false, false},
+    {"Tanh", vt_lower_eltwise, false, false},
+    {"HardSwish", vt_lower_eltwise, false, false},
+    {"Softplus", vt_lower_eltwise, false, false},
+    {"Mish", vt_lower_eltwise, false, false},
+    {"Gelu", vt_lower_eltwise, false, false},
+    {"Abs", vt_lower_eltwise, false, false},
+    {"Sqrt", vt_lower_eltwise, false, false},
+    {"Exp", vt_lower_eltwise, false, false},
+    {"Log", vt_lower_eltwise, false, false},
+};
+
+static const char *const alias_ops[] = {"Reshape",  "Flatten", "Squeeze", "Unsqueeze",
+                                        "Identity", "Dropout", "Cast"};
+
+/* ---- what lowering functions share ---- */
+
+vt_status vt_lower_answer(dnnl_status_t answer, bool *possible, vt_error *error)
+{
+    *possible = answer == dnnl_success;
+    if (answer == dnnl_success || answer == dnnl_unimplemented ||
+        answer == dnnl_invalid_arguments) {
+        return VT_OK;
+    }
+    return vt_dnnl_fail(answer, "a primitive descriptor", error);
+}
+
+void vt_lower_posts(const vt_step *step, vt_posts *posts)
+{
+    if (step->post == VT_POST_RELU) {
+        posts->items[posts->count++] =
+            (vt_post){.kind = VT_APPEND_ELTWISE, .algorithm = dnnl_eltwise_relu};
+    } else if (step->post == VT_POST_CLIP) {
+        posts->items[posts->count++] = (vt_post){
+            .kind = VT_APPEND_ELTWISE,
+            .algorithm = dnnl_eltwise_clip,
+            .alpha = step->post_low,
+            .beta = step->post_high,
+        };
+    }
+}
+
+const vt_tensor *vt_lower_constant(const vt_dnnl *dnnl, const vt_step *step, size_t input)
+{
+    if (input >= step->node.input_count || step->node.inputs[input] == VT_NO_VALUE) {
+        return NULL;
+    }
+    const vt_plan_value *value = &dnnl->plan->values[step->node.inputs[input]];
+    return value->constant ? &value->tensor : NULL;
+}
+
+void vt_lower_layouts_free(vt_layout **layouts, int count)
+{
+    for (int i = 0; i < count; i++) {
+        vt_layout_free(layouts[i]);
+    }
+}
+
+static vt_status operand_buffer(vt_dnnl *dnnl, const vt_operand *operand, const vt_layout *layout,
+                                size_t *buffer, vt_error *error)
+{
+    if (operand->written) {
+        return vt_dnnl_form_make(dnnl, operand->value, VT_F32, layout, buffer, error);
+    }
+    if (!operand->reading) {
+        return vt_dnnl_form_get(dnnl, operand->value, VT_F32, layout, buffer, error);
+    }
+    return vt_dnnl_form_read(dnnl, operand->value, operand->reading, layout, buffer, error);
+}
+
+vt_status vt_lower_primitive(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc_t desc,
+                             const vt_operand *operands, int count, vt_error *error)
+{
+    vt_argument *arguments = vt_alloc_array((size_t)count, sizeof *arguments);
+    vt_status status = arguments ? VT_OK : vt_fail_memory(error, "the operands of a primitive");
+    for (int written = 0; written < 2; written++) { /* inputs first: their reorders come before */
+        for (int i = 0; status == VT_OK && i < count; i++) {
+            const vt_operand *operand = &operands[i];
+            if (operand->written != (written == 1)) {
+                continue;
+            }
+            vt_argument *argument = &arguments[i];
+            argument->name = operand->name;
+            argument->layout = operand->index < 0
+                                   ? operand->reading
+                                   : vt_pd_layout(desc, operand->query, operand->index);
+            argument->written = operand->written;
+            status = operand_buffer(dnnl, operand, argument->layout, &argument->buffer, error);
+        }
+    }
+    if (status == VT_OK) {
+        status = vt_dnnl_primitive_add(dnnl, step, desc, arguments, count, error);
+    } else {
+        dnnl_primitive_desc_destroy(desc);
+    }
+    vt_free(arguments);
+    return status;
+}
+
+vt_status vt_lower_unary(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc_t desc,
+                         vt_error *error)
+{
+    const vt_operand operands[] = {
+        {DNNL_ARG_SRC, step->node.inputs[0], dnnl_query_src_md, 0, false, NULL},
+        {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL},
+    };
+    return vt_lower_primitive(dnnl, step, desc, operands, 2, error);
+}
+
+/* ---- the reference ---- */
+
+static vt_status lower_reference(vt_dnnl *dnnl, const vt_step *step, const vt_op_args *args,
+                                 vt_error *error)
+{
+    const vt_node *node = &step->node;
+    size_t count = node->input_count + node->output_count;
+    vt_tensor *tensors = vt_calloc(count, sizeof *tensors);
+    size_t *buffers = vt_alloc_array(count, sizeof *buffers);
+    vt_status status = tensors && buffers ? VT_OK : vt_fail_memory(error, "a step");
+
+    for (size_t i = 0; status == VT_OK && i < count; i++) {
+        bool written = i >= node->input_count;
+        size_t at = written ? i - node->input_count : i;
+        vt_value_id value = written ? node->outputs[at] : node->inputs[at];
+        buffers[i] = VT_NO_BUFFER;
+        if (value == VT_NO_VALUE) {
+            continue;
+        }
+        tensors[i] = written ? args->outputs[at] : args->inputs[at];
+        tensors[i].owned = false;
+        tensors[i].bytes = vt_tensor_count(&tensors[i]) * vt_dtype_bytes(tensors[i].dtype);
+        status = written
+                     ? vt_dnnl_form_make(dnnl, value, tensors[i].dtype, NULL, &buffers[i], error)
+                     : vt_dnnl_form_get(dnnl, value, tensors[i].dtype, NULL, &buffers[i], error);
+    }
+    if (status == VT_OK) {
+        status = vt_dnnl_reference_add(dnnl, step, tensors, buffers, error);
+    }
+    vt_free(tensors);
+    vt_free(buffers);
+    return status;
+}
+
+bool vt_lower_window_fits(const vt_pd_window *window, int rank)
+{
+    const dnnl_dim_t maximum = 1 << 15;
+    for (int i = 0; i < rank; i++) {
+        if (window->low[i] < 0 || window->high[i] < 0 || window->low[i] > maximum ||
+            window->high[i] > maximum || window->kernel[i] > maximum ||
+            window->strides[i] > maximum || window->dilates[i] > maximum) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- dispatch ---- */
+
+static const lowering *find_lowering(const vt_step *step)
+{
+    for (size_t i = 0; step->node.op->domain[0] == '\0' && i < sizeof table / sizeof table[0];
+         i++) {
+        if (strcmp(table[i].op, step->node.op->name) == 0) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+/* oneDNN's generated code addresses with 32 bits in places: larger tensors stay with the reference.
+ */
+static bool operand_fits(const vt_tensor *tensor, bool heavy)
+{
+    const size_t count = vt_tensor_count(tensor), maximum = (size_t)1 << 29;
+    return count > 0 && count <= maximum && vt_dtype_is_float(tensor->dtype) &&
+           (heavy || tensor->dtype != VT_F64);
+}
+
+/* One result, and every operand that is there of a float type with elements. */
+static bool can_lower(const lowering *row, const vt_step *step, const vt_op_args *args)
+{
+    if (!row || step->node.output_count != 1 || (step->post != VT_POST_NONE && !row->posts) ||
+        !operand_fits(&args->outputs[0], row->heavy)) {
+        return false;
+    }
+    /* Axes and bounds may be integers or f64; the functions read those themselves. */
+    bool reads_constants = row->function == vt_lower_reduce || row->function == vt_lower_eltwise;
+    size_t count = reads_constants ? 1 : step->node.input_count;
+    for (size_t i = 0; i < count; i++) {
+        if (args->inputs[i].dtype != VT_DTYPE_NONE && !operand_fits(&args->inputs[i], row->heavy)) {
+            return false;
+        }
+    }
+    return count > 0 && args->inputs[0].dtype != VT_DTYPE_NONE;
+}
+
+static bool is_alias(const vt_step *step)
+{
+    if (step->node.op->domain[0] != '\0' || step->post != VT_POST_NONE ||
+        step->node.output_count != 1 || step->node.input_count < 1) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof alias_ops / sizeof alias_ops[0]; i++) {
+        if (strcmp(alias_ops[i], step->node.op->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+vt_status vt_dnnl_lower(vt_dnnl *dnnl, const vt_step *step, vt_error *error)
+{
+    const vt_node *node = &step->node;
+    vt_tensor *inputs = vt_calloc(node->input_count, sizeof *inputs);
+    vt_tensor *outputs = vt_calloc(node->output_count, sizeof *outputs);
+    vt_status status = VT_OK;
+    if (!inputs || !outputs) {
+        status = vt_fail_memory(error, "a step");
+        goto out;
+    }
+    vt_op_args args;
+    vt_plan_args(dnnl->plan, node, inputs, outputs, &args);
+    bool done = false;
+    const lowering *row = find_lowering(step);
+    if (is_alias(step)) {
+        status = vt_lower_alias(dnnl, step, &args, &done, error);
+    } else if (can_lower(row, step, &args)) {
+        status = row->function(dnnl, step, &args, &done, error);
+    }
+    if (status == VT_OK && !done) {
+        status = lower_reference(dnnl, step, &args, error);
+    }
+out:
+    if (status != VT_OK) {
+        char label[256];
+        vt_node_label(dnnl->plan->graph, node, label, sizeof label);
+        vt_fail_context(error, status, "prepare %s", label);
+    }
+    vt_free(inputs);
+    vt_free(outputs);
+    return status;
+}

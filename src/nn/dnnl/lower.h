@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From ONNX operators to oneDNN primitives, one function per family, inside src/nn/dnnl.
+ *
+ * A function looks at the step, asks oneDNN for a primitive descriptor, and either adds the
+ * primitive
+ * (*done true) or leaves everything as it was (*done false): then the reference function runs. It
+ * is only asked about steps whose operands all have elements and are of float types.
+ *
+ * Threads: no shared state.
+ */
+#ifndef VT_NN_DNNL_LOWER_H
+#define VT_NN_DNNL_LOWER_H
+
+#include "nn/dnnl/runner.h"
+
+typedef vt_status vt_lower_function(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args,
+                                    bool *done, vt_error *error);
+
+vt_lower_function vt_lower_conv;   /* lower_conv.c */
+vt_lower_function vt_lower_pool;   /* lower_pool.c: MaxPool, AveragePool, Global... */
+vt_lower_function vt_lower_reduce; /* lower_reduce.c */
+vt_lower_function vt_lower_gemm;   /* lower_matmul.c */
+vt_lower_function vt_lower_matmul;
+vt_lower_function vt_lower_eltwise; /* lower_eltwise.c */
+vt_lower_function vt_lower_binary;  /* lower_binary.c */
+vt_lower_function vt_lower_sum;
+vt_lower_function vt_lower_batchnorm; /* lower_norm.c */
+vt_lower_function vt_lower_softmax;
+vt_lower_function vt_lower_lrn;
+vt_lower_function vt_lower_concat; /* lower_move.c */
+vt_lower_function vt_lower_transpose;
+vt_lower_function vt_lower_alias; /* any type, no elements allowed */
+
+/* One operand of a primitive and where to read its layout. */
+typedef struct vt_operand {
+    int name; /* DNNL_ARG_... */
+    vt_value_id value;
+    dnnl_query_t query;
+    int index; /* of the query; -1: no query, the layout is `reading` */
+    bool written;
+    const vt_layout *reading; /* how to read the value's row-major bytes; NULL: in order */
+} vt_operand;
+
+/* Brings every operand into the layout that desc wants, makes the results, adds the primitive.
+ * Takes desc, also on failure. */
+vt_status vt_lower_primitive(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc_t desc,
+                             const vt_operand *operands, int count, vt_error *error);
+/* The same for a primitive with one source and one result. */
+vt_status vt_lower_unary(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc_t desc,
+                         vt_error *error);
+/* What a vt_pd_ function answered: VT_OK and *possible, or a failure. */
+vt_status vt_lower_answer(dnnl_status_t answer, bool *possible, vt_error *error);
+/* Whether the numbers are small enough for oneDNN's own arithmetic, which is in int. */
+bool vt_lower_window_fits(const vt_pd_window *window, int rank);
+/* The step's fused clamp as post-op. */
+void vt_lower_posts(const vt_step *step, vt_posts *posts);
+/* An input of the step if it is a constant, else NULL. */
+const vt_tensor *vt_lower_constant(const vt_dnnl *dnnl, const vt_step *step, size_t input);
+/* Frees an array of layouts, any of which may be NULL. */
+void vt_lower_layouts_free(vt_layout **layouts, int count);
+
+#endif

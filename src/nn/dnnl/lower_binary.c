@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Arithmetic of two tensors, and sums of several.
+ *
+ * The operand that already has the result's shape sets the layout; the other one follows it when it
+ * has that shape too, else it is broadcast from row-major order. oneDNN broadcasts the second
+ * operand only: for a commutative operator the two are exchanged, for Sub and Div with the larger
+ * operand on the right, and where both are broadcast, the reference runs.
+ */
+#include "nn/dnnl/lower.h"
+
+#include <string.h>
+
+typedef struct binary {
+    const char *op;
+    dnnl_alg_kind_t algorithm;
+    bool commutes;
+} binary;
+
+static const binary table[] = {
+    {"Add", dnnl_binary_add, true},  {"Sum", dnnl_binary_add, true},
+    {"Mul", dnnl_binary_mul, true},  {"Sub", dnnl_binary_sub, false},
+    {"Div", dnnl_binary_div, false}, {"Min", dnnl_binary_min, true},
+    {"Max", dnnl_binary_max, true},
+};
+
+static const binary *find_binary(const char *op)
+{
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (strcmp(table[i].op, op) == 0) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_blocked(const vt_layout *layout)
+{
+    return !vt_layout_is_plain(layout);
+}
+
+/* A broadcast operand's layout, with ones in front up to the result's rank. */
+static vt_layout *broadcast_layout(const vt_shape *result, const vt_shape *shape, bool any)
+{
+    int64_t dims[VT_MAX_RANK];
+    for (int i = 0; i < result->rank; i++) {
+        int at = i - (result->rank - shape->rank);
+        dims[i] = at < 0 ? 1 : shape->dims[at];
+    }
+    return any ? vt_layout_new_any(result->rank, dims, VT_F32)
+               : vt_layout_new_plain(result->rank, dims, VT_F32);
+}
+
+/* The layout of the whole-shaped operand; when both are, a blocked one wins. */
+static vt_status first_layout(vt_dnnl *dnnl, const vt_value_id values[2], bool both,
+                              vt_layout **out, vt_error *error)
+{
+    vt_layout *layout = NULL, *other = NULL;
+    vt_status status = vt_dnnl_form_layout(dnnl, values[0], &layout, error);
+    if (status == VT_OK && both && !is_blocked(layout)) {
+        status = vt_dnnl_form_layout(dnnl, values[1], &other, error);
+        if (status == VT_OK && is_blocked(other)) {
+            vt_layout *swap = layout;
+            layout = other;
+            other = swap;
+        }
+    }
+    vt_layout_free(other);
+    if (status != VT_OK) {
+        vt_layout_free(layout);
+        return status;
+    }
+    *out = layout;
+    return VT_OK;
+}
+
+/* Describes the primitive with the second operand of the first one's shape in its layout, else in
+ * row-major order, else (where oneDNN has only slow code for that, as 2.6 for gates over blocked
+ * maps on AVX2) in the layout it would like. */
+static vt_status describe(vt_dnnl *dnnl, const vt_step *step, dnnl_alg_kind_t algorithm,
+                          const vt_shape *second, vt_layout *layouts[3],
+                          dnnl_primitive_desc_t *desc, vt_error *error)
+{
+    const vt_shape *result = &dnnl->plan->values[step->node.outputs[0]].tensor.shape;
+    bool whole = vt_shape_equal(result, second), possible;
+    vt_posts posts = {0};
+    vt_lower_posts(step, &posts);
+    layouts[2] = vt_layout_dup(layouts[0]);
+    for (int any = 0; any < (whole ? 1 : 2); any++) {
+        dnnl_primitive_desc_t other = NULL;
+        vt_layout_free(layouts[1]);
+        layouts[1] = whole ? vt_layout_dup(layouts[0]) : broadcast_layout(result, second, any);
+        if (!layouts[1] || !layouts[2]) {
+            return vt_fail_memory(error, "the layouts of a step");
+        }
+        vt_status status =
+            vt_lower_answer(vt_pd_binary(dnnl->engine, algorithm, (const vt_layout *const *)layouts,
+                                         &posts, &other),
+                            &possible, error);
+        if (status != VT_OK) {
+            return status;
+        }
+        if (possible && *desc && vt_pd_is_slow(other)) {
+            dnnl_primitive_desc_destroy(other);
+        } else if (possible) {
+            if (*desc) {
+                dnnl_primitive_desc_destroy(*desc);
+            }
+            *desc = other;
+        }
+        if (*desc && !vt_pd_is_slow(*desc)) {
+            break;
+        }
+    }
+    return VT_OK;
+}
+
+/* values[0] has the shape of the result. */
+static vt_status lower_pair(vt_dnnl *dnnl, const vt_step *step, const vt_value_id values[2],
+                            dnnl_alg_kind_t algorithm, bool *done, vt_error *error)
+{
+    const vt_shape *result = &dnnl->plan->values[step->node.outputs[0]].tensor.shape;
+    const vt_shape *second = &dnnl->plan->values[values[1]].tensor.shape;
+    vt_layout *layouts[3] = {NULL, NULL, NULL};
+    dnnl_primitive_desc_t desc = NULL;
+    vt_status status =
+        first_layout(dnnl, values, vt_shape_equal(result, second), &layouts[0], error);
+    if (status == VT_OK) {
+        status = describe(dnnl, step, algorithm, second, layouts, &desc, error);
+    }
+    vt_lower_layouts_free(layouts, 3);
+    if (status != VT_OK || !desc) {
+        if (desc) {
+            dnnl_primitive_desc_destroy(desc);
+        }
+        return status;
+    }
+    *done = true;
+    const vt_operand operands[] = {
+        {DNNL_ARG_SRC_0, values[0], dnnl_query_src_md, 0, false, NULL},
+        {DNNL_ARG_SRC_1, values[1], dnnl_query_src_md, 1, false, NULL},
+        {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL},
+    };
+    return vt_lower_primitive(dnnl, step, desc, operands, 3, error);
+}
+
+vt_status vt_lower_binary(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
+                          vt_error *error)
+{
+    const binary *row = find_binary(step->node.op->name);
+    const vt_shape *result = &args->outputs[0].shape;
+    if (!row || step->node.input_count != 2 || result->rank < 1) {
+        return VT_OK;
+    }
+    vt_value_id values[2] = {step->node.inputs[0], step->node.inputs[1]};
+    bool whole[2] = {vt_shape_equal(&args->inputs[0].shape, result),
+                     vt_shape_equal(&args->inputs[1].shape, result)};
+    if (!whole[0] && whole[1] && row->commutes) {
+        values[0] = step->node.inputs[1];
+        values[1] = step->node.inputs[0];
+    } else if (!whole[0]) {
+        return VT_OK;
+    }
+    return lower_pair(dnnl, step, values, row->algorithm, done, error);
+}
+
+/* ---- Sum ---- */
+
+/* All operands of one shape. */
+static vt_status sum_several(vt_dnnl *dnnl, const vt_step *step, bool *done, vt_error *error)
+{
+    const vt_node *node = &step->node;
+    int count = (int)node->input_count;
+    vt_layout *layout = NULL;
+    dnnl_primitive_desc_t desc = NULL;
+    const vt_layout **sources = vt_alloc_array(node->input_count, sizeof *sources);
+    vt_operand *operands = vt_calloc(node->input_count + 1, sizeof *operands);
+    vt_status status = sources && operands
+                           ? vt_dnnl_form_layout(dnnl, node->inputs[0], &layout, error)
+                           : vt_fail_memory(error, "a sum");
+    if (status != VT_OK) {
+        goto out;
+    }
+    for (int i = 0; i < count; i++) {
+        sources[i] = layout;
+        operands[i] = (vt_operand){
+            .name = DNNL_ARG_MULTIPLE_SRC + i,
+            .value = node->inputs[i],
+            .query = dnnl_query_src_md,
+            .index = i,
+        };
+    }
+    operands[count] = (vt_operand){
+        .name = DNNL_ARG_DST,
+        .value = node->outputs[0],
+        .query = dnnl_query_dst_md,
+        .written = true,
+    };
+    status = vt_lower_answer(vt_pd_sum(dnnl->engine, sources, count, layout, &desc), done, error);
+    if (status == VT_OK && *done) {
+        status = vt_lower_primitive(dnnl, step, desc, operands, count + 1, error);
+    }
+out:
+    vt_layout_free(layout);
+    vt_free(operands);
+    vt_free(sources);
+    return status;
+}
+
+vt_status vt_lower_sum(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
+                       vt_error *error)
+{
+    enum { OPERANDS_MAXIMUM = 64 };
+    if (step->node.input_count == 2) {
+        return vt_lower_binary(dnnl, step, args, done, error);
+    }
+    if (step->node.input_count == 1 && step->post == VT_POST_NONE) {
+        return vt_lower_alias(dnnl, step, args, done, error);
+    }
+    if (step->post != VT_POST_NONE || step->node.input_count < 2 ||
+        step->node.input_count > OPERANDS_MAXIMUM) {
+        return VT_OK;
+    }
+    for (size_t i = 0; i < step->node.input_count; i++) {
+        if (!vt_shape_equal(&args->inputs[i].shape, &args->outputs[0].shape)) {
+            return VT_OK;
+        }
+    }
+    return sum_several(dnnl, step, done, error);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Conv in one to three dimensions, with groups, dilation and uneven padding.
+ *
+ * Source, weights and result are left to oneDNN's choice, so that a chain of convolutions stays in
+ * blocks of channels and the weights are arranged once, when the runner is made. Only the direct
+ * algorithm is asked for: Winograd's loses digits.
+ */
+#include "nn/dnnl/lower.h"
+#include "nn/ops/op.h"
+
+/* ONNX weights (M, C / g, kernel...) as oneDNN wants grouped ones: (g, M / g, C / g, kernel...). */
+static vt_layout *weights_layout(const vt_shape *weights, int64_t groups)
+{
+    int64_t dims[VT_MAX_RANK + 1];
+    if (groups == 1) {
+        return vt_layout_new_any(weights->rank, weights->dims, VT_F32);
+    }
+    dims[0] = groups;
+    dims[1] = weights->dims[0] / groups;
+    for (int i = 1; i < weights->rank; i++) {
+        dims[i + 1] = weights->dims[i];
+    }
+    return vt_layout_new_any(weights->rank + 1, dims, VT_F32);
+}
+
+/* False: not for oneDNN. */
+static bool window_of(const vt_window *window, vt_pd_window *out)
+{
+    *out = (vt_pd_window){0};
+    for (int i = 0; i < window->rank; i++) {
+        out->kernel[i] = window->kernel[i];
+        out->strides[i] = window->stride[i];
+        out->dilates[i] = window->dilation[i] - 1;
+        out->low[i] = window->pad_begin[i];
+        out->high[i] = window->pad_end[i];
+    }
+    return vt_lower_window_fits(out, window->rank);
+}
+
+vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
+                        vt_error *error)
+{
+    const vt_tensor *source = &args->inputs[0], *weights = &args->inputs[1];
+    bool has_bias = step->node.input_count > 2 && args->inputs[2].dtype != VT_DTYPE_NONE;
+    if (source->shape.rank < 3 || source->shape.rank > 5) {
+        return VT_OK;
+    }
+    vt_window window;
+    vt_pd_window pd_window;
+    vt_status status = vt_window_init(&window, args, weights->shape.dims + 2, error);
+    if (status != VT_OK || !window_of(&window, &pd_window)) {
+        return status;
+    }
+
+    const vt_shape *result = &args->outputs[0].shape;
+    vt_layout *layouts[4] = {
+        vt_layout_new_any(source->shape.rank, source->shape.dims, VT_F32),
+        weights_layout(&weights->shape, vt_node_int(&step->node, "group", 1)),
+        has_bias ? vt_layout_new_plain(1, &weights->shape.dims[0], VT_F32) : NULL,
+        vt_layout_new_any(result->rank, result->dims, VT_F32),
+    };
+    vt_posts posts = {0};
+    dnnl_primitive_desc_t desc = NULL;
+    vt_lower_posts(step, &posts);
+    if (!layouts[0] || !layouts[1] || (has_bias && !layouts[2]) || !layouts[3]) {
+        status = vt_fail_memory(error, "the layouts of a convolution");
+    } else {
+        status = vt_lower_answer(vt_pd_convolution(dnnl->engine, (const vt_layout *const *)layouts,
+                                                   &pd_window, &posts, &desc),
+                                 done, error);
+    }
+    vt_lower_layouts_free(layouts, 4);
+    if (status != VT_OK || !*done) {
+        return status;
+    }
+    const vt_operand operands[] = {
+        {DNNL_ARG_SRC, step->node.inputs[0], dnnl_query_src_md, 0, false, NULL},
+        {DNNL_ARG_WEIGHTS, step->node.inputs[1], dnnl_query_weights_md, 0, false, NULL},
+        {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL},
+        {DNNL_ARG_BIAS, has_bias ? step->node.inputs[2] : 0, dnnl_query_weights_md, 1, false, NULL},
+    };
+    return vt_lower_primitive(dnnl, step, desc, operands, has_bias ? 4 : 3, error);
+}

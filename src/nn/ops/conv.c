@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Conv: 1 to 6 spatial dimensions, groups, strides, dilation, padding.
+ *
+ * The reference widens everything to f64 and, for each pair of output and input channel and each
+ * kernel tap, adds one scaled, shifted input plane onto the output plane: the same sums as the
+ * textbook loop, with a contiguous innermost loop.
+ */
+#include "nn/ops/op.h"
+#include "nn/ops/table.h"
+
+static vt_status conv_window(const vt_op_args *args, vt_window *window, int64_t *group,
+                             vt_error *error)
+{
+    const vt_shape *x = &args->inputs[0].shape, *w = &args->inputs[1].shape;
+    const vt_tensor *bias = vt_op_input(args, 2);
+    vt_status status = vt_op_check_rank(args, 0, 3, VT_MAX_RANK, error);
+    if (status == VT_OK)
+        status = vt_op_check_rank(args, 1, x->rank, x->rank, error);
+    if (status == VT_OK)
+        status = vt_op_int_between(args, "group", 1, (const int64_t[]){1, INT32_MAX}, group, error);
+    if (status != VT_OK)
+        return status;
+    if (x->dims[1] % *group != 0 || x->dims[1] / *group != w->dims[1])
+        return vt_fail(error, VT_ERR_FORMAT,
+                       "input of %lld channels in %lld groups, the weights take %lld per group",
+                       (long long)x->dims[1], (long long)*group, (long long)w->dims[1]);
+    if (w->dims[0] % *group != 0)
+        return vt_fail(error, VT_ERR_FORMAT, "%lld output channels do not divide into %lld groups",
+                       (long long)w->dims[0], (long long)*group);
+    if (bias != NULL && (bias->shape.rank != 1 || bias->shape.dims[0] != w->dims[0]))
+        return vt_fail(error, VT_ERR_FORMAT, "bias does not have one number per output channel");
+    return vt_window_init(window, args, w->dims + 2, error);
+}
+
+static vt_status conv_infer(vt_op_args *args, vt_error *error)
+{
+    vt_window window;
+    int64_t group;
+    vt_status status = vt_op_check_same(args, VT_TYPES_FLOAT, error);
+    if (status == VT_OK)
+        status = conv_window(args, &window, &group, error);
+    if (status != VT_OK)
+        return status;
+    vt_shape shape = args->inputs[0].shape;
+    shape.dims[1] = args->inputs[1].shape.dims[0];
+    for (int i = 0; i < window.rank; i++)
+        shape.dims[2 + i] = window.out[i];
+    vt_op_set_output(args, 0, args->inputs[0].dtype, &shape);
+    return VT_OK;
+}
+
+/* Output positions along one axis whose tap lies inside the input: [*first, *end). */
+static void positions_of_tap(const vt_window *window, int axis, int64_t tap, int64_t *first,
+                             int64_t *end)
+{
+    int64_t offset = tap * window->dilation[axis] - window->pad_begin[axis];
+    int64_t stride = window->stride[axis], room = window->in[axis] - offset;
+    *first = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
+    *end = room <= 0 ? 0 : (room + stride - 1) / stride;
+    *end = *end < window->out[axis] ? *end : window->out[axis];
+    *first = *first < *end ? *first : *end;
+}
+
+/* sum (out spatial) += weight * x (in spatial), shifted by the tap. */
+static void plane_add(const vt_window *window, const int64_t *tap, double weight, const double *x,
+                      double *sum)
+{
+    int last = window->rank - 1;
+    int64_t first[VT_MAX_SPATIAL], end[VT_MAX_SPATIAL], position[VT_MAX_SPATIAL];
+    for (int i = 0; i <= last; i++) {
+        positions_of_tap(window, i, tap[i], &first[i], &end[i]);
+        position[i] = first[i];
+        if (first[i] == end[i])
+            return;
+    }
+    int64_t stride = window->stride[last];
+    for (;;) {
+        int64_t from = 0, to = 0;
+        for (int i = 0; i < last; i++) {
+            int64_t in = position[i] * window->stride[i] + tap[i] * window->dilation[i] -
+                         window->pad_begin[i];
+            from = (from + in) * window->in[i + 1];
+            to = (to + position[i]) * window->out[i + 1];
+        }
+        from += first[last] * stride + tap[last] * window->dilation[last] - window->pad_begin[last];
+        to += first[last];
+        for (int64_t k = 0; k < end[last] - first[last]; k++)
+            sum[to + k] += weight * x[from + k * stride];
+        int axis = last - 1;
+        while (axis >= 0 && ++position[axis] == end[axis]) {
+            position[axis] = first[axis];
+            axis--;
+        }
+        if (axis < 0)
+            return;
+    }
+}
+
+static void plane_add_kernel(const vt_window *window, const double *weights, const double *x,
+                             double *sum)
+{
+    int64_t tap[VT_MAX_SPATIAL] = {0};
+    for (;;) {
+        plane_add(window, tap, *weights++, x, sum);
+        int axis = window->rank - 1;
+        while (axis >= 0 && ++tap[axis] == window->kernel[axis]) {
+            tap[axis] = 0;
+            axis--;
+        }
+        if (axis < 0)
+            return;
+    }
+}
+
+/* Everything widened to f64; sum holds one output plane. */
+typedef struct conv_work {
+    double *x, *w, *bias, *sum;
+} conv_work;
+
+static void conv_run(const vt_op_args *args, const vt_window *window, int64_t group,
+                     const conv_work *work)
+{
+    const vt_shape *x = &args->inputs[0].shape, *w = &args->inputs[1].shape;
+    vt_tensor *y = &args->outputs[0];
+    size_t in_plane = vt_shape_product(x, 2, x->rank), kernel = vt_shape_product(w, 2, w->rank);
+    size_t out_plane = vt_shape_product(&y->shape, 2, y->shape.rank);
+    size_t channels = (size_t)w->dims[1], outs = (size_t)w->dims[0];
+    size_t outs_per_group = outs / (size_t)group;
+    for (size_t n = 0; n < (size_t)x->dims[0]; n++) {
+        for (size_t o = 0; o < outs; o++) {
+            size_t in = n * (size_t)x->dims[1] + o / outs_per_group * channels;
+            for (size_t k = 0; k < out_plane; k++)
+                work->sum[k] = work->bias == NULL ? 0.0 : work->bias[o];
+            for (size_t c = 0; c < channels; c++)
+                plane_add_kernel(window, work->w + (o * channels + c) * kernel,
+                                 work->x + (in + c) * in_plane, work->sum);
+            vt_store_f64(y->dtype, y->data, (n * outs + o) * out_plane, out_plane, work->sum);
+        }
+    }
+}
+
+static vt_status conv_reference(vt_op_args *args, vt_error *error)
+{
+    vt_window window;
+    int64_t group;
+    conv_work work = {0};
+    const vt_tensor *bias = vt_op_input(args, 2);
+    vt_status status = conv_window(args, &window, &group, error);
+    if (status == VT_OK)
+        status = vt_op_widen(&args->inputs[0], &work.x, error);
+    if (status == VT_OK)
+        status = vt_op_widen(&args->inputs[1], &work.w, error);
+    if (status == VT_OK && bias != NULL)
+        status = vt_op_widen(bias, &work.bias, error);
+    if (status == VT_OK) {
+        const vt_shape *y = &args->outputs[0].shape;
+        work.sum = vt_alloc_array(vt_shape_product(y, 2, y->rank), sizeof(*work.sum));
+        if (work.sum == NULL)
+            status = vt_fail_memory(error, "an output plane");
+    }
+    if (status == VT_OK)
+        conv_run(args, &window, group, &work);
+    vt_free(work.x);
+    vt_free(work.w);
+    vt_free(work.bias);
+    vt_free(work.sum);
+    return status;
+}
+
+static uint64_t conv_macs(const vt_op_args *args)
+{
+    uint64_t macs;
+    uint64_t outputs = vt_tensor_count(&args->outputs[0]);
+    const vt_shape *w = &args->inputs[1].shape;
+    for (int i = 1; i < w->rank; i++) {
+        if (__builtin_mul_overflow(outputs, (uint64_t)w->dims[i], &macs))
+            return UINT64_MAX;
+        outputs = macs;
+    }
+    return outputs;
+}
+
+const vt_op vt_ops_conv[] = {
+    {"Conv", "", 1, 0, 2, 3, 1, 1, "auto_pad:s dilations:I group:i kernel_shape:I pads:I strides:I",
+     .infer = conv_infer, .reference = conv_reference, .macs = conv_macs},
+    {0},
+};

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What operator files share: access to operands, checks, small readers. Inside src/nn/ops only.
+ *
+ * An operator file holds `infer`, `reference` and the rows of the operator table that use them, one
+ * row per range of opset versions. It fails with the bare reason ("kernel of 0 elements"): callers
+ * put the node's label in front. Dimensions that reach infer are between 0 and the model's limit (at
+ * most 2^40), numbers from attributes and constants can be anything.
+ *
+ * Threads: no state.
+ */
+#ifndef VT_NN_OPS_OP_H
+#define VT_NN_OPS_OP_H
+
+#include "nn/graph.h"
+
+/* Sets of types, as bits. */
+#define VT_TYPE(dtype) (1u << (unsigned)(dtype))
+enum {
+    VT_TYPES_FLOAT = VT_TYPE(VT_F32) | VT_TYPE(VT_F64) | VT_TYPE(VT_F16) | VT_TYPE(VT_BF16),
+    VT_TYPES_SIGNED = VT_TYPE(VT_I8) | VT_TYPE(VT_I16) | VT_TYPE(VT_I32) | VT_TYPE(VT_I64),
+    VT_TYPES_UNSIGNED = VT_TYPE(VT_U8) | VT_TYPE(VT_U16) | VT_TYPE(VT_U32) | VT_TYPE(VT_U64),
+    VT_TYPES_NUMBER = VT_TYPES_FLOAT | VT_TYPES_SIGNED | VT_TYPES_UNSIGNED,
+    VT_TYPES_ALL = VT_TYPES_NUMBER | VT_TYPE(VT_BOOL),
+    VT_TYPES_INDEX = VT_TYPE(VT_I32) | VT_TYPE(VT_I64),
+};
+
+/* Elements handled at a time in buffers on the stack. */
+enum { VT_RUN = 256 };
+
+/* NULL when left out. */
+const vt_tensor *vt_op_input(const vt_op_args *args, size_t index);
+/* Does nothing for outputs nobody asked for. */
+void vt_op_set_output(vt_op_args *args, size_t index, vt_dtype dtype, const vt_shape *shape);
+
+/* Input `index`, if present, has a type in `types`. */
+vt_status vt_op_check_type(const vt_op_args *args, size_t index, unsigned types, vt_error *error);
+/* All present inputs have the type of input 0, and it is in `types`. */
+vt_status vt_op_check_same(const vt_op_args *args, unsigned types, vt_error *error);
+vt_status vt_op_check_rank(const vt_op_args *args, size_t index, int low, int high,
+                           vt_error *error);
+/* Whether the value is known: constants, and everything without elements. */
+bool vt_op_is_known(const vt_tensor *tensor);
+
+/* The whole numbers in constant input `index` (i32 or i64, rank 0 or 1). count: how many there are, at
+ * most capacity. */
+vt_status vt_op_input_ints(const vt_op_args *args, size_t index, int64_t *out, int capacity,
+                           int *count, vt_error *error);
+/* The same from input `index` if that is given, else from attribute `name`; *count -1: neither. */
+vt_status vt_op_ints(const vt_op_args *args, size_t index, const char *name, int64_t *out,
+                     int capacity, int *count, vt_error *error);
+/* axis in [-rank, rank) to [0, rank). */
+vt_status vt_op_axis(int64_t axis, int rank, int *out, vt_error *error);
+/* Several at once, each at most once, as marks. */
+vt_status vt_op_axes(const int64_t *axes, int count, int rank, bool marks[VT_MAX_RANK],
+                     vt_error *error);
+/* Attribute `name` within [low, high]. */
+vt_status vt_op_int_between(const vt_op_args *args, const char *name, int64_t fallback,
+                            const int64_t range[2], int64_t *out, vt_error *error);
+
+/* Product of dims[from..to). */
+size_t vt_shape_product(const vt_shape *shape, int from, int to);
+/* Row-major strides in elements. */
+void vt_shape_strides(const vt_shape *shape, size_t strides[VT_MAX_RANK]);
+
+/* A whole tensor as f64, the caller's (vt_free). */
+vt_status vt_op_widen(const vt_tensor *tensor, double **out, vt_error *error);
+
+/* ---- broadcast.c: multidirectional broadcasting as in NumPy ---- */
+/* *shape becomes the common shape of itself and `other`. */
+vt_status vt_broadcast_shape(vt_shape *shape, const vt_shape *other, vt_error *error);
+typedef struct vt_broadcast {
+    int rank;
+    int64_t dims[VT_MAX_RANK];
+    size_t strides[VT_MAX_RANK]; /* of the source, 0 along axes it is repeated on */
+} vt_broadcast;
+void vt_broadcast_init(vt_broadcast *broadcast, const vt_shape *source, const vt_shape *target);
+/* Flat source indices of target elements start .. start + count. */
+void vt_broadcast_indices(const vt_broadcast *broadcast, size_t start, size_t count,
+                          size_t *indices);
+
+/* ---- window.c: sliding windows of convolutions and pools ---- */
+enum { VT_MAX_SPATIAL = VT_MAX_RANK - 2 };
+typedef struct vt_window {
+    int rank;                           /* spatial dimensions */
+    int64_t kernel[VT_MAX_SPATIAL], stride[VT_MAX_SPATIAL], dilation[VT_MAX_SPATIAL];
+    int64_t pad_begin[VT_MAX_SPATIAL], pad_end[VT_MAX_SPATIAL];
+    int64_t in[VT_MAX_SPATIAL], out[VT_MAX_SPATIAL];
+} vt_window;
+/* From the attributes of args->node and input 0 (N, C, spatial...); `kernel` NULL: from the attribute
+ * kernel_shape. pad_begin and pad_end come out resolved (auto_pad), out rounded by ceil_mode. */
+vt_status vt_window_init(vt_window *window, const vt_op_args *args, const int64_t *kernel,
+                         vt_error *error);
+/* Taps of one output position along one axis: [*first, *end) are inside the input. */
+void vt_window_taps(const vt_window *window, int axis, int64_t position, int64_t *first,
+                    int64_t *end);
+
+#endif

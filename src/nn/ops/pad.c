@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pad: more (or, with negative numbers, fewer) elements at both ends of every axis; constant, edge,
+ * reflect and wrap.
+ *
+ * The reference makes for each axis a list that names the source coordinate of every target
+ * coordinate; a coordinate without source takes the constant.
+ */
+#include "nn/ops/op.h"
+#include "nn/ops/table.h"
+
+#include <string.h>
+
+typedef enum pad_mode { PAD_CONSTANT, PAD_EDGE, PAD_REFLECT, PAD_WRAP } pad_mode;
+
+static vt_status pad_mode_of(const vt_op_args *args, pad_mode *mode, vt_error *error)
+{
+    static const char *const names[] = {"constant", "edge", "reflect", "wrap"};
+    const char *text = vt_node_text(args->node, "mode", "constant");
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(text, names[i]) == 0 && (i != PAD_WRAP || args->node->opset >= 19)) {
+            *mode = (pad_mode)i;
+            return VT_OK;
+        }
+    }
+    return vt_fail(error, VT_ERR_FORMAT, "attribute \"mode\" is \"%.40s\"", text);
+}
+
+/* Elements added before and after every axis. */
+static vt_status pad_read(const vt_op_args *args, int64_t begin[VT_MAX_RANK],
+                          int64_t end[VT_MAX_RANK], vt_error *error)
+{
+    int64_t pads[2 * VT_MAX_RANK], axes[VT_MAX_RANK];
+    bool marks[VT_MAX_RANK];
+    int count, named = -1, rank = args->inputs[0].shape.rank;
+    vt_status status = vt_op_ints(args, 1, "pads", pads, 2 * VT_MAX_RANK, &count, error);
+    if (status == VT_OK && vt_op_input(args, 3) != NULL)
+        status = vt_op_input_ints(args, 3, axes, VT_MAX_RANK, &named, error);
+    for (int i = 0; i < rank && named < 0; i++)
+        axes[i] = i;
+    named = named < 0 ? rank : named;
+    if (status == VT_OK && count != 2 * named)
+        status = vt_fail(error, VT_ERR_FORMAT, "%d pads for %d axes", count, named);
+    if (status == VT_OK)
+        status = vt_op_axes(axes, named, rank, marks, error);
+    if (status != VT_OK)
+        return status;
+    memset(begin, 0, VT_MAX_RANK * sizeof(*begin));
+    memset(end, 0, VT_MAX_RANK * sizeof(*end));
+    for (int i = 0; i < named; i++) {
+        int64_t axis = axes[i] < 0 ? axes[i] + rank : axes[i];
+        begin[axis] = pads[i];
+        end[axis] = pads[named + i];
+    }
+    return VT_OK;
+}
+
+static vt_status pad_infer(vt_op_args *args, vt_error *error)
+{
+    pad_mode mode = PAD_CONSTANT;
+    int64_t begin[VT_MAX_RANK], end[VT_MAX_RANK];
+    vt_shape shape = args->inputs[0].shape;
+    const vt_tensor *value = vt_op_input(args, 2);
+    vt_status status = pad_mode_of(args, &mode, error);
+    if (status == VT_OK)
+        status = pad_read(args, begin, end, error);
+    if (status == VT_OK && value != NULL &&
+        (value->dtype != args->inputs[0].dtype || vt_tensor_count(value) != 1))
+        status = vt_fail(error, VT_ERR_FORMAT, "input 2 is not one number of the input's type");
+    for (int i = 0; i < shape.rank && status == VT_OK; i++) {
+        int64_t have = shape.dims[i];
+        if (__builtin_add_overflow(shape.dims[i], begin[i], &shape.dims[i]) ||
+            __builtin_add_overflow(shape.dims[i], end[i], &shape.dims[i]) || shape.dims[i] < 0)
+            status = vt_fail(error, VT_ERR_FORMAT, "axis %d of %lld with pads %lld and %lld", i,
+                             (long long)have, (long long)begin[i], (long long)end[i]);
+        else if (mode != PAD_CONSTANT && have == 0 && shape.dims[i] > 0)
+            status = vt_fail(error, VT_ERR_FORMAT, "axis %d is empty, nothing to repeat", i);
+    }
+    if (status == VT_OK)
+        vt_op_set_output(args, 0, args->inputs[0].dtype, &shape);
+    return status;
+}
+
+/* The source coordinate for target coordinate `at`, already shifted by the begin padding; -1: none. */
+static int64_t pad_source(pad_mode mode, int64_t at, int64_t length)
+{
+    if (at >= 0 && at < length)
+        return at;
+    if (mode == PAD_CONSTANT)
+        return -1;
+    if (mode == PAD_EDGE)
+        return at < 0 ? 0 : length - 1;
+    int64_t period = mode == PAD_WRAP ? length : 2 * (length - 1);
+    if (period == 0)
+        return 0;
+    at %= period;
+    at += at < 0 ? period : 0;
+    return at < length ? at : period - at;
+}
+
+/* Lists of all axes in one block; *lists[axis] is the caller's through lists[0]. */
+static vt_status pad_lists(const vt_op_args *args, int64_t *lists[VT_MAX_RANK], vt_error *error)
+{
+    pad_mode mode = PAD_CONSTANT;
+    int64_t begin[VT_MAX_RANK], end[VT_MAX_RANK];
+    const vt_shape *from = &args->inputs[0].shape, *to = &args->outputs[0].shape;
+    size_t total = 0;
+    vt_status status = pad_mode_of(args, &mode, error);
+    if (status == VT_OK)
+        status = pad_read(args, begin, end, error);
+    if (status != VT_OK)
+        return status;
+    for (int i = 0; i < to->rank; i++)
+        total += (size_t)to->dims[i];
+    int64_t *list = vt_alloc_array(total, sizeof(*list));
+    if (list == NULL)
+        return vt_fail_memory(error, "padding");
+    lists[0] = list;
+    for (int i = 0; i < to->rank; i++) {
+        lists[i] = list;
+        for (int64_t k = 0; k < to->dims[i]; k++)
+            *list++ = pad_source(mode, k - begin[i], from->dims[i]);
+    }
+    return VT_OK;
+}
+
+static vt_status pad_reference(vt_op_args *args, vt_error *error)
+{
+    const vt_tensor *x = &args->inputs[0], *value = vt_op_input(args, 2);
+    vt_tensor *y = &args->outputs[0];
+    int64_t *lists[VT_MAX_RANK], position[VT_MAX_RANK] = {0};
+    size_t strides[VT_MAX_RANK], count = vt_tensor_count(y), bytes = vt_dtype_bytes(x->dtype);
+    uint8_t constant[8] = {0};
+    vt_status status = pad_lists(args, lists, error);
+    if (status != VT_OK)
+        return status;
+    double attribute = (double)vt_node_float(args->node, "value", 0.0f);
+    if (value != NULL)
+        memcpy(constant, value->data, bytes);
+    else if (attribute != 0.0)
+        vt_store_f64(x->dtype, constant, 0, 1, &attribute);
+    vt_shape_strides(&x->shape, strides);
+    for (size_t k = 0; k < count; k++) {
+        const char *from = x->data;
+        for (int i = 0; i < y->shape.rank && from != NULL; i++) {
+            int64_t source = lists[i][position[i]];
+            from = source < 0 ? NULL : from + (size_t)source * strides[i] * bytes;
+        }
+        memcpy((char *)y->data + k * bytes, from == NULL ? (const void *)constant : from, bytes);
+        for (int i = y->shape.rank - 1; i >= 0 && ++position[i] == y->shape.dims[i]; i--)
+            position[i] = 0;
+    }
+    vt_free(lists[0]);
+    return VT_OK;
+}
+
+const vt_op vt_ops_pad[] = {
+    {"Pad", "", 2, 10, 1, 1, 1, 1, "mode:s pads:I! value:f", .infer = pad_infer,
+     .reference = pad_reference},
+    {"Pad", "", 11, 17, 2, 3, 1, 1, "mode:s", .shape_inputs = 1u << 1, .infer = pad_infer,
+     .reference = pad_reference},
+    {"Pad", "", 18, 0, 2, 4, 1, 1, "mode:s", .shape_inputs = 1u << 1 | 1u << 3,
+     .infer = pad_infer, .reference = pad_reference},
+    {0},
+};

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All operators: one list of the operator files' rows, and the lookup by domain, name and version.
+ */
+#include "nn/ops/table.h"
+
+#include <string.h>
+
+static const vt_op *const op_files[] = {
+    vt_ops_batchnorm, vt_ops_binary,   vt_ops_cast,    vt_ops_clip,
+    vt_ops_concat,    vt_ops_constant, vt_ops_conv,    vt_ops_constant_of_shape,
+    vt_ops_dropout,   vt_ops_expand,   vt_ops_flatten, vt_ops_gather,
+    vt_ops_gemm,      vt_ops_identity, vt_ops_lrn,     vt_ops_global_pool,
+    vt_ops_matmul,    vt_ops_pad,      vt_ops_pool,    vt_ops_prelu,
+    vt_ops_range,     vt_ops_reduce,   vt_ops_reshape, vt_ops_shape,
+    vt_ops_slice,     vt_ops_softmax,  vt_ops_split,   vt_ops_squeeze,
+    vt_ops_transpose, vt_ops_unary,    vt_ops_where,   vt_ops_variadic,
+};
+
+const vt_op *vt_op_find(const char *domain, const char *name, int opset)
+{
+    if (strcmp(domain, "ai.onnx") == 0)
+        domain = "";
+    for (size_t file = 0; file < sizeof(op_files) / sizeof(op_files[0]); file++)
+        for (const vt_op *op = op_files[file]; op->name != NULL; op++)
+            if (op->since <= opset && (op->until == 0 || opset <= op->until) &&
+                strcmp(op->name, name) == 0 && strcmp(op->domain, domain) == 0)
+                return op;
+    return NULL;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The operator files' rows, inside src/nn/ops only: each array ends with a row without a name.
+ *
+ * Threads: constant.
+ */
+#ifndef VT_NN_OPS_TABLE_H
+#define VT_NN_OPS_TABLE_H
+
+#include "nn/graph.h"
+
+extern const vt_op vt_ops_batchnorm[];
+extern const vt_op vt_ops_binary[];
+extern const vt_op vt_ops_cast[];
+extern const vt_op vt_ops_clip[];
+extern const vt_op vt_ops_concat[];
+extern const vt_op vt_ops_constant[];
+extern const vt_op vt_ops_constant_of_shape[];
+extern const vt_op vt_ops_conv[];
+extern const vt_op vt_ops_dropout[];
+extern const vt_op vt_ops_expand[];
+extern const vt_op vt_ops_flatten[];
+extern const vt_op vt_ops_gather[];
+extern const vt_op vt_ops_gemm[];
+extern const vt_op vt_ops_global_pool[];
+extern const vt_op vt_ops_identity[];
+extern const vt_op vt_ops_lrn[];
+extern const vt_op vt_ops_matmul[];
+extern const vt_op vt_ops_pad[];
+extern const vt_op vt_ops_pool[];
+extern const vt_op vt_ops_prelu[];
+extern const vt_op vt_ops_range[];
+extern const vt_op vt_ops_reduce[];
+extern const vt_op vt_ops_reshape[];
+extern const vt_op vt_ops_shape[];
+extern const vt_op vt_ops_slice[];
+extern const vt_op vt_ops_softmax[];
+extern const vt_op vt_ops_split[];
+extern const vt_op vt_ops_squeeze[];
+extern const vt_op vt_ops_transpose[];
+extern const vt_op vt_ops_unary[];
+extern const vt_op vt_ops_variadic[];
+extern const vt_op vt_ops_where[];
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sliding windows: kernel, stride, dilation and padding resolved against an input, as Conv and the
+ * pools share them.
+ *
+ * The output size follows the operator specification: with explicit pads floor or ceil of
+ * (in + pads - span) / stride + 1, where a last window that would start behind the input and its begin
+ * padding is dropped; with auto_pad SAME the input size over the stride, rounded up.
+ */
+#include "nn/ops/op.h"
+
+#include <string.h>
+
+/* Far above any real network and small enough that sums and products of two stay in int64. */
+static const int64_t maximum_number = INT64_C(1) << 31;
+
+static vt_status window_read(const vt_op_args *args, const char *name, const int64_t range[2],
+                             int count, int64_t *out, vt_error *error)
+{
+    int64_t values[2 * VT_MAX_SPATIAL];
+    int have = vt_node_ints(args->node, name, values, 2 * VT_MAX_SPATIAL);
+    if (have == -1)
+        return VT_OK;
+    if (have != count)
+        return vt_fail(error, VT_ERR_FORMAT, "attribute \"%s\" has %d numbers, not %d", name, have,
+                       count);
+    for (int i = 0; i < count; i++) {
+        if (values[i] < range[0] || values[i] > range[1])
+            return vt_fail(error, VT_ERR_FORMAT, "attribute \"%s\" has %lld, outside [%lld, %lld]",
+                           name, (long long)values[i], (long long)range[0], (long long)range[1]);
+        out[i] = values[i];
+    }
+    return VT_OK;
+}
+
+static vt_status window_read_all(vt_window *window, const vt_op_args *args, const int64_t *kernel,
+                                 vt_error *error)
+{
+    const int64_t positive[2] = {1, maximum_number}, any[2] = {0, maximum_number};
+    int64_t pads[2 * VT_MAX_SPATIAL] = {0}, declared[VT_MAX_SPATIAL] = {0};
+    int rank = window->rank;
+    vt_status status = window_read(args, "kernel_shape", positive, rank, declared, error);
+    if (status == VT_OK)
+        status = window_read(args, "strides", positive, rank, window->stride, error);
+    if (status == VT_OK)
+        status = window_read(args, "dilations", positive, rank, window->dilation, error);
+    if (status == VT_OK)
+        status = window_read(args, "pads", any, 2 * rank, pads, error);
+    for (int i = 0; i < rank && status == VT_OK; i++) {
+        if (kernel != NULL && declared[i] != 0 && declared[i] != kernel[i])
+            status = vt_fail(error, VT_ERR_FORMAT,
+                             "attribute \"kernel_shape\" says %lld, the weights have %lld",
+                             (long long)declared[i], (long long)kernel[i]);
+        window->kernel[i] = kernel == NULL ? declared[i] : kernel[i];
+        window->pad_begin[i] = pads[i];
+        window->pad_end[i] = pads[rank + i];
+        if (status == VT_OK && (window->kernel[i] < 1 || window->kernel[i] > maximum_number))
+            status = vt_fail(error, VT_ERR_FORMAT, "kernel of size %lld along axis %d",
+                             (long long)window->kernel[i], i);
+    }
+    return status;
+}
+
+static int64_t divide_up(int64_t a, int64_t b)
+{
+    return a / b + (a % b > 0);
+}
+
+static vt_status window_size_explicit(vt_window *window, int i, bool ceil_mode, vt_error *error)
+{
+    int64_t padded = window->in[i] + window->pad_begin[i] + window->pad_end[i];
+    int64_t span = (window->kernel[i] - 1) * window->dilation[i] + 1;
+    if (span > padded)
+        return vt_fail(error, VT_ERR_FORMAT,
+                       "window of %lld along axis %d is wider than the padded input of %lld",
+                       (long long)span, i, (long long)padded);
+    int64_t steps = padded - span, stride = window->stride[i];
+    window->out[i] = (ceil_mode ? divide_up(steps, stride) : steps / stride) + 1;
+    if (ceil_mode && (window->out[i] - 1) * stride >= window->in[i] + window->pad_begin[i])
+        window->out[i]--;
+    return VT_OK;
+}
+
+static void window_size_same(vt_window *window, int i, bool extra_at_end)
+{
+    int64_t span = (window->kernel[i] - 1) * window->dilation[i] + 1;
+    window->out[i] = divide_up(window->in[i], window->stride[i]);
+    int64_t total = (window->out[i] - 1) * window->stride[i] + span - window->in[i];
+    total = total < 0 || window->out[i] == 0 ? 0 : total;
+    window->pad_begin[i] = extra_at_end ? total / 2 : total - total / 2;
+    window->pad_end[i] = total - window->pad_begin[i];
+}
+
+vt_status vt_window_init(vt_window *window, const vt_op_args *args, const int64_t *kernel,
+                         vt_error *error)
+{
+    const vt_shape *input = &args->inputs[0].shape;
+    *window = (vt_window){.rank = input->rank - 2};
+    for (int i = 0; i < window->rank; i++) {
+        window->in[i] = input->dims[2 + i];
+        window->stride[i] = window->dilation[i] = 1;
+        if (window->in[i] > INT64_C(1) << 40)
+            return vt_fail(error, VT_ERR_LIMIT, "input of %lld along axis %d",
+                           (long long)window->in[i], i);
+    }
+    vt_status status = window_read_all(window, args, kernel, error);
+    const char *mode = vt_node_text(args->node, "auto_pad", "NOTSET");
+    bool upper = strcmp(mode, "SAME_UPPER") == 0, lower = strcmp(mode, "SAME_LOWER") == 0;
+    bool valid = strcmp(mode, "VALID") == 0;
+    if (status == VT_OK && !upper && !lower && !valid && strcmp(mode, "NOTSET") != 0 &&
+        mode[0] != '\0')
+        status = vt_fail(error, VT_ERR_FORMAT, "attribute \"auto_pad\" is \"%.40s\"", mode);
+    bool ceil_mode = vt_node_int(args->node, "ceil_mode", 0) != 0 && !valid;
+    for (int i = 0; i < window->rank && status == VT_OK; i++) {
+        if (valid)
+            window->pad_begin[i] = window->pad_end[i] = 0;
+        if (upper || lower)
+            window_size_same(window, i, upper);
+        else
+            status = window_size_explicit(window, i, ceil_mode, error);
+    }
+    return status;
+}
+
+void vt_window_taps(const vt_window *window, int axis, int64_t position, int64_t *first,
+                    int64_t *end)
+{
+    int64_t start = position * window->stride[axis] - window->pad_begin[axis];
+    int64_t dilation = window->dilation[axis], kernel = window->kernel[axis];
+    *first = start >= 0 ? 0 : divide_up(-start, dilation);
+    int64_t room = window->in[axis] - start;
+    *end = room <= 0 ? 0 : divide_up(room, dilation);
+    *end = *end < kernel ? *end : kernel;
+    *first = *first < *end ? *first : *end;
+}

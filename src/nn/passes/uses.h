@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What passes share, inside src/nn: who reads a value, and how steps are recognised and removed.
+ *
+ *     vt_pass_uses uses;
+ *     vt_pass_uses_init(&uses, plan, error);
+ *     size_t reader = vt_pass_only_reader(&uses, value);   // SIZE_MAX: none, several, or an output
+ *     vt_pass_uses_deinit(&uses);
+ *
+ * Threads: no shared state.
+ */
+#ifndef VT_NN_PASSES_USES_H
+#define VT_NN_PASSES_USES_H
+
+#include "nn/plan.h"
+
+typedef struct vt_pass_uses {
+    uint32_t *counts; /* (value_count): how often steps read the value, outputs count as two */
+    size_t *readers;  /* (value_count): the last step that reads it */
+    size_t value_count;
+} vt_pass_uses;
+
+vt_status vt_pass_uses_init(vt_pass_uses *uses, const vt_plan *plan, vt_error *error);
+void vt_pass_uses_deinit(vt_pass_uses *uses); /* safe on a zeroed one */
+size_t vt_pass_only_reader(const vt_pass_uses *uses, vt_value_id value);
+
+/* Whether the step is this ai.onnx operator with one output. */
+bool vt_pass_is(const vt_step *step, const char *op);
+/* The constant tensor behind an input of a step, NULL when left out or computed. */
+const vt_tensor *vt_pass_constant(const vt_plan *plan, const vt_step *step, size_t input);
+/* Marks a step as gone, and closes the gaps. */
+void vt_pass_step_drop(vt_step *step);
+void vt_pass_steps_compact(vt_plan *plan);
+
+#endif

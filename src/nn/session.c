@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sessions: chosen outputs, and one planned runner per set of input shapes.
+ *
+ * Inputs whose values decide shapes (the second input of Reshape, say, found by walking back from the
+ * operators' shape_inputs) are bound: their values are part of the key and constants of the plan. The
+ * cache keeps the PLAN_MAXIMUM most recently used plans.
+ */
+#include "nn/onnx_file.h"
+#include "nn/plan.h"
+
+#include <string.h>
+
+enum { PLAN_MAXIMUM = 8 };
+static const size_t bound_maximum_bytes = (size_t)64 << 10; /* of one bound input */
+
+typedef struct planned {
+    vt_tensor *inputs; /* (input count): type and shape; with data (owned) where bound */
+    vt_shape *outputs; /* (output count) */
+    vt_runner *runner;
+} planned;
+
+struct vt_session {
+    const vt_graph *graph;
+    vt_executor executor;
+    int threads;
+    vt_value_id *outputs;
+    size_t output_count;
+    bool *bound;            /* by input */
+    planned *plans[PLAN_MAXIMUM]; /* most recently used first */
+    size_t plan_count;
+    vt_tensor *inputs;      /* (input count) of the current run */
+    vt_tensor *converted;   /* (input count): memory of inputs that came in another type */
+    vt_tensor *copies;      /* (output count): outputs that would have been the caller's inputs */
+};
+
+vt_session_options vt_session_options_defaults(void)
+{
+    return (vt_session_options){.executor = VT_EXECUTOR_ONEDNN};
+}
+
+/* ---- plans ---- */
+
+static void planned_free(planned *entry, size_t input_count)
+{
+    if (entry == NULL)
+        return;
+    if (entry->runner != NULL)
+        entry->runner->free(entry->runner);
+    for (size_t i = 0; i < input_count && entry->inputs != NULL; i++)
+        vt_tensor_deinit(&entry->inputs[i]);
+    vt_free(entry->inputs);
+    vt_free(entry->outputs);
+    vt_free(entry);
+}
+
+static vt_status runner_new(const vt_session *session, vt_plan *plan, vt_runner **out,
+                            vt_error *error)
+{
+    if (session->executor == VT_EXECUTOR_REFERENCE)
+        return vt_reference_runner_new(plan, out, error);
+    vt_status status = vt_pass_fold_batchnorm(plan, error);
+    if (status == VT_OK)
+        status = vt_pass_fuse_activation(plan, error);
+    if (status == VT_OK)
+        status = vt_pass_dead_code(plan, error);
+    if (status == VT_OK)
+        status = vt_memory_plan(plan, error);
+    if (status != VT_OK) {
+        vt_plan_free(plan);
+        return status;
+    }
+    return vt_onednn_runner_new(plan, session->threads, out, error);
+}
+
+/* The key of this run: types and shapes, and copies of bound values. */
+static vt_status planned_key(const vt_session *session, planned *entry, vt_error *error)
+{
+    vt_status status = VT_OK;
+    for (size_t i = 0; i < session->graph->input_count && status == VT_OK; i++) {
+        const vt_tensor *input = &session->inputs[i];
+        if (session->bound[i] && input->data != NULL && input->bytes <= bound_maximum_bytes)
+            status = vt_tensor_dup(input, &entry->inputs[i], error);
+        else
+            entry->inputs[i] = (vt_tensor){
+                .dtype = input->dtype, .shape = input->shape, .bytes = input->bytes};
+    }
+    return status;
+}
+
+static vt_status planned_new(const vt_session *session, planned **out, vt_error *error)
+{
+    vt_plan *plan = NULL;
+    planned *entry = vt_calloc(1, sizeof(*entry));
+    if (entry == NULL)
+        return vt_fail_memory(error, "a plan");
+    entry->inputs = vt_calloc(session->graph->input_count, sizeof(*entry->inputs));
+    entry->outputs = vt_calloc(session->output_count, sizeof(*entry->outputs));
+    vt_status status = VT_OK;
+    if (entry->inputs == NULL || entry->outputs == NULL)
+        status = vt_fail_memory(error, "a plan");
+    if (status == VT_OK)
+        status = planned_key(session, entry, error);
+    if (status == VT_OK)
+        status = vt_plan_new_bound(session->graph, entry->inputs, session->outputs,
+                                   session->output_count, &plan, error);
+    for (size_t i = 0; i < session->output_count && status == VT_OK; i++)
+        entry->outputs[i] = plan->values[session->outputs[i]].tensor.shape;
+    if (status == VT_OK)
+        status = runner_new(session, plan, &entry->runner, error);
+    if (status != VT_OK)
+        planned_free(entry, session->graph->input_count);
+    else
+        *out = entry;
+    return status;
+}
+
+static bool planned_fits(const vt_session *session, const planned *entry)
+{
+    for (size_t i = 0; i < session->graph->input_count; i++) {
+        const vt_tensor *have = &entry->inputs[i], *want = &session->inputs[i];
+        if (!vt_shape_equal(&have->shape, &want->shape))
+            return false;
+        if (have->data != NULL &&
+            (want->data == NULL || memcmp(have->data, want->data, have->bytes) != 0))
+            return false;
+    }
+    return true;
+}
+
+/* The plan for session->inputs, if there is one, moved to the front. */
+static planned *planned_find(vt_session *session)
+{
+    for (size_t i = 0; i < session->plan_count; i++) {
+        planned *entry = session->plans[i];
+        if (!planned_fits(session, entry))
+            continue;
+        memmove(session->plans + 1, session->plans, i * sizeof(*session->plans));
+        session->plans[0] = entry;
+        return entry;
+    }
+    return NULL;
+}
+
+static vt_status planned_get(vt_session *session, planned **out, vt_error *error)
+{
+    planned *entry = planned_find(session);
+    if (entry == NULL) {
+        /* The oldest makes room first: two plans more than the maximum never coexist. */
+        if (session->plan_count == PLAN_MAXIMUM)
+            planned_free(session->plans[--session->plan_count], session->graph->input_count);
+        vt_status status = planned_new(session, &entry, error);
+        if (status != VT_OK)
+            return status;
+        memmove(session->plans + 1, session->plans, session->plan_count * sizeof(*session->plans));
+        session->plans[0] = entry;
+        session->plan_count++;
+    }
+    *out = entry;
+    return VT_OK;
+}
+
+/* ---- a session's life ---- */
+
+/* Inputs that values of shape_inputs are computed from, walking backwards. */
+static vt_status find_bound(vt_session *session, vt_error *error)
+{
+    const vt_graph *graph = session->graph;
+    bool *decides = vt_calloc(graph->value_count, sizeof(*decides));
+    if (decides == NULL)
+        return vt_fail_memory(error, "a session");
+    for (size_t n = graph->node_count; n-- > 0;) {
+        const vt_node *node = &graph->nodes[n];
+        bool all = false;
+        for (size_t i = 0; i < node->output_count; i++)
+            all = all || (node->outputs[i] != VT_NO_VALUE && decides[node->outputs[i]]);
+        all = all && (node->op->flags & VT_OP_SHAPE_ONLY) == 0;
+        for (size_t i = 0; i < node->input_count; i++)
+            if (node->inputs[i] != VT_NO_VALUE &&
+                (all || (i < 32 && (node->op->shape_inputs >> i & 1) != 0)))
+                decides[node->inputs[i]] = true;
+    }
+    for (size_t i = 0; i < graph->input_count; i++)
+        session->bound[i] = decides[graph->inputs[i]];
+    vt_free(decides);
+    return VT_OK;
+}
+
+static vt_status find_outputs(vt_session *session, const vt_session_options *options,
+                              vt_error *error)
+{
+    const vt_graph *graph = session->graph;
+    for (size_t i = 0; i < session->output_count; i++) {
+        session->outputs[i] = options->outputs == NULL
+                                  ? graph->outputs[i]
+                                  : vt_graph_find_value(graph, options->outputs[i]);
+        if (session->outputs[i] == VT_NO_VALUE)
+            return vt_fail(error, VT_ERR_NOT_FOUND, "open a session: the model has no value \"%s\"",
+                           options->outputs[i]);
+    }
+    return VT_OK;
+}
+
+vt_status vt_session_new(const vt_model *model, const vt_session_options *options,
+                         vt_session **out, vt_error *error)
+{
+    const vt_graph *graph = &model->graph;
+    vt_session_options defaults = vt_session_options_defaults();
+    options = options == NULL ? &defaults : options;
+    vt_session *session = vt_calloc(1, sizeof(*session));
+    if (session == NULL)
+        return vt_fail_memory(error, "a session");
+    session->graph = graph;
+    session->executor = options->executor;
+    session->threads = options->threads;
+    session->output_count = options->outputs == NULL ? graph->output_count : options->output_count;
+    session->outputs = vt_calloc(session->output_count, sizeof(*session->outputs));
+    session->copies = vt_calloc(session->output_count, sizeof(*session->copies));
+    session->bound = vt_calloc(graph->input_count, sizeof(*session->bound));
+    session->inputs = vt_calloc(graph->input_count, sizeof(*session->inputs));
+    session->converted = vt_calloc(graph->input_count, sizeof(*session->converted));
+    vt_status status = VT_OK;
+    if (session->outputs == NULL || session->copies == NULL || session->bound == NULL ||
+        session->inputs == NULL || session->converted == NULL)
+        status = vt_fail_memory(error, "a session");
+    if (status == VT_OK && session->output_count == 0)
+        status = vt_fail(error, VT_ERR_USAGE, "open a session: no output is chosen");
+    if (status == VT_OK)
+        status = find_outputs(session, options, error);
+    if (status == VT_OK)
+        status = find_bound(session, error);
+    if (status != VT_OK)
+        vt_session_free(session);
+    else
+        *out = session;
+    return status;
+}
+
+void vt_session_free(vt_session *session)
+{
+    if (session == NULL)
+        return;
+    for (size_t i = 0; i < session->plan_count; i++)
+        planned_free(session->plans[i], session->graph->input_count);
+    for (size_t i = 0; i < session->graph->input_count && session->converted != NULL; i++)
+        vt_tensor_deinit(&session->converted[i]);
+    for (size_t i = 0; i < session->output_count && session->copies != NULL; i++)
+        vt_tensor_deinit(&session->copies[i]);
+    vt_free(session->outputs);
+    vt_free(session->copies);
+    vt_free(session->bound);
+    vt_free(session->inputs);
+    vt_free(session->converted);
+    vt_free(session);
+}
+
+size_t vt_session_output_count(const vt_session *session)
+{
+    return session->output_count;
+}
+
+/* ---- running ---- */
+
+static vt_status input_check(const vt_value *value, const vt_shape *shape, vt_error *error)
+{
+    char have[128], want[128];
+    bool fits = vt_shape_known(shape) && (value->shape.rank < 0 || value->shape.rank == shape->rank);
+    for (int i = 0; i < shape->rank && fits && value->shape.rank >= 0; i++)
+        fits = value->shape.dims[i] < 0 || value->shape.dims[i] == shape->dims[i];
+    if (fits)
+        return VT_OK;
+    vt_shape_print(shape, have, sizeof(have));
+    vt_shape_print(&value->shape, want, sizeof(want));
+    return vt_fail(error, VT_ERR_USAGE, "run the network: input \"%.100s\" is %s, the model takes %s",
+                   value->name, have, want);
+}
+
+/* f32 is taken for any other floating type that the model declares. */
+static vt_status input_bind(vt_session *session, size_t index, const vt_tensor *input,
+                            vt_error *error)
+{
+    const vt_value *value = &session->graph->values[session->graph->inputs[index]];
+    vt_tensor *converted = &session->converted[index];
+    vt_status status = input_check(value, &input->shape, error);
+    if (status != VT_OK)
+        return status;
+    size_t count, bytes;
+    if (!vt_shape_count(&input->shape, &count) ||
+        !vt_size_mul(count, vt_dtype_bytes(input->dtype), &bytes) ||
+        (input->data == NULL && count > 0))
+        return vt_fail(error, VT_ERR_USAGE, "run the network: input \"%.100s\" has no data",
+                       value->name);
+    vt_tensor_deinit(converted);
+    session->inputs[index] = *input;
+    session->inputs[index].bytes = bytes;
+    session->inputs[index].owned = false;
+    if (input->dtype == value->dtype)
+        return VT_OK;
+    if (input->dtype != VT_F32 || !vt_dtype_is_float(value->dtype))
+        return vt_fail(error, VT_ERR_USAGE,
+                       "run the network: input \"%.100s\" is of type %s, the model takes %s",
+                       value->name, vt_dtype_name(input->dtype), vt_dtype_name(value->dtype));
+    status = vt_tensor_cast(input, value->dtype, converted, error);
+    if (status == VT_OK) {
+        session->inputs[index] = *converted;
+        session->inputs[index].owned = false;
+    }
+    return status;
+}
+
+/* An output that is an input handed straight through must not be the caller's memory. */
+static vt_status outputs_detach(vt_session *session, vt_tensor *outputs, vt_error *error)
+{
+    for (size_t i = 0; i < session->output_count; i++) {
+        bool shared = false;
+        for (size_t k = 0; k < session->graph->input_count; k++)
+            shared = shared ||
+                     (outputs[i].data != NULL && outputs[i].data == session->inputs[k].data);
+        if (!shared)
+            continue;
+        vt_tensor_deinit(&session->copies[i]);
+        vt_status status = vt_tensor_dup(&outputs[i], &session->copies[i], error);
+        if (status != VT_OK)
+            return status;
+        outputs[i] = session->copies[i];
+        outputs[i].owned = false;
+    }
+    return VT_OK;
+}
+
+static vt_status input_count_check(const vt_session *session, size_t count, vt_error *error)
+{
+    if (count == session->graph->input_count)
+        return VT_OK;
+    return vt_fail(error, VT_ERR_USAGE, "run the network: %zu inputs, the model takes %zu", count,
+                   session->graph->input_count);
+}
+
+vt_status vt_session_run(vt_session *session, const vt_tensor *inputs, size_t input_count,
+                         vt_tensor *outputs, vt_error *error)
+{
+    planned *entry;
+    vt_status status = input_count_check(session, input_count, error);
+    for (size_t i = 0; i < input_count && status == VT_OK; i++)
+        status = input_bind(session, i, &inputs[i], error);
+    if (status == VT_OK)
+        status = planned_get(session, &entry, error);
+    if (status == VT_OK)
+        status = entry->runner->run(entry->runner, session->inputs, outputs, error);
+    return status == VT_OK ? outputs_detach(session, outputs, error) : status;
+}
+
+vt_status vt_session_output_shapes(vt_session *session, const vt_shape *input_shapes,
+                                   size_t input_count, vt_shape *outputs, vt_error *error)
+{
+    vt_plan *plan;
+    vt_status status = input_count_check(session, input_count, error);
+    for (size_t i = 0; i < input_count && status == VT_OK; i++) {
+        const vt_value *value = &session->graph->values[session->graph->inputs[i]];
+        status = input_check(value, &input_shapes[i], error);
+        session->inputs[i] = (vt_tensor){.dtype = value->dtype, .shape = input_shapes[i]};
+    }
+    if (status != VT_OK)
+        return status;
+    const planned *entry = planned_find(session);
+    if (entry != NULL) {
+        memcpy(outputs, entry->outputs, session->output_count * sizeof(*outputs));
+        return VT_OK;
+    }
+    status = vt_plan_new_bound(session->graph, session->inputs, session->outputs,
+                               session->output_count, &plan, error);
+    for (size_t i = 0; i < session->output_count && status == VT_OK; i++)
+        outputs[i] = plan->values[session->outputs[i]].tensor.shape;
+    if (status == VT_OK)
+        vt_plan_free(plan);
+    return status;
+}
+
+vt_session_memory vt_session_memory_of(const vt_session *session)
+{
+    vt_session_memory memory = {0};
+    for (size_t i = 0; i < session->plan_count; i++)
+        memory.weights_bytes += session->plans[i]->runner->weights_bytes;
+    if (session->plan_count > 0) {
+        const vt_runner *newest = session->plans[0]->runner;
+        memory.activations_bytes = newest->activations_bytes;
+        memory.unshared_bytes = newest->unshared_bytes;
+        memory.reorders = newest->reorders;
+    }
+    return memory;
+}
