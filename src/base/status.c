@@ -86,8 +86,10 @@ message_format(vt_error *error, const char *format, va_list arguments)
     message_set(error, text);
 }
 
-vt_status vt_fail(vt_error *error, vt_status status, const char *format, ...)
+vt_status vt_error_set(vt_error *error, vt_status status, const char *format, ...)
 {
+    if (status == VT_OK)
+        status = VT_ERR_INTERNAL;
     if (!error)
         return status;
     va_list arguments;
@@ -98,12 +100,12 @@ vt_status vt_fail(vt_error *error, vt_status status, const char *format, ...)
     return status;
 }
 
-vt_status vt_fail_memory(vt_error *error, const char *what)
+vt_status vt_error_set_memory(vt_error *error, const char *what)
 {
-    return vt_fail(error, VT_ERR_NO_MEMORY, "hold %s: out of memory", what);
+    return vt_error_set(error, VT_ERR_NO_MEMORY, "hold %s: out of memory", what);
 }
 
-vt_status vt_fail_errno(vt_error *error, int code, const char *action, const char *item)
+vt_status vt_error_set_errno(vt_error *error, int code, const char *action, const char *item)
 {
     vt_status status = code == ENOENT   ? VT_ERR_NOT_FOUND
                        : code == EACCES ? VT_ERR_DENIED
@@ -112,16 +114,18 @@ vt_status vt_fail_errno(vt_error *error, int code, const char *action, const cha
     /* Untranslated and without shared state, unlike strerror. */
     const char *text = strerrordesc_np(code);
     if (!text)
-        return vt_fail(error, status, "%s \"%s\": system error %d", action, item, code);
+        return vt_error_set(error, status, "%s \"%s\": system error %d", action, item, code);
     char reason[96];
     snprintf(reason, sizeof reason, "%s", text);
     if (reason[0] >= 'A' && reason[0] <= 'Z' && reason[1] >= 'a' && reason[1] <= 'z')
         reason[0] = (char)(reason[0] - 'A' + 'a');
-    return vt_fail(error, status, "%s \"%s\": %s", action, item, reason);
+    return vt_error_set(error, status, "%s \"%s\": %s", action, item, reason);
 }
 
-vt_status vt_fail_context(vt_error *error, vt_status status, const char *format, ...)
+vt_status vt_error_add_context(vt_error *error, vt_status status, const char *format, ...)
 {
+    if (status == VT_OK)
+        status = VT_ERR_INTERNAL;
     if (!error)
         return status;
     char text[2 * MESSAGE_BYTES + 4];

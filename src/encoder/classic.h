@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside src/encoder: the three parts of the classic descriptor, over one small picture.
+ * Inside src/encoder: where the subject is, and the three parts of the classic
+ * descriptor over it.
  * Threads: no shared state.
  */
 #ifndef VT_ENCODER_CLASSIC_H
@@ -23,15 +24,16 @@ enum {
     VT_CLASSIC_LBP = VT_CLASSIC_LBP_GRID * VT_CLASSIC_LBP_GRID * VT_CLASSIC_LBP_BINS,
 };
 
-/* A picture of VT_CLASSIC_SIDE_PX squared and what its parts share. */
+/* The subject, cut out and brought to VT_CLASSIC_SIDE_PX squared, and what its parts share. */
 typedef struct vt_classic_picture {
-    const uint8_t *rgb;                                  /* (side, side, 3) */
-    float grey[VT_CLASSIC_SIDE_PX * VT_CLASSIC_SIDE_PX]; /* luma, 0..1 */
-    float weight[VT_CLASSIC_SIDE_PX *
-                 VT_CLASSIC_SIDE_PX]; /* how much a pixel counts: the product is in
-                                       the middle more often than at the edge */
+    vt_image subject;                                      /* owned */
+    float grey[VT_CLASSIC_SIDE_PX * VT_CLASSIC_SIDE_PX];   /* luma, 0..1 */
+    float weight[VT_CLASSIC_SIDE_PX * VT_CLASSIC_SIDE_PX]; /* how much a pixel counts, 0..1 */
 } vt_classic_picture;
 
+/* Finds the subject and fills *picture; its `subject` is the caller's to deinit. */
+vt_status vt_classic_find_subject(const vt_image *image, vt_classic_picture *picture,
+                                  vt_error *error);
 void vt_classic_color(const vt_classic_picture *picture, float *out); /* (VT_CLASSIC_COLOR) */
 void vt_classic_hog(const vt_classic_picture *picture, float *out);   /* (VT_CLASSIC_HOG) */
 void vt_classic_lbp(const vt_classic_picture *picture, float *out);   /* (VT_CLASSIC_LBP) */

@@ -37,26 +37,32 @@ static void lab_of_rgb(const float linear[3], float lab[3])
     lab[2] = 200.0f * (fy - fz) / 60.0f;
 }
 
+/* A cell's colour counts as much as the subject fills it. */
 static void layout(const vt_classic_picture *picture, float *out)
 {
     float linear[256];
     for (int i = 0; i < 256; i++)
         linear[i] = linear_of_srgb((uint8_t)i);
-    float sums[GRID * GRID][4];
+    float sums[GRID * GRID][5];
     memset(sums, 0, sizeof(sums));
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++) {
             float *cell = sums[(y * GRID / SIDE) * GRID + x * GRID / SIDE];
-            const uint8_t *p = picture->rgb + 3 * (size_t)(y * SIDE + x);
+            size_t at = (size_t)y * SIDE + (size_t)x;
+            const uint8_t *p = picture->subject.rgb + 3 * at;
+            float weight = picture->weight[at];
             for (int c = 0; c < 3; c++)
-                cell[c] += linear[p[c]];
-            cell[3] += 1.0f;
+                cell[c] += weight * linear[p[c]];
+            cell[3] += weight;
+            cell[4] += 1.0f;
         }
     for (int i = 0; i < GRID * GRID; i++) {
-        float mean[3];
+        float mean[3], *lab = out + 3 * i;
         for (int c = 0; c < 3; c++)
-            mean[c] = sums[i][c] / sums[i][3];
-        lab_of_rgb(mean, out + 3 * i);
+            mean[c] = sums[i][3] > 0.0f ? sums[i][c] / sums[i][3] : 0.0f;
+        lab_of_rgb(mean, lab);
+        for (int c = 0; c < 3; c++)
+            lab[c] *= sums[i][3] / sums[i][4];
     }
 }
 
@@ -103,7 +109,7 @@ static void histogram(const vt_classic_picture *picture, float *out)
     memset(out, 0, (HUES * VALUES + GREYS) * sizeof(float));
     for (int i = 0; i < SIDE * SIDE; i++) {
         float hue, saturation, value;
-        hsv_of_rgb(picture->rgb + 3 * i, &hue, &saturation, &value);
+        hsv_of_rgb(picture->subject.rgb + 3 * i, &hue, &saturation, &value);
         float weight = picture->weight[i];
         /* Hue means nothing in dark or pale pixels: what they lack in chroma counts as grey. */
         float chroma = saturation * value;

@@ -68,7 +68,7 @@ void vt_classic_hog(const vt_classic_picture *picture, float *out)
             float angle = atan2f(dy, dx);
             if (angle < 0.0f)
                 angle += (float)M_PI;
-            vote(out, x, y, fminf(angle, 3.1415925f), magnitude);
+            vote(out, x, y, fminf(angle, 3.1415925f), magnitude * picture->weight[y * SIDE + x]);
         }
     for (int row = 0; row < CELLS; row += 2)
         for (int column = 0; column < CELLS; column += 2)

@@ -104,16 +104,18 @@ static vt_status open_network(vt_encoder *encoder, const vt_encoder_options *opt
     }
     if (status == VT_OK)
         status = choose_contract(encoder, options, error);
-    if (status == VT_OK)
+    if (status == VT_OK) {
+        encoder->contract.normalize = encoder->contract.normalize || options->unit_length;
         status = vt_network_bind(encoder, error);
+    }
     if (status == VT_OK)
         status = fingerprint(encoder, &file, error);
     vt_buf_deinit(&file);
     if (status == VT_OK)
-        status = vt_network_dim(encoder, &encoder->dim, error);
+        status = vt_network_measure(encoder, error);
     /* A golden vector belongs to the stored contract; another preset or output has none. */
-    if (status == VT_OK && options->check_golden && options->preset == NULL &&
-        options->output == NULL)
+    encoder->own_contract = options->preset == NULL && options->output == NULL;
+    if (status == VT_OK && options->check_golden && encoder->own_contract)
         status = vt_golden_verify(encoder, &encoder->golden_checked, error);
     return status;
 }
@@ -161,7 +163,8 @@ vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder)
         info.contract = &encoder->contract;
         vt_pixel_spec_fit(&encoder->contract.pixels, &info.fit_width, &info.fit_height);
     } else {
-        info.fit_width = info.fit_height = VT_CLASSIC_SIDE_PX;
+        /* The subject is cut out before it is scaled down. */
+        info.fit_width = info.fit_height = 2 * VT_CLASSIC_SIDE_PX;
     }
     return info;
 }

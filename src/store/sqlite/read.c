@@ -303,7 +303,7 @@ vt_status vt_sqlite_vector(vt_store *base, uint32_t model, uint32_t picture, flo
     vt_status status = vt_sqlite_reader_take(store, &connection, error);
     if (status != VT_OK)
         return status;
-    size_t dim;
+    size_t dim = 0;
     status = vt_sqlite_model_dim(connection, model, &dim, error);
     if (status == VT_OK) {
         sqlite3_stmt *row = connection->statements[VT_SQL_VECTOR];

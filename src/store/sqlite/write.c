@@ -396,7 +396,7 @@ vt_status vt_sqlite_model_put(vt_store *base, const vt_hash *fingerprint, const 
                               size_t dim, uint32_t *model, vt_error *error)
 {
     vt_sqlite *store = (vt_sqlite *)base;
-    uint32_t key;
+    uint32_t key = 0;
     pthread_mutex_lock(&store->write_lock);
     vt_status status = begin(store->writer, "store model", name, error);
     if (status == VT_OK) {
