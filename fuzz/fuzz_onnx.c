@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ONNX files from strangers: parse, describe, plan for small inputs, run on the reference executor, under
- * limits that keep one input to a fraction of a second. Seeds: any small ONNX files.
+ * ONNX files from strangers: parse, describe, plan for small inputs, run on the reference executor,
+ * under limits that keep one input to a fraction of a second. Seeds: any small ONNX files.
  */
 #include "base/mem.h"
 #include "nn/model.h"

@@ -201,12 +201,15 @@ static int descriptor_fill(int fd, const uint8_t *bytes, size_t length, bool dur
     return code;
 }
 
-static vt_status directory_sync(const char *path, vt_error *error)
+/* The directory that holds `path`; the caller's, NULL: no memory. */
+static char *directory_of(const char *path)
 {
     size_t length = (size_t)(vt_path_base(path) - path);
-    char *directory = length ? vt_strndup(path, length) : vt_strdup(".");
-    if (!directory)
-        return vt_fail_memory(error, "a path");
+    return length ? vt_strndup(path, length) : vt_strdup(".");
+}
+
+static vt_status directory_sync(const char *directory, vt_error *error)
+{
     vt_status status = VT_OK;
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     /* Some file systems cannot sync a directory and say EINVAL: they need no such call. */
@@ -214,7 +217,6 @@ static vt_status directory_sync(const char *path, vt_error *error)
         status = vt_fail_errno(error, errno, "write to disk", directory);
     if (fd >= 0)
         close(fd);
-    vt_free(directory);
     return status;
 }
 
@@ -224,7 +226,11 @@ vt_status vt_file_replace(const char *path, const void *bytes, size_t length, bo
     vt_buf name;
     vt_buf_init(&name, 1 << 16);
     int fd = -1;
-    vt_status status = temporary_create(path, &name, &fd, error);
+    /* Taken before anything is written: what can run out of memory must do so while the old content
+     * still stands. */
+    char *directory = directory_of(path);
+    vt_status status = directory == NULL ? vt_fail_memory(error, "a path")
+                                         : temporary_create(path, &name, &fd, error);
     if (status == VT_OK) {
         int code = descriptor_fill(fd, bytes, length, durable);
         if (code == 0 && rename(name.data, path) != 0)
@@ -233,10 +239,11 @@ vt_status vt_file_replace(const char *path, const void *bytes, size_t length, bo
             status = vt_fail_errno(error, code, "write", path);
             unlink(name.data);
         } else if (durable) {
-            status = directory_sync(path, error);
+            status = directory_sync(directory, error);
         }
     }
     vt_buf_deinit(&name);
+    vt_free(directory);
     return status;
 }
 

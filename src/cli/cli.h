@@ -13,6 +13,8 @@
 #include "base/progress.h"
 #include "vitrine.h"
 
+#include <stdio.h>
+
 /* ---- options.c ---- */
 
 typedef enum vt_cli_kind {
@@ -56,20 +58,34 @@ typedef struct vt_cli_usage {
     const char *arguments;            /* "SHOP PHOTO..." */
     const char *purpose;              /* a sentence or two */
     const char *example;              /* NULL: none */
-    int min_arguments, max_arguments; /* -1: any number */
+    int min_arguments, max_arguments; /* max -1: any number */
+    const vt_cli_option *options;     /* (option_count) */
+    size_t option_count;
 } vt_cli_usage;
 
-/* Parses options (anywhere among the arguments). On return argv[0..*count) are the plain arguments.
- * VT_CLI_GO: run the command. Otherwise help or an error was printed and the value is the exit
- * code. `json` is added to every command's options when not NULL. */
+/* The plain arguments, in order; borrowed from argv. */
+typedef struct vt_cli_arguments {
+    char **items;
+    int count;
+} vt_cli_arguments;
+
+/* Parses options, anywhere among the arguments. VT_CLI_GO: run the command. Otherwise help or an
+ * error was printed (as a JSON document when --json is among the arguments) and the value is the
+ * exit code. */
 enum { VT_CLI_GO = -1 };
-int vt_cli_parse(const vt_cli_usage *usage, const vt_cli_option *options, size_t option_count,
-                 int argc, char **argv, char ***arguments, int *count);
+int vt_cli_parse(const vt_cli_usage *usage, int argc, char **argv, vt_cli_arguments *out);
 
 /* ---- report.c ---- */
 
-/* Prints the failure (to standard error, or as one JSON document) and returns the exit code. */
+/* Prints the failure (to standard error, with `json` also as one JSON document to standard output)
+ * and returns the exit code. */
 int vt_cli_fail(const char *command, bool json, vt_status status, const vt_error *error);
+/* The line of it alone, and the member "error" of an open object alone. */
+void vt_cli_complain(const char *command, vt_status status, const vt_error *error);
+void vt_cli_put_error(vt_json_writer *writer, vt_status status, const vt_error *error);
+/* Exit code of a command whose output went to standard output: VT_ERR_IO's when it did not all get
+ * there, otherwise `code`. */
+int vt_cli_finish(int code);
 /* Prints a finished JSON document (with line end) and frees the buffer. Returns the exit code. */
 int vt_cli_print_json(const char *command, vt_buf *document);
 /* Members of a product in an open object: id, title ... attributes, pictures. */
@@ -79,6 +95,11 @@ void vt_cli_put_attributes(vt_json_writer *writer, const vt_product *product);
 void vt_cli_price(const vt_product *product, char *out, size_t capacity);
 /* The text, or what stands for one that is missing. */
 const char *vt_cli_or(const char *text, const char *fallback);
+/* Strangers' text on a terminal: line breaks become spaces, other control characters "?". NULL
+ * prints nothing. */
+void vt_cli_print(FILE *stream, const char *text);
+/* The same in exactly so many characters, cut or padded. */
+void vt_cli_print_column(FILE *stream, const char *text, int width);
 enum { VT_CLI_DOCUMENT_BYTES = 1 << 30 };
 
 /* ---- interrupt.c ---- */

@@ -4,8 +4,6 @@
 
 #include "base/mem.h"
 
-#include <stdio.h>
-
 static int report(const vt_embed_result *result, char **photos, const char *out, bool json)
 {
     if (json) {
@@ -28,9 +26,11 @@ static int report(const vt_embed_result *result, char **photos, const char *out,
         vt_json_close(&writer);
         return vt_cli_print_json("embed", &document);
     }
-    for (size_t i = 0; i < result->failed_count; i++)
-        fprintf(stderr, "vitrine embed: row %zu is zero: %s\n", result->failed[i].index,
-                result->failed[i].reason);
+    for (size_t i = 0; i < result->failed_count; i++) {
+        fprintf(stderr, "vitrine embed: row %zu is zero: ", result->failed[i].index);
+        vt_cli_print(stderr, result->failed[i].reason);
+        fputc('\n', stderr);
+    }
     printf("%s: %zu x %zu\n", out, result->count, result->dimension);
     return 0;
 }
@@ -48,33 +48,36 @@ int vt_cli_embed(int argc, char **argv)
     const vt_cli_usage usage = {
         "embed",
         "SHOP|MODEL PHOTO...",
-        "Writes one vector per photo as a NumPy array of f32, in the order of the photos. A photo\n"
-        "that fails keeps its row, as zeros, and is named with the reason.",
+        "Writes one vector per photo as a NumPy array of f32, in the order of the photos. The "
+        "encoder\n"
+        "is that of a shop, an ONNX file, or the word classic. A photo that fails keeps its row, "
+        "as\n"
+        "zeros, and is named with the reason; when none works nothing is written.",
         "  vitrine embed my.shop a.jpg b.jpg --out vectors.npy",
         2,
-        -1};
-    char **arguments;
-    int count;
-    int code = vt_cli_parse(&usage, options, sizeof(options) / sizeof(options[0]), argc, argv,
-                            &arguments, &count);
+        -1,
+        options,
+        sizeof(options) / sizeof(options[0])};
+    vt_cli_arguments arguments;
+    int code = vt_cli_parse(&usage, argc, argv, &arguments);
     if (code != VT_CLI_GO)
         return code;
     vt_error error = {VT_ERR_USAGE, "--out FILE.npy is needed"};
     if (out == NULL)
         return vt_cli_fail("embed", json, VT_ERR_USAGE, &error);
-    size_t photo_count = (size_t)count - 1;
+    size_t photo_count = (size_t)arguments.count - 1;
     vt_photo *photos = vt_calloc(photo_count, sizeof(*photos));
     vt_embed_result *result = NULL;
     vt_status status = photos == NULL ? vt_fail_memory(&error, "the list of photos") : VT_OK;
     for (size_t i = 0; status == VT_OK && i < photo_count; i++)
-        photos[i].path = arguments[i + 1];
+        photos[i].path = arguments.items[i + 1];
     if (status == VT_OK)
-        status =
-            vt_embed_photos(arguments[0], preset, output, photos, photo_count, &result, &error);
+        status = vt_embed_photos(arguments.items[0], preset, output, photos, photo_count, &result,
+                                 &error);
     if (status == VT_OK)
         status = vt_embed_result_save(result, out, &error);
     code = status != VT_OK ? vt_cli_fail("embed", json, status, &error)
-                           : report(result, arguments + 1, out, json);
+                           : report(result, arguments.items + 1, out, json);
     vt_embed_result_free(result);
     vt_free(photos);
     return code;

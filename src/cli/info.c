@@ -2,11 +2,17 @@
 /* vitrine info */
 #include "cli/cli.h"
 
-#include <stdio.h>
-
 enum { CATEGORIES_SHOWN = 12, BAR_WIDTH = 30 };
 
-static int print_json(const vt_shop_info *info)
+static uint64_t uncategorized(const vt_shop_info *info)
+{
+    uint64_t rest = info->products;
+    for (size_t i = 0; i < info->category_count; i++)
+        rest -= info->categories[i].products < rest ? info->categories[i].products : rest;
+    return rest;
+}
+
+static int print_json(const vt_shop_info *info, bool checked)
 {
     vt_buf document;
     vt_json_writer writer;
@@ -33,6 +39,9 @@ static int print_json(const vt_shop_info *info)
         vt_json_close(&writer);
     }
     vt_json_close(&writer);
+    vt_json_put_int(&writer, "without_category", (int64_t)uncategorized(info));
+    if (checked)
+        vt_json_put_bool(&writer, "sound", true);
     vt_json_put_text(&writer, "version", info->version);
     vt_json_close(&writer);
     return vt_cli_print_json("info", &document);
@@ -55,10 +64,14 @@ static void print_text(const vt_shop_info *info)
         printf("%7llu  ", (unsigned long long)info->categories[i].products);
         for (int c = 0; c < BAR_WIDTH; c++)
             putchar(c < (int)(share * BAR_WIDTH + 0.5) ? '#' : ' ');
-        printf("  %s\n", vt_cli_or(info->categories[i].category, "(no category)"));
+        printf("  ");
+        vt_cli_print(stdout, info->categories[i].category);
+        putchar('\n');
     }
     if (info->category_count > CATEGORIES_SHOWN)
         printf("         and %zu more categories\n", info->category_count - CATEGORIES_SHOWN);
+    if (info->category_count > 0 && uncategorized(info) > 0)
+        printf("%7llu  without a category\n", (unsigned long long)uncategorized(info));
 }
 
 int vt_cli_info(int argc, char **argv)
@@ -68,17 +81,26 @@ int vt_cli_info(int argc, char **argv)
         VT_CLI_FLAG_OPTION("check", &check, "also check the whole database for damage"),
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
-    const vt_cli_usage usage = {"info", "SHOP", "Says what a shop holds.", NULL, 1, 1};
-    char **arguments;
-    int count;
-    int code = vt_cli_parse(&usage, options, sizeof(options) / sizeof(options[0]), argc, argv,
-                            &arguments, &count);
+    const vt_cli_usage usage = {
+        "info",
+        "SHOP",
+        "Says what a shop holds: products, pictures, categories, encoder, size. With --check it "
+        "also reads\n"
+        "the whole database; exit code 10 and the first fault when it is damaged.",
+        "  vitrine info my.shop --check",
+        1,
+        1,
+        options,
+        sizeof(options) / sizeof(options[0])};
+    vt_cli_arguments arguments;
+    int code = vt_cli_parse(&usage, argc, argv, &arguments);
     if (code != VT_CLI_GO)
         return code;
-    vt_error error;
+    vt_error error = {0};
     vt_shop *shop = NULL;
     vt_shop_info info;
-    vt_status status = vt_shop_open(arguments[0], VT_OPEN_READ, &shop, &error);
+    code = 0;
+    vt_status status = vt_shop_open(arguments.items[0], VT_OPEN_READ, &shop, &error);
     if (status == VT_OK && check)
         status = vt_shop_check(shop, &error);
     if (status == VT_OK)
@@ -86,11 +108,11 @@ int vt_cli_info(int argc, char **argv)
     if (status != VT_OK)
         code = vt_cli_fail("info", json, status, &error);
     else if (json)
-        code = print_json(&info);
+        code = print_json(&info, check);
     else
         print_text(&info);
     if (status == VT_OK && check && !json)
         printf("\nthe database is sound\n");
     vt_shop_close(shop);
-    return code == VT_CLI_GO ? 0 : code;
+    return code;
 }

@@ -2,11 +2,9 @@
 /* vitrine init */
 #include "cli/cli.h"
 
-#include <stdio.h>
-
 static int print_made(const char *directory, bool json)
 {
-    vt_error error;
+    vt_error error = {0};
     vt_shop *shop = NULL;
     vt_shop_info info;
     vt_status status = vt_shop_open(directory, VT_OPEN_READ, &shop, &error);
@@ -54,19 +52,22 @@ int vt_cli_init(int argc, char **argv)
         "init",
         "SHOP",
         "Makes the directory SHOP with an empty catalogue. 'classic' is an encoder that needs no\n"
-        "weights; a trained network as ONNX file finds more.",
+        "weights; a trained network as ONNX file finds more. A file without a pixel contract "
+        "needs\n"
+        "--preset; 'vitrine model info FILE' shows whether it has one, and its values for "
+        "--output.",
         "  vitrine init my.shop --model resnet50.onnx --preset imagenet",
         1,
-        1};
-    char **arguments;
-    int count;
-    int code = vt_cli_parse(&usage, options, sizeof(options) / sizeof(options[0]), argc, argv,
-                            &arguments, &count);
+        1,
+        options,
+        sizeof(options) / sizeof(options[0])};
+    vt_cli_arguments arguments;
+    int code = vt_cli_parse(&usage, argc, argv, &arguments);
     if (code != VT_CLI_GO)
         return code;
-    vt_error error;
-    vt_status status = vt_shop_init(arguments[0], &how, &error);
+    vt_error error = {0};
+    vt_status status = vt_shop_init(arguments.items[0], &how, &error);
     if (status != VT_OK)
         return vt_cli_fail("init", json, status, &error);
-    return print_made(arguments[0], json);
+    return print_made(arguments.items[0], json);
 }

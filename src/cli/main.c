@@ -2,7 +2,6 @@
 /* The program: a table of commands and the way to the right one. */
 #include "cli/cli.h"
 
-#include <stdio.h>
 #include <string.h>
 
 typedef struct command {
@@ -16,7 +15,7 @@ static const command commands[] = {
     {"import", vt_cli_import, "bring products and pictures in from a feed or folder"},
     {"search", vt_cli_search, "find products by photo"},
     {"eval", vt_cli_eval, "measure how well photos find their products"},
-    {"info", vt_cli_info, "what a shop holds"},
+    {"info", vt_cli_info, "what a shop holds, and whether it is sound"},
     {"show", vt_cli_show, "one product with everything known of it"},
     {"remove", vt_cli_remove, "take products out"},
     {"embed", vt_cli_embed, "photos to vectors in a NumPy file"},
@@ -27,61 +26,121 @@ static const command commands[] = {
     {"sample", vt_cli_sample, "render a catalogue to try things with"},
 };
 
-enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
+enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]), EXIT_CODES_PER_LINE = 4 };
+
+static bool is_help(const char *word)
+{
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static void print_commands(FILE *stream, const char *group)
+{
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        if (strncmp(commands[i].name, group, strlen(group)) == 0)
+            fprintf(stream, "  %-12s %s\n", commands[i].name, commands[i].summary);
+}
+
+static void print_exit_codes(FILE *stream)
+{
+    fprintf(stream, "\nexit codes:\n");
+    for (int status = 0; status < VT_STATUS_COUNT; status++)
+        fprintf(stream, "  %2d %-22s%s", vt_status_exit_code((vt_status)status),
+                vt_status_text((vt_status)status),
+                status % EXIT_CODES_PER_LINE == EXIT_CODES_PER_LINE - 1 ||
+                        status == VT_STATUS_COUNT - 1
+                    ? "\n"
+                    : "");
+}
 
 static void print_help(FILE *stream)
 {
     fprintf(stream, "vitrine %s - find products by photo\n\nusage: vitrine COMMAND ...\n\n",
             vt_version());
-    for (int i = 0; i < COMMAND_COUNT; i++)
-        fprintf(stream, "  %-12s %s\n", commands[i].name, commands[i].summary);
-    fprintf(stream, "\n'vitrine COMMAND --help' tells more. To begin:\n\n"
-                    "  vitrine sample goods\n"
-                    "  vitrine init my.shop\n"
-                    "  vitrine import my.shop goods/products.csv\n"
-                    "  vitrine search my.shop goods/photos/*-1.jpg --top 5\n");
+    print_commands(stream, "");
+    fprintf(stream,
+            "\n'vitrine COMMAND --help' tells more; --json after any command gives one JSON "
+            "document.\nTo begin:\n\n"
+            "  vitrine sample goods\n"
+            "  vitrine init my.shop\n"
+            "  vitrine import my.shop goods/products.csv\n"
+            "  vitrine eval my.shop goods/queries.csv\n");
+    print_exit_codes(stream);
 }
 
-/* How many words of argv name the command: 0, 1 or 2. */
-static int matches(const command *one, int argc, char **argv)
+/* How many words at the start of `words` name the command: 0, 1 or 2. */
+static int matches(const command *one, int count, char **words)
 {
     const char *space = strchr(one->name, ' ');
     if (space == NULL)
-        return strcmp(argv[1], one->name) == 0 ? 1 : 0;
+        return strcmp(words[0], one->name) == 0 ? 1 : 0;
     size_t first = (size_t)(space - one->name);
-    bool both = argc > 2 && strlen(argv[1]) == first && strncmp(argv[1], one->name, first) == 0 &&
-                strcmp(argv[2], space + 1) == 0;
+    bool both = count > 1 && strlen(words[0]) == first &&
+                strncmp(words[0], one->name, first) == 0 && strcmp(words[1], space + 1) == 0;
     return both ? 2 : 0;
+}
+
+/* words[0]: the command's name. A command's argv[0] is its name's last word. */
+static int run_command(int count, char **words)
+{
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        int used = matches(&commands[i], count, words);
+        if (used > 0)
+            return commands[i].run(count - used + 1, words + used - 1);
+    }
+    bool model = strcmp(words[0], "model") == 0;
+    if (model && (count < 2 || is_help(words[1]))) {
+        FILE *stream = count < 2 ? stderr : stdout;
+        fprintf(stream, "usage: vitrine model COMMAND ...\n\n");
+        print_commands(stream, "model ");
+        return count < 2 ? vt_status_exit_code(VT_ERR_USAGE) : 0;
+    }
+    vt_error error;
+    snprintf(error.message, sizeof(error.message),
+             "there is no command \"%.64s%s%.64s\"; see 'vitrine help'", words[0], model ? " " : "",
+             model ? words[1] : "");
+    fprintf(stderr, "vitrine: ");
+    vt_cli_print(stderr, error.message);
+    fputc('\n', stderr);
+    return vt_status_exit_code(VT_ERR_USAGE);
+}
+
+/* vitrine help COMMAND is vitrine COMMAND --help. */
+static int run_help(int count, char **words)
+{
+    static char help[] = "--help";
+    char *request[] = {words[0], count > 1 ? words[1] : help, help};
+    if (count == 1)
+        return run_command(2, request);
+    return run_command(3, request);
 }
 
 static void print_log(void *context, int level, const char *line)
 {
     static const char *const names[] = {"debug", "note", "warning", "error"};
     (void)context;
-    fprintf(stderr, "vitrine: %s: %s\n", names[level & 3], line);
+    fprintf(stderr, "vitrine: %s: ", names[level & 3]);
+    vt_cli_print(stderr, line);
+    fputc('\n', stderr);
 }
 
 int main(int argc, char **argv)
 {
     enum { WARNINGS = 2 };
     vt_set_log(print_log, NULL, WARNINGS);
-    bool help = argc > 1 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
-                             strcmp(argv[1], "-h") == 0);
-    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+    int code;
+    if (argc < 2) {
+        print_help(stderr);
+        code = vt_status_exit_code(VT_ERR_USAGE);
+    } else if (strcmp(argv[1], "--version") == 0) {
         printf("vitrine %s\n", vt_version());
-        return 0;
+        code = 0;
+    } else if (is_help(argv[1]) && argc > 2) {
+        code = run_help(argc - 2, argv + 2);
+    } else if (is_help(argv[1])) {
+        print_help(stdout);
+        code = 0;
+    } else {
+        code = run_command(argc - 1, argv + 1);
     }
-    if (argc < 2 || help) {
-        print_help(help ? stdout : stderr);
-        return help ? 0 : vt_status_exit_code(VT_ERR_USAGE);
-    }
-    for (int i = 0; i < COMMAND_COUNT; i++) {
-        int words = matches(&commands[i], argc, argv);
-        if (words > 0)
-            return commands[i].run(argc - words, argv + words);
-    }
-    fprintf(stderr, "vitrine: there is no command \"%s%s%s\"; see 'vitrine help'\n", argv[1],
-            strcmp(argv[1], "model") == 0 && argc > 2 ? " " : "",
-            strcmp(argv[1], "model") == 0 && argc > 2 ? argv[2] : "");
-    return vt_status_exit_code(VT_ERR_USAGE);
+    return vt_cli_finish(code);
 }

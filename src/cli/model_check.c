@@ -2,8 +2,6 @@
 /* vitrine model check */
 #include "cli/cli.h"
 
-#include <stdio.h>
-
 static int report(const char *path, const vt_onnx_check_report *check, bool json)
 {
     if (json) {
@@ -46,17 +44,17 @@ int vt_cli_model_check(int argc, char **argv)
         "one and with what the slow reference executor computes.",
         "  vitrine model check my.shop/models/resnet50.onnx",
         1,
-        1};
-    char **arguments;
-    int count;
-    int code = vt_cli_parse(&usage, options, sizeof(options) / sizeof(options[0]), argc, argv,
-                            &arguments, &count);
+        1,
+        options,
+        sizeof(options) / sizeof(options[0])};
+    vt_cli_arguments arguments;
+    int code = vt_cli_parse(&usage, argc, argv, &arguments);
     if (code != VT_CLI_GO)
         return code;
-    vt_error error;
+    vt_error error = {0};
     vt_onnx_check_report check = {0};
-    vt_status status = vt_onnx_check(arguments[0], preset, output, &check, &error);
+    vt_status status = vt_onnx_check(arguments.items[0], preset, output, &check, &error);
     if (status != VT_OK)
         return vt_cli_fail("model check", json, status, &error);
-    return report(arguments[0], &check, json);
+    return report(arguments.items[0], &check, json);
 }

@@ -2,7 +2,7 @@
 /* vitrine model info */
 #include "cli/cli.h"
 
-#include <stdio.h>
+#include <string.h>
 
 static void put_values(vt_json_writer *writer, const char *key, const vt_onnx_value *values,
                        size_t count)
@@ -60,29 +60,57 @@ static int print_json(const vt_onnx_info *info)
 
 static void print_values(const char *title, const vt_onnx_value *values, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        printf("%-11s %s  %s %s\n", i == 0 ? title : "", values[i].name, values[i].shape,
-               values[i].type);
+    for (size_t i = 0; i < count; i++) {
+        printf("%-11s ", i == 0 ? title : "");
+        vt_cli_print(stdout, values[i].name);
+        printf("  %s %s\n", values[i].shape, values[i].type);
+    }
+}
+
+static bool has_free_size(const vt_onnx_info *info)
+{
+    for (size_t i = 0; i < info->input_count; i++)
+        if (strchr(info->inputs[i].shape, '?') != NULL)
+            return true;
+    return false;
+}
+
+static void print_line(const char *title, const char *text, const char *more)
+{
+    printf("%-11s ", title);
+    vt_cli_print(stdout, text);
+    printf("%s\n", more);
+}
+
+static void print_nodes(const vt_onnx_info *info)
+{
+    printf("\n%-24s %-20s %12s  %s\n", "operator", "shape", "Mmacs", "output");
+    for (size_t i = 0; i < info->node_count; i++) {
+        printf("%-24s %-20s %12.3f  ", info->nodes[i].op_type, info->nodes[i].shape,
+               (double)info->nodes[i].macs / 1e6);
+        vt_cli_print(stdout, info->nodes[i].output);
+        putchar('\n');
+    }
 }
 
 static void print_text(const vt_onnx_info *info, bool nodes)
 {
-    printf("graph       %s, by %s, ONNX IR %lld, opset %lld\n"
-           "parameters  %.2f M in %.1f MB\nwork        %.3f G multiply-adds per run\n"
+    print_line("graph", vt_cli_or(info->graph, "(no name)"), "");
+    print_line("made by", vt_cli_or(info->producer, "(unknown)"), "");
+    printf("format      ONNX IR %lld, opset %lld\n"
+           "parameters  %.2f M in %.1f MB\nwork        %.3f G multiply-adds per run%s\n"
            "nodes       %zu\n",
-           vt_cli_or(info->graph, "(no name)"), vt_cli_or(info->producer, "(unknown)"),
            (long long)info->ir_version, (long long)info->opset, (double)info->parameters / 1e6,
-           (double)info->parameter_bytes / 1e6, (double)info->macs / 1e9, info->node_count);
+           (double)info->parameter_bytes / 1e6, (double)info->macs / 1e9,
+           has_free_size(info) ? " (free sizes taken as 1, those of a picture as 224)" : "",
+           info->node_count);
     print_values("input", info->inputs, info->input_count);
     print_values("output", info->outputs, info->output_count);
-    printf("features    %s\n", vt_cli_or(info->feature_output, "(the first output)"));
-    printf("contract    %s%s\n", vt_cli_or(info->contract, "none: name a preset to use it"),
-           info->has_golden ? ", with a golden picture" : "");
+    print_line("features", vt_cli_or(info->feature_output, "(the first output)"), "");
+    print_line("contract", vt_cli_or(info->contract, "none: name a preset to use it"),
+               info->has_golden ? ", with a golden picture" : "");
     if (nodes)
-        printf("\n%-24s %-20s %12s  %s\n", "operator", "shape", "Mmacs", "output");
-    for (size_t i = 0; nodes && i < info->node_count; i++)
-        printf("%-24s %-20s %12.3f  %s\n", info->nodes[i].op_type, info->nodes[i].shape,
-               (double)info->nodes[i].macs / 1e6, info->nodes[i].output);
+        print_nodes(info);
 }
 
 int vt_cli_model_info(int argc, char **argv)
@@ -97,18 +125,18 @@ int vt_cli_model_info(int argc, char **argv)
         "FILE",
         "Says what an ONNX file is made of: inputs, outputs, size, work, and what would serve as\n"
         "the embedding.",
-        NULL,
+        "  vitrine model info resnet50.onnx --nodes",
         1,
-        1};
-    char **arguments;
-    int count;
-    int code = vt_cli_parse(&usage, options, sizeof(options) / sizeof(options[0]), argc, argv,
-                            &arguments, &count);
+        1,
+        options,
+        sizeof(options) / sizeof(options[0])};
+    vt_cli_arguments arguments;
+    int code = vt_cli_parse(&usage, argc, argv, &arguments);
     if (code != VT_CLI_GO)
         return code;
-    vt_error error;
+    vt_error error = {0};
     vt_onnx_info *info = NULL;
-    vt_status status = vt_onnx_info_of(arguments[0], &info, &error);
+    vt_status status = vt_onnx_info_of(arguments.items[0], &info, &error);
     if (status != VT_OK)
         return vt_cli_fail("model info", json, status, &error);
     code = 0;

@@ -2,8 +2,6 @@
 /* vitrine model run */
 #include "cli/cli.h"
 
-#include <stdio.h>
-
 typedef struct run_report {
     bool json;
     vt_json_writer writer;
@@ -13,7 +11,8 @@ static void on_output(void *context, const char *name, const char *shape, const 
 {
     run_report *report = context;
     if (!report->json) {
-        printf("%s  %s  %s\n", name, shape, path);
+        vt_cli_print(stdout, name);
+        printf("  %s  %s\n", shape, path);
         return;
     }
     vt_json_open_object(&report->writer, NULL);
@@ -25,7 +24,7 @@ static void on_output(void *context, const char *name, const char *shape, const 
 
 static int run(const char *model, vt_onnx_run_options *how, bool json)
 {
-    vt_error error;
+    vt_error error = {0};
     vt_buf document;
     run_report report = {.json = json};
     vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
@@ -50,7 +49,7 @@ int vt_cli_model_run(int argc, char **argv)
     vt_cli_list inputs = {0}, outputs = {0};
     const vt_cli_option options[] = {
         VT_CLI_LIST_OPTION("in", "FILE", &inputs,
-                           "an input as .pb or .npy file, in the network's order (needed)"),
+                           "an input as .pb or .npy file; once per input, in order"),
         VT_CLI_TEXT_OPTION("out", "DIR", &out, "where output_<n>.npy go (needed)"),
         VT_CLI_LIST_OPTION("output", "TENSOR", &outputs,
                            "compute this value instead of the network's outputs"),
@@ -60,27 +59,34 @@ int vt_cli_model_run(int argc, char **argv)
     const vt_cli_usage usage = {
         "model run",
         "FILE --in X.npy ... --out DIR",
-        "Runs any ONNX network on tensors from files and writes its outputs as NumPy arrays.",
+        "Runs any ONNX network on tensors from files and writes its outputs as NumPy arrays\n"
+        "output_0.npy, output_1.npy ... 'vitrine model info FILE' shows what it takes.",
         "  vitrine model run squeezenet.onnx --in fish.npy --out result",
         1,
-        64};
-    char **arguments;
-    int count;
-    int code = vt_cli_parse(&usage, options, sizeof(options) / sizeof(options[0]), argc, argv,
-                            &arguments, &count);
+        -1,
+        options,
+        sizeof(options) / sizeof(options[0])};
+    vt_cli_arguments arguments;
+    int code = vt_cli_parse(&usage, argc, argv, &arguments);
     if (code != VT_CLI_GO)
         return code;
-    vt_error error = {VT_ERR_USAGE, "--in and --out are needed"};
-    if ((inputs.count == 0 && count == 1) || out == NULL)
+    vt_error error = {VT_ERR_USAGE, "--out DIR is needed"};
+    if (out == NULL)
         return vt_cli_fail("model run", json, VT_ERR_USAGE, &error);
     /* `--in a.npy b.npy`: what follows the model is more inputs. */
-    for (int i = 1; i < count && inputs.count < VT_CLI_LIST_CAPACITY; i++)
-        inputs.items[inputs.count++] = arguments[i];
+    size_t more = (size_t)arguments.count - 1;
+    if (more > VT_CLI_LIST_CAPACITY - inputs.count) {
+        snprintf(error.message, sizeof(error.message), "%zu inputs, at most %d can be given",
+                 inputs.count + more, VT_CLI_LIST_CAPACITY);
+        return vt_cli_fail("model run", json, VT_ERR_USAGE, &error);
+    }
+    for (size_t i = 0; i < more; i++)
+        inputs.items[inputs.count++] = arguments.items[i + 1];
     vt_onnx_run_options how = {.inputs = inputs.items,
                                .input_count = inputs.count,
                                .outputs = outputs.items,
                                .output_count = outputs.count,
                                .directory = out,
                                .executor = reference ? VT_ONNX_REFERENCE : VT_ONNX_ONEDNN};
-    return run(arguments[0], &how, json);
+    return run(arguments.items[0], &how, json);
 }

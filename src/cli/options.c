@@ -6,34 +6,36 @@
 #include "cli/cli.h"
 
 #include <getopt.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { MAXIMUM_OPTIONS = 24, HELP_COLUMN = 26 };
 
-static void print_usage(FILE *stream, const vt_cli_usage *usage, const vt_cli_option *options,
-                        size_t count)
+static void print_usage(FILE *stream, const vt_cli_usage *usage)
 {
-    fprintf(stream, "usage: vitrine %s %s%s\n\n%s\n", usage->command, usage->arguments,
-            count > 0 ? " [options]" : "", usage->purpose);
-    if (count > 0)
-        fprintf(stream, "\noptions:\n");
-    for (size_t i = 0; i < count; i++) {
+    fprintf(stream, "usage: vitrine %s %s [options]\n\n%s\n\noptions:\n", usage->command,
+            usage->arguments, usage->purpose);
+    for (size_t i = 0; i < usage->option_count; i++) {
+        const vt_cli_option *option = &usage->options[i];
         char left[64];
-        snprintf(left, sizeof(left), "--%s%s%s", options[i].name,
-                 options[i].value != NULL ? " " : "",
-                 options[i].value != NULL ? options[i].value : "");
-        fprintf(stream, "  %-*s %s\n", HELP_COLUMN, left, options[i].help);
+        snprintf(left, sizeof(left), "--%s%s%s", option->name, option->value != NULL ? " " : "",
+                 vt_cli_or(option->value, ""));
+        fprintf(stream, "  %-*s %s\n", HELP_COLUMN, left, option->help);
     }
+    fprintf(stream, "  %-*s %s\n", HELP_COLUMN, "--help", "this text");
     if (usage->example != NULL)
         fprintf(stream, "\nexample:\n%s\n", usage->example);
 }
 
-static int usage_error(const vt_cli_usage *usage, const char *problem, const char *item)
+/* Asked before anything is parsed, so that every mistake is answered in the form asked for. */
+static bool wants_json(const vt_cli_usage *usage, int argc, char **argv)
 {
-    fprintf(stderr, "vitrine %s: %s%s%s; see 'vitrine %s --help'\n", usage->command, problem,
-            item[0] != '\0' ? " " : "", item, usage->command);
-    return vt_status_exit_code(VT_ERR_USAGE);
+    bool offered = false;
+    for (size_t i = 0; i < usage->option_count; i++)
+        offered = offered || strcmp(usage->options[i].name, "json") == 0;
+    for (int i = 1; offered && i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    return false;
 }
 
 static bool store_value(const vt_cli_option *option, const char *text)
@@ -62,56 +64,86 @@ static bool store_value(const vt_cli_option *option, const char *text)
     return true;
 }
 
-static int bad_value(const vt_cli_usage *usage, const vt_cli_option *option, const char *text)
+static void bad_value(const vt_cli_option *option, const char *text, char *out, size_t capacity)
 {
-    char problem[256];
     if (option->kind == VT_CLI_LIST)
-        snprintf(problem, sizeof(problem), "--%s is repeated more than %d times", option->name,
+        snprintf(out, capacity, "--%s is repeated more than %d times", option->name,
                  VT_CLI_LIST_CAPACITY);
     else
-        snprintf(problem, sizeof(problem), "--%s %.64s: a %s from %.15g to %.15g is needed",
-                 option->name, text, option->kind == VT_CLI_INT ? "whole number" : "number",
-                 option->low, option->high);
-    return usage_error(usage, problem, "");
+        snprintf(out, capacity, "--%s \"%.64s\": a %s from %.15g to %.15g is needed", option->name,
+                 text, option->kind == VT_CLI_INT ? "whole number" : "number", option->low,
+                 option->high);
 }
 
-static int parse_options(const vt_cli_usage *usage, const vt_cli_option *options, size_t count,
-                         int argc, char **argv)
+/* What getopt_long stumbled over: '?' with optopt set is a short option (there are none but -h),
+ * without it a long one that is unknown, ambiguous or has a value it does not take. */
+static void bad_option(int code, char **argv, char *out, size_t capacity)
+{
+    if (code == ':')
+        snprintf(out, capacity, "a value is missing after %.64s", argv[optind - 1]);
+    else if (optopt != 0)
+        snprintf(out, capacity, "unknown option -%c", optopt);
+    else
+        snprintf(out, capacity, "unknown option %.64s", argv[optind - 1]);
+}
+
+/* False with the reason in `problem`; *help: it was asked for. */
+static bool parse_options(const vt_cli_usage *usage, int argc, char **argv, bool *help,
+                          vt_error *problem)
 {
     struct option table[MAXIMUM_OPTIONS + 2] = {{"help", no_argument, NULL, 'h'}};
-    for (size_t i = 0; i < count && i < MAXIMUM_OPTIONS; i++)
+    for (size_t i = 0; i < usage->option_count && i < MAXIMUM_OPTIONS; i++)
         table[i + 1] = (struct option){
-            options[i].name, options[i].value != NULL ? required_argument : no_argument, NULL, 0};
+            usage->options[i].name,
+            usage->options[i].value != NULL ? required_argument : no_argument, NULL, 0};
     int index = 0, code;
     opterr = 0;
     optind = 1;
-    while ((code = getopt_long(argc, argv, ":h", table, &index)) != -1) {
-        if (code == 'h') {
-            print_usage(stdout, usage, options, count);
-            return 0;
+    while (!*help && (code = getopt_long(argc, argv, ":h", table, &index)) != -1) {
+        if (code == ':' || code == '?') {
+            bad_option(code, argv, problem->message, sizeof(problem->message));
+            return false;
         }
-        if (code == ':')
-            return usage_error(usage, "a value is missing after", argv[optind - 1]);
-        if (code == '?')
-            return usage_error(usage, "unknown option", argv[optind - 1]);
-        const vt_cli_option *option = &options[index - 1];
-        if (!store_value(option, optarg))
-            return bad_value(usage, option, optarg);
+        *help = code == 'h';
+        if (!*help && !store_value(&usage->options[index - 1], optarg)) {
+            bad_value(&usage->options[index - 1], optarg, problem->message,
+                      sizeof(problem->message));
+            return false;
+        }
     }
-    return VT_CLI_GO;
+    return true;
 }
 
-int vt_cli_parse(const vt_cli_usage *usage, const vt_cli_option *options, size_t option_count,
-                 int argc, char **argv, char ***arguments, int *count)
+static bool check_count(const vt_cli_usage *usage, const vt_cli_arguments *given, vt_error *problem)
 {
-    int code = parse_options(usage, options, option_count, argc, argv);
-    if (code != VT_CLI_GO)
-        return code;
-    *arguments = argv + optind;
-    *count = argc - optind;
-    if (*count < usage->min_arguments)
-        return usage_error(usage, "too few arguments, it takes", usage->arguments);
-    if (usage->max_arguments >= 0 && *count > usage->max_arguments)
-        return usage_error(usage, "unexpected argument", argv[optind + usage->max_arguments]);
-    return VT_CLI_GO;
+    if (given->count < usage->min_arguments)
+        snprintf(problem->message, sizeof(problem->message), "too few arguments, it takes %s",
+                 usage->arguments);
+    else if (usage->max_arguments >= 0 && given->count > usage->max_arguments)
+        snprintf(problem->message, sizeof(problem->message),
+                 "unexpected argument \"%.64s\", it takes %s%s", given->items[usage->max_arguments],
+                 usage->arguments, strstr(usage->arguments, "...") != NULL ? " (not so many)" : "");
+    else
+        return true;
+    return false;
+}
+
+int vt_cli_parse(const vt_cli_usage *usage, int argc, char **argv, vt_cli_arguments *out)
+{
+    bool json = wants_json(usage, argc, argv), help = false;
+    vt_error problem = {VT_ERR_USAGE, ""};
+    bool good = parse_options(usage, argc, argv, &help, &problem);
+    if (good && help) {
+        print_usage(stdout, usage);
+        return 0;
+    }
+    vt_cli_arguments given = {argv + optind, argc - optind};
+    if (good && check_count(usage, &given, &problem)) {
+        *out = given;
+        return VT_CLI_GO;
+    }
+    size_t length = strlen(problem.message);
+    snprintf(problem.message + length, sizeof(problem.message) - length,
+             "; see 'vitrine %s --help'", usage->command);
+    return vt_cli_fail(usage->command, json, VT_ERR_USAGE, &problem);
 }

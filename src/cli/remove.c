@@ -2,8 +2,6 @@
 /* vitrine remove: each product by itself; one that is not there does not keep the others in. */
 #include "cli/cli.h"
 
-#include <stdio.h>
-
 typedef struct removal {
     vt_status status; /* the first failure */
     int removed;
@@ -12,7 +10,7 @@ typedef struct removal {
 
 static void remove_one(vt_shop *shop, const char *id, bool json, removal *state)
 {
-    vt_error error;
+    vt_error error = {0};
     vt_status status = vt_shop_remove(shop, id, &error);
     state->removed += status == VT_OK;
     if (status != VT_OK && state->status == VT_OK)
@@ -25,7 +23,7 @@ static void remove_one(vt_shop *shop, const char *id, bool json, removal *state)
             vt_json_put_text(&state->writer, "reason", error.message);
         vt_json_close(&state->writer);
     } else if (status != VT_OK) {
-        fprintf(stderr, "vitrine remove: %s\n", error.message);
+        vt_cli_complain("remove", status, &error);
     }
 }
 
@@ -35,17 +33,23 @@ int vt_cli_remove(int argc, char **argv)
     const vt_cli_option options[] = {
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
-    const vt_cli_usage usage = {
-        "remove", "SHOP PRODUCT...", "Takes products out of a shop, with their pictures.", NULL, 2,
-        -1};
-    char **arguments;
-    int count;
-    int code = vt_cli_parse(&usage, options, 1, argc, argv, &arguments, &count);
+    const vt_cli_usage usage = {"remove",
+                                "SHOP PRODUCT...",
+                                "Takes products out of a shop, with their pictures. One that is "
+                                "not there does not keep the\n"
+                                "others in, but makes the exit code 3.",
+                                "  vitrine remove my.shop A-17 A-18",
+                                2,
+                                -1,
+                                options,
+                                sizeof(options) / sizeof(options[0])};
+    vt_cli_arguments arguments;
+    int code = vt_cli_parse(&usage, argc, argv, &arguments);
     if (code != VT_CLI_GO)
         return code;
-    vt_error error;
+    vt_error error = {0};
     vt_shop *shop = NULL;
-    vt_status status = vt_shop_open(arguments[0], VT_OPEN_WRITE, &shop, &error);
+    vt_status status = vt_shop_open(arguments.items[0], VT_OPEN_WRITE, &shop, &error);
     if (status != VT_OK)
         return vt_cli_fail("remove", json, status, &error);
     removal state = {0};
@@ -54,15 +58,16 @@ int vt_cli_remove(int argc, char **argv)
     vt_json_begin(&state.writer, &document, true);
     vt_json_open_object(&state.writer, NULL);
     vt_json_open_array(&state.writer, "products");
-    for (int i = 1; i < count; i++)
-        remove_one(shop, arguments[i], json, &state);
+    for (int i = 1; i < arguments.count; i++)
+        remove_one(shop, arguments.items[i], json, &state);
     vt_json_close(&state.writer);
     vt_json_close(&state.writer);
     vt_shop_close(shop);
+    code = 0;
     if (json)
-        vt_cli_print_json("remove", &document);
+        code = vt_cli_print_json("remove", &document);
     else
-        printf("%d of %d products removed\n", state.removed, count - 1);
+        printf("%d of %d products removed\n", state.removed, arguments.count - 1);
     vt_buf_deinit(&document);
-    return vt_status_exit_code(state.status);
+    return state.status != VT_OK ? vt_status_exit_code(state.status) : code;
 }

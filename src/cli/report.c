@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How commands say what happened: failures, JSON documents, products, prices. */
+/* How commands say what happened: failures, JSON documents, products, prices, strangers' texts. */
 #include "cli/cli.h"
 
 #include <math.h>
-#include <stdio.h>
 
 static const char *status_name(vt_status status)
 {
@@ -15,6 +14,21 @@ static const char *status_name(vt_status status)
     return (unsigned)status < (unsigned)VT_STATUS_COUNT ? names[status] : "?";
 }
 
+void vt_cli_complain(const char *command, vt_status status, const vt_error *error)
+{
+    fprintf(stderr, "vitrine %s: ", command);
+    vt_cli_print(stderr, vt_cli_or(error->message, vt_status_text(status)));
+    fputc('\n', stderr);
+}
+
+void vt_cli_put_error(vt_json_writer *writer, vt_status status, const vt_error *error)
+{
+    vt_json_open_object(writer, "error");
+    vt_json_put_text(writer, "status", status_name(status));
+    vt_json_put_text(writer, "message", vt_cli_or(error->message, vt_status_text(status)));
+    vt_json_close(writer);
+}
+
 int vt_cli_fail(const char *command, bool json, vt_status status, const vt_error *error)
 {
     if (json) {
@@ -23,15 +37,22 @@ int vt_cli_fail(const char *command, bool json, vt_status status, const vt_error
         vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
         vt_json_begin(&writer, &document, true);
         vt_json_open_object(&writer, NULL);
-        vt_json_open_object(&writer, "error");
-        vt_json_put_text(&writer, "status", status_name(status));
-        vt_json_put_text(&writer, "message", error->message);
-        vt_json_close(&writer);
+        vt_cli_put_error(&writer, status, error);
         vt_json_close(&writer);
         vt_cli_print_json(command, &document);
     }
-    fprintf(stderr, "vitrine %s: %s\n", command, error->message);
+    vt_cli_complain(command, status, error);
     return vt_status_exit_code(status);
+}
+
+int vt_cli_finish(int code)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return code;
+    if (code == vt_status_exit_code(VT_ERR_IO))
+        return code; /* said already */
+    fprintf(stderr, "vitrine: not everything could be written to standard output\n");
+    return code != 0 ? code : vt_status_exit_code(VT_ERR_IO);
 }
 
 int vt_cli_print_json(const char *command, vt_buf *document)
@@ -49,6 +70,43 @@ int vt_cli_print_json(const char *command, vt_buf *document)
 const char *vt_cli_or(const char *text, const char *fallback)
 {
     return text != NULL && text[0] != '\0' ? text : fallback;
+}
+
+/* Bytes of the control character that starts here, 0: none. C1 controls are two bytes in UTF-8. */
+static size_t control_length(const char *text)
+{
+    unsigned char c = (unsigned char)text[0], next = c != '\0' ? (unsigned char)text[1] : 0;
+    if (c < 0x20 || c == 0x7f)
+        return 1;
+    return c == 0xc2 && next >= 0x80 && next <= 0x9f ? 2 : 0;
+}
+
+/* Prints one character and moves behind it. */
+static void print_character(FILE *stream, const char **text)
+{
+    size_t control = control_length(*text);
+    if (control > 0) {
+        char c = **text;
+        fputc(c == '\n' || c == '\t' || c == '\r' ? ' ' : '?', stream);
+        *text += control;
+        return;
+    }
+    do
+        fputc(*(*text)++, stream);
+    while (((unsigned char)**text & 0xc0) == 0x80);
+}
+
+void vt_cli_print(FILE *stream, const char *text)
+{
+    while (text != NULL && *text != '\0')
+        print_character(stream, &text);
+}
+
+void vt_cli_print_column(FILE *stream, const char *text, int width)
+{
+    for (; width > 0 && text != NULL && *text != '\0'; width--)
+        print_character(stream, &text);
+    fprintf(stream, "%*s", width, "");
 }
 
 void vt_cli_price(const vt_product *product, char *out, size_t capacity)

@@ -2,11 +2,9 @@
 /* vitrine sample */
 #include "cli/cli.h"
 
-#include <stdio.h>
-
 static int run(const char *directory, vt_sample_options *how, bool json)
 {
-    vt_error error;
+    vt_error error = {0};
     vt_sample_report report = {0};
     vt_progress_bar bar;
     vt_progress_bar_init(&bar, stderr, "sample", "pictures");
@@ -53,14 +51,14 @@ int vt_cli_sample(int argc, char **argv)
         "DIR",
         "Renders a catalogue that belongs to nobody: products.csv with studio pictures, and\n"
         "queries.csv with photos of the same goods as a customer would take them. The same seed\n"
-        "gives the same pictures.",
+        "gives the same pictures. DIR must not hold a catalogue yet.",
         "  vitrine sample goods --products 40",
         1,
-        1};
-    char **arguments;
-    int count;
-    int code = vt_cli_parse(&usage, options, sizeof(options) / sizeof(options[0]), argc, argv,
-                            &arguments, &count);
+        1,
+        options,
+        sizeof(options) / sizeof(options[0])};
+    vt_cli_arguments arguments;
+    int code = vt_cli_parse(&usage, argc, argv, &arguments);
     if (code != VT_CLI_GO)
         return code;
     how.products = (size_t)products;
@@ -68,5 +66,5 @@ int vt_cli_sample(int argc, char **argv)
     how.seed = (uint64_t)seed;
     how.size_px = (int)size;
     vt_cli_catch_interrupt();
-    return run(arguments[0], &how, json);
+    return run(arguments.items[0], &how, json);
 }

@@ -1,14 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vitrine search */
 #include "cli/cli.h"
-
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MAXIMUM_PHOTOS = 64, BAR_WIDTH = 20 };
 
-static int print_json(const vt_answer *answer)
+/* Why there is nothing to show. */
+static void print_nothing(const vt_answer *answer, const vt_query *query, char *out,
+                          size_t capacity)
+{
+    if (answer->searched == 0)
+        snprintf(out, capacity,
+                 "this shop holds no pictures yet; bring some in with 'vitrine import'");
+    else
+        snprintf(out, capacity,
+                 "nothing in this shop is similar enough: of %llu pictures none reaches %.3f",
+                 (unsigned long long)answer->searched, query->min_similarity);
+}
+
+static void put_result(vt_json_writer *writer, const vt_result *result, size_t rank)
+{
+    const vt_product *product = result->product;
+    vt_json_open_object(writer, NULL);
+    vt_json_put_int(writer, "rank", (int64_t)rank);
+    vt_json_put_text(writer, "product", product->id);
+    vt_json_put_text(writer, "title", product->title);
+    vt_json_put_number(writer, "similarity", result->similarity, 4);
+    vt_json_put_text(writer, "image", result->picture->source);
+    vt_json_put_text(writer, "category", product->category);
+    vt_json_put_text(writer, "brand", product->brand);
+    vt_json_put_number(writer, "price", product->price, -1);
+    vt_json_put_text(writer, "currency", product->currency);
+    vt_json_put_text(writer, "link", product->link);
+    vt_cli_put_attributes(writer, product);
+    vt_json_close(writer);
+}
+
+static int print_json(const vt_answer *answer, const vt_query *query, const char *html)
 {
     vt_buf document;
     vt_json_writer writer;
@@ -16,23 +44,16 @@ static int print_json(const vt_answer *answer)
     vt_json_begin(&writer, &document, true);
     vt_json_open_object(&writer, NULL);
     vt_json_open_array(&writer, "results");
-    for (size_t i = 0; i < answer->count; i++) {
-        const vt_result *result = &answer->results[i];
-        const vt_product *product = result->product;
-        vt_json_open_object(&writer, NULL);
-        vt_json_put_int(&writer, "rank", (int64_t)i + 1);
-        vt_json_put_text(&writer, "product", product->id);
-        vt_json_put_text(&writer, "title", product->title);
-        vt_json_put_number(&writer, "similarity", result->similarity, 4);
-        vt_json_put_text(&writer, "image", result->picture->source);
-        vt_json_put_text(&writer, "category", product->category);
-        vt_json_put_text(&writer, "brand", product->brand);
-        vt_json_put_number(&writer, "price", product->price, -1);
-        vt_json_put_text(&writer, "currency", product->currency);
-        vt_cli_put_attributes(&writer, product);
-        vt_json_close(&writer);
-    }
+    for (size_t i = 0; i < answer->count; i++)
+        put_result(&writer, &answer->results[i], i + 1);
     vt_json_close(&writer);
+    if (answer->count == 0) {
+        char nothing[160];
+        print_nothing(answer, query, nothing, sizeof(nothing));
+        vt_json_put_text(&writer, "message", nothing);
+    }
+    if (html != NULL)
+        vt_json_put_text(&writer, "html", html);
     vt_json_put_text(&writer, "strategy", answer->strategy);
     vt_json_put_bool(&writer, "complete", answer->complete);
     vt_json_put_int(&writer, "searched", (int64_t)answer->searched);
@@ -46,25 +67,42 @@ static int print_json(const vt_answer *answer)
     return vt_cli_print_json("search", &document);
 }
 
-static void print_text(const vt_answer *answer)
+static void print_part(const char *before, const char *text, const char *after)
 {
-    for (size_t i = 0; i < answer->count; i++) {
-        const vt_result *result = &answer->results[i];
-        const vt_product *product = result->product;
-        char bar[BAR_WIDTH + 1], price[64];
-        int filled = (int)(result->similarity * BAR_WIDTH + 0.5);
-        for (int c = 0; c < BAR_WIDTH; c++)
-            bar[c] = c < filled ? '#' : '.';
-        bar[BAR_WIDTH] = '\0';
-        vt_cli_price(product, price, sizeof(price));
-        printf("%3zu  %.3f %s  %s  %s", i + 1, result->similarity, bar, product->id,
-               vt_cli_or(product->title, ""));
-        if (product->category != NULL)
-            printf("  [%s]", product->category);
-        printf("%s%s\n", price[0] != '\0' ? "  " : "", price);
+    if (text == NULL || text[0] == '\0')
+        return;
+    printf("%s", before);
+    vt_cli_print(stdout, text);
+    printf("%s", after);
+}
+
+static void print_result(const vt_result *result, size_t rank)
+{
+    const vt_product *product = result->product;
+    char bar[BAR_WIDTH + 1], price[64];
+    int filled = (int)(result->similarity * BAR_WIDTH + 0.5);
+    for (int c = 0; c < BAR_WIDTH; c++)
+        bar[c] = c < filled ? '#' : '.';
+    bar[BAR_WIDTH] = '\0';
+    vt_cli_price(product, price, sizeof(price));
+    printf("%3zu  %.3f %s", rank, result->similarity, bar);
+    print_part("  ", product->id, "");
+    print_part("  ", product->title, "");
+    print_part("  [", product->category, "]");
+    print_part("  ", price, "\n");
+    if (price[0] == '\0')
+        putchar('\n');
+}
+
+static void print_text(const vt_answer *answer, const vt_query *query)
+{
+    for (size_t i = 0; i < answer->count; i++)
+        print_result(&answer->results[i], i + 1);
+    if (answer->count == 0) {
+        char nothing[160];
+        print_nothing(answer, query, nothing, sizeof(nothing));
+        printf("%s\n", nothing);
     }
-    if (answer->count == 0)
-        printf("nothing in this shop is similar enough\n");
     printf("%llu pictures compared (%s%s) in %.0f ms: decode %.0f, embed %.0f, search %.1f\n",
            (unsigned long long)answer->searched, answer->strategy,
            answer->complete ? ", complete" : "", answer->total_ms, answer->decode_ms,
@@ -93,7 +131,7 @@ static bool parse_crop(const char *text, vt_query *query)
 
 static int run(const char *directory, const vt_query *query, const char *html, bool json)
 {
-    vt_error error;
+    vt_error error = {0};
     vt_shop *shop = NULL;
     vt_answer *answer = NULL;
     vt_status status = vt_shop_open(directory, VT_OPEN_READ, &shop, &error);
@@ -105,9 +143,9 @@ static int run(const char *directory, const vt_query *query, const char *html, b
     if (status != VT_OK)
         code = vt_cli_fail("search", json, status, &error);
     else if (json)
-        code = print_json(answer);
+        code = print_json(answer, query, html);
     else
-        print_text(answer);
+        print_text(answer, query);
     if (code == 0 && html != NULL && !json)
         printf("page: %s\n", html);
     vt_answer_free(answer);
@@ -126,7 +164,7 @@ int vt_cli_search(int argc, char **argv)
         {"min-similarity", "S", VT_CLI_NUMBER, &query.min_similarity,
          "leave out products below this cosine (-1 to 1)", -1, 1},
         VT_CLI_TEXT_OPTION("crop", "X,Y,W,H", &crop,
-                           "look only at this part of the photo, in pixels"),
+                           "look only at this part of each photo, in its pixels"),
         VT_CLI_TEXT_OPTION("html", "FILE", &html, "write a self-contained page with the pictures"),
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
@@ -137,24 +175,24 @@ int vt_cli_search(int argc, char **argv)
         "views of one and the same thing.",
         "  vitrine search my.shop photo.jpg --top 5 --html found.html",
         2,
-        1 + MAXIMUM_PHOTOS};
-    char **arguments;
-    int count;
-    int code = vt_cli_parse(&usage, options, sizeof(options) / sizeof(options[0]), argc, argv,
-                            &arguments, &count);
+        1 + MAXIMUM_PHOTOS,
+        options,
+        sizeof(options) / sizeof(options[0])};
+    vt_cli_arguments arguments;
+    int code = vt_cli_parse(&usage, argc, argv, &arguments);
     if (code != VT_CLI_GO)
         return code;
-    vt_error error;
+    vt_error error = {0};
     if (crop != NULL && !parse_crop(crop, &query)) {
         snprintf(error.message, sizeof(error.message),
                  "--crop %.64s: four whole numbers X,Y,W,H are needed", crop);
         return vt_cli_fail("search", json, VT_ERR_USAGE, &error);
     }
     vt_photo photos[MAXIMUM_PHOTOS] = {0};
-    for (int i = 1; i < count; i++)
-        photos[i - 1].path = arguments[i];
+    for (int i = 1; i < arguments.count; i++)
+        photos[i - 1].path = arguments.items[i];
     query.photos = photos;
-    query.photo_count = (size_t)count - 1;
+    query.photo_count = (size_t)arguments.count - 1;
     query.top = (size_t)top;
-    return run(arguments[0], &query, html, json);
+    return run(arguments.items[0], &query, html, json);
 }

@@ -144,11 +144,34 @@ static vt_status start_runner(vt_batcher *batcher, runner *self, int threads, vt
     return status;
 }
 
+static vt_status start_runners(vt_batcher *batcher, const vt_batcher_options *options,
+                               vt_error *error)
+{
+    const vt_encoder *encoder = batcher->encoder;
+    const vt_pixel_spec *pixels = &encoder->contract.pixels;
+    int limit = options->maximum_batch < encoder->maximum_batch ? options->maximum_batch
+                                                                : encoder->maximum_batch;
+    int wanted = options->runners > 0 ? options->runners : vt_core_count();
+    if (options->latency)
+        wanted = 1;
+    batcher->tensor_floats = 3 * (size_t)pixels->width * (size_t)pixels->height;
+    batcher->maximum_batch = floor_power_of_two(limit);
+    batcher->runners = vt_calloc((size_t)wanted, sizeof(runner));
+    if (batcher->runners == NULL)
+        return vt_fail_memory(error, "a batcher");
+    vt_status status = VT_OK;
+    while (status == VT_OK && batcher->runner_count < wanted)
+        status = start_runner(batcher, &batcher->runners[batcher->runner_count++],
+                              options->latency ? 0 : 1, error);
+    return status;
+}
+
 vt_status vt_batcher_new(const vt_encoder *encoder, const vt_batcher_options *options,
                          vt_batcher **out, vt_error *error)
 {
-    if (options->maximum_batch < 1 || options->maximum_batch > VT_BATCH_LIMIT ||
-        options->runners < 0)
+    if (options->runners < 0)
+        return vt_fail(error, VT_ERR_USAGE, "batch pictures: %d runners", options->runners);
+    if (options->maximum_batch < 1 || options->maximum_batch > VT_BATCH_LIMIT)
         return vt_fail(error, VT_ERR_USAGE, "batch pictures: %d at once is not from 1 to %d",
                        options->maximum_batch, VT_BATCH_LIMIT);
     vt_batcher *batcher = vt_calloc(1, sizeof(*batcher));
@@ -157,23 +180,7 @@ vt_status vt_batcher_new(const vt_encoder *encoder, const vt_batcher_options *op
     batcher->encoder = encoder;
     pthread_mutex_init(&batcher->lock, NULL);
     pthread_cond_init(&batcher->waiting, NULL);
-    vt_status status = VT_OK;
-    if (encoder->model != NULL) {
-        const vt_pixel_spec *pixels = &encoder->contract.pixels;
-        batcher->tensor_floats = 3 * (size_t)pixels->width * (size_t)pixels->height;
-        int limit = options->maximum_batch < encoder->maximum_batch ? options->maximum_batch
-                                                                    : encoder->maximum_batch;
-        batcher->maximum_batch = floor_power_of_two(limit);
-        int wanted = options->runners > 0 ? options->runners : vt_core_count();
-        if (options->latency)
-            wanted = 1;
-        batcher->runners = vt_calloc((size_t)wanted, sizeof(runner));
-        if (batcher->runners == NULL)
-            status = vt_fail_memory(error, "a batcher");
-        while (status == VT_OK && batcher->runner_count < wanted)
-            status = start_runner(batcher, &batcher->runners[batcher->runner_count++],
-                                  options->latency ? 0 : 1, error);
-    }
+    vt_status status = encoder->model == NULL ? VT_OK : start_runners(batcher, options, error);
     if (status != VT_OK) {
         vt_batcher_free(batcher);
         return status;

@@ -146,7 +146,9 @@ static vt_status read_names(const vt_json *json, vt_contract *contract, vt_error
     if (!vt_text_equal(normalize, "l2") && !vt_text_equal(normalize, "none"))
         return bad(error, "normalize", "is neither l2 nor none");
     contract->normalize = normalize[0] == 'l';
-    const char *output = vt_json_text(vt_json_get(json, "output"), "");
+    const char *output = vt_json_text(vt_json_get(json, "output"), NULL);
+    if (output == NULL)
+        return bad(error, "output", "is no text");
     if (strlen(output) >= sizeof(contract->output))
         return bad(error, "output", "is longer than 255 bytes");
     memcpy(contract->output, output, strlen(output) + 1);

@@ -34,14 +34,19 @@ typedef struct vt_contract {
     bool normalize;   /* L2 */
 } vt_contract;
 
+/* Keys in the file's metadata_props. */
+#define VT_METADATA_CONTRACT "vitrine.contract"
+#define VT_METADATA_GOLDEN   "vitrine.golden"
+
 typedef struct vt_encoder_options {
     const char *preset; /* "imagenet" "caffe" "clip" "siglip" "dinov2" "none"; NULL: the file's own
                            contract, an error when it has none */
     const char *output; /* value name; NULL: the contract's, or for a preset the features before the
                            classifier */
     bool check_golden;  /* run the golden picture that rides in the file (if it does) */
+    bool unit_length;   /* normalise also where the contract does not: what a store compares */
 } vt_encoder_options;
-vt_encoder_options vt_encoder_options_defaults(void); /* NULL, NULL, true */
+vt_encoder_options vt_encoder_options_defaults(void); /* NULL, NULL, true, false */
 
 /* source: the word "classic" or the path of an ONNX file. VT_ERR_MISMATCH when the golden vector
  * comes out different (cosine below 0.999). */
@@ -65,8 +70,9 @@ vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder);
 vt_status vt_encoder_pack(const vt_encoder *encoder, vt_buf *file, vt_error *error);
 
 typedef struct vt_encoder_check {
-    bool has_golden;
-    double golden_similarity;    /* cosine with the stored golden vector, oneDNN executor */
+    bool has_contract;        /* in the file, whether or not it was opened with a preset */
+    bool has_golden;          /* one that holds: opened with a preset or another output none does */
+    double golden_similarity; /* cosine with the stored golden vector, oneDNN executor; NAN: none */
     double reference_similarity; /* cosine of the two executors' vectors of one picture */
 } vt_encoder_check;
 /* golden.c: for `model check`: runs the golden picture (or one of ours where the file has none) on

@@ -60,37 +60,32 @@ static vt_status embed(const vt_encoder *encoder, vt_executor executor, const vt
     return status;
 }
 
-/* The golden entry as stored: decoded picture and vector; vector: (dim), the caller's. */
-static vt_status read_golden(const vt_encoder *encoder, const char *text, vt_image *image,
-                             float *vector, vt_error *error)
+/* The bytes of a base64 member. */
+static vt_status read_base64(const vt_json *json, const char *member, vt_buf *out, vt_error *error)
 {
-    vt_json *json = NULL;
+    const char *text = vt_json_text(vt_json_get(json, member), "");
+    if (vt_buf_append_unbase64(out, text, strlen(text)))
+        return VT_OK;
+    if (out->failed)
+        return vt_fail_memory(error, "a golden picture");
+    return vt_fail(error, VT_ERR_FORMAT, "\"%s\" is not base64", member);
+}
+
+static vt_status read_members(const vt_json *json, size_t dim, vt_image *image, float *vector,
+                              vt_error *error)
+{
+    if (vt_json_number(vt_json_get(json, "version"), 0.0) != (double)GOLDEN_VERSION)
+        return vt_fail(error, VT_ERR_UNSUPPORTED, "its version is not %d", GOLDEN_VERSION);
     vt_buf bytes;
     vt_buf_init(&bytes, GOLDEN_BYTES);
-    size_t length = strlen(text);
-    vt_status status = VT_OK;
-    if (length > GOLDEN_BYTES)
-        status = vt_fail(error, VT_ERR_LIMIT, "read the golden picture of \"%s\": %zu bytes",
-                         encoder->name, length);
-    if (status == VT_OK)
-        status = vt_json_parse(text, length, 4, &json, error);
-    if (status == VT_OK &&
-        vt_json_number(vt_json_get(json, "version"), 0.0) != (double)GOLDEN_VERSION)
-        status = vt_fail(error, VT_ERR_UNSUPPORTED,
-                         "read the golden picture of \"%s\": unknown version", encoder->name);
-    const char *stored = vt_json_text(vt_json_get(json, "vector"), "");
-    if (status == VT_OK && (!vt_buf_append_unbase64(&bytes, stored, strlen(stored)) ||
-                            bytes.length != encoder->dim * sizeof(float)))
-        status = vt_fail(error, VT_ERR_MISMATCH,
-                         "read the golden vector of \"%s\": not %zu numbers in base64",
-                         encoder->name, encoder->dim);
+    vt_status status = read_base64(json, "vector", &bytes, error);
+    if (status == VT_OK && bytes.length != dim * sizeof(float))
+        status = vt_fail(error, VT_ERR_MISMATCH, "its vector has %zu bytes, %zu numbers are needed",
+                         bytes.length, dim);
     if (status == VT_OK) {
         memcpy(vector, bytes.data, bytes.length);
         vt_buf_clear(&bytes);
-        stored = vt_json_text(vt_json_get(json, "image"), "");
-        if (!vt_buf_append_unbase64(&bytes, stored, strlen(stored)))
-            status = vt_fail(error, VT_ERR_FORMAT, "read the golden picture of \"%s\": not base64",
-                             encoder->name);
+        status = read_base64(json, "image", &bytes, error);
     }
     if (status == VT_OK) {
         vt_decode_options options = vt_decode_options_defaults();
@@ -98,7 +93,25 @@ static vt_status read_golden(const vt_encoder *encoder, const char *text, vt_ima
         status = vt_image_decode(bytes.data, bytes.length, &options, image, error);
     }
     vt_buf_deinit(&bytes);
+    return status;
+}
+
+/* The golden entry as stored: decoded picture and vector; vector: (dim), the caller's. */
+static vt_status read_golden(const vt_encoder *encoder, const char *text, vt_image *image,
+                             float *vector, vt_error *error)
+{
+    vt_json *json = NULL;
+    size_t length = strlen(text);
+    vt_status status = VT_OK;
+    if (length > GOLDEN_BYTES)
+        status = vt_fail(error, VT_ERR_LIMIT, "it has %zu bytes", length);
+    if (status == VT_OK)
+        status = vt_json_parse(text, length, 4, &json, error);
+    if (status == VT_OK)
+        status = read_members(json, encoder->dim, image, vector, error);
     vt_json_free(json);
+    if (status != VT_OK)
+        vt_fail_context(error, status, "read the golden picture of \"%s\"", encoder->name);
     return status;
 }
 
@@ -154,8 +167,12 @@ vt_status vt_encoder_check_golden(const vt_encoder *encoder, vt_encoder_check *o
 {
     if (encoder->model == NULL)
         return vt_fail(error, VT_ERR_USAGE, "check \"%s\": it has no network", encoder->name);
-    const char *text = vt_model_metadata(encoder->model, VT_METADATA_GOLDEN);
-    vt_encoder_check check = {.has_golden = text != NULL, .golden_similarity = NAN};
+    const char *text =
+        encoder->own_contract ? vt_model_metadata(encoder->model, VT_METADATA_GOLDEN) : NULL;
+    vt_encoder_check check = {.has_contract =
+                                  vt_model_metadata(encoder->model, VT_METADATA_CONTRACT) != NULL,
+                              .has_golden = text != NULL,
+                              .golden_similarity = NAN};
     float *have = NULL, *want = NULL;
     vt_image image = {0};
     vt_status status = two_vectors(encoder, &have, &want, error);

@@ -26,6 +26,9 @@ static size_t picture_floats(const vt_encoder *encoder)
 
 vt_status vt_network_bind(vt_encoder *encoder, vt_error *error)
 {
+    if (vt_model_output_count(encoder->model) < 1)
+        return vt_fail(error, VT_ERR_UNSUPPORTED, "use \"%s\" as an encoder: it has no output",
+                       encoder->name);
     if (vt_model_input_count(encoder->model) != 1)
         return vt_fail(error, VT_ERR_UNSUPPORTED,
                        "use \"%s\" as an encoder: it has %zu inputs, one picture is needed",
@@ -63,15 +66,20 @@ static vt_shape input_shape(const vt_encoder *encoder, int batch)
         4, (int64_t[]){batch, 3, encoder->contract.pixels.height, encoder->contract.pixels.width});
 }
 
+/* The value that is the embedding. */
+static const char *output_name(const vt_encoder *encoder)
+{
+    const char *chosen = encoder->contract.output;
+    return chosen[0] != '\0' ? chosen : vt_model_output(encoder->model, 0).name;
+}
+
 static vt_status open_session(const vt_encoder *encoder, vt_executor executor, int threads,
                               vt_session **out, vt_error *error)
 {
     vt_session_options options = vt_session_options_defaults();
-    const char *output = encoder->contract.output;
+    const char *output = output_name(encoder);
     options.executor = executor;
     options.threads = threads;
-    if (output[0] == '\0')
-        output = vt_model_output(encoder->model, 0).name;
     options.outputs = &output;
     options.output_count = 1;
     return vt_session_new(encoder->model, &options, out, error);
@@ -92,9 +100,10 @@ static vt_status pooling_of(const vt_encoder *encoder, const vt_shape *shape, po
     size_t count = 0;
     if (shape->rank < 2 || shape->rank > 4 || d[0] < 1 || !vt_shape_count(shape, &count) ||
         count == 0)
-        return vt_fail(error, VT_ERR_UNSUPPORTED,
-                       "use output \"%s\" of \"%s\" as an embedding: its shape is %s",
-                       encoder->contract.output, encoder->name, text);
+        return vt_fail(
+            error, VT_ERR_UNSUPPORTED,
+            "use output \"%.200s\" of \"%s\" as an embedding: its shape for a picture is %s",
+            output_name(encoder), encoder->name, text);
     size_t whole = count / (size_t)d[0];
     if (shape->rank == 3) {
         size_t channels = (size_t)d[2];
@@ -109,20 +118,49 @@ static vt_status pooling_of(const vt_encoder *encoder, const vt_shape *shape, po
     return VT_OK;
 }
 
-vt_status vt_network_dim(const vt_encoder *encoder, size_t *dim, vt_error *error)
+/* Whether the graph takes two pictures at once and gives a vector for each. Many exported networks
+ * have a batch of 1 written into a Reshape although their input says that it is free. */
+static vt_status takes_batches(const vt_encoder *encoder, vt_session *session, bool *out)
+{
+    vt_shape in = input_shape(encoder, 2), shape = {0};
+    pooling pool = {0};
+    vt_status status = vt_session_output_shapes(session, &in, 1, &shape, NULL);
+    if (status == VT_OK)
+        status = pooling_of(encoder, &shape, &pool, NULL);
+    *out = status == VT_OK && shape.dims[0] == 2 && pool.channels == encoder->dim;
+    return status == VT_ERR_NO_MEMORY ? status : VT_OK;
+}
+
+vt_status vt_network_measure(vt_encoder *encoder, vt_error *error)
 {
     vt_session *session = NULL;
-    vt_status status = open_session(encoder, VT_EXECUTOR_ONEDNN, 1, &session, error);
-    if (status != VT_OK)
-        return status;
     vt_shape in = input_shape(encoder, 1), out = {0};
     pooling pool = {0};
-    status = vt_session_output_shapes(session, &in, 1, &out, error);
+    bool batches = false;
+    vt_status status = open_session(encoder, VT_EXECUTOR_ONEDNN, 1, &session, error);
+    if (status == VT_OK)
+        status = vt_session_output_shapes(session, &in, 1, &out, error);
+    if (status != VT_OK)
+        vt_fail_context(error, status, "use \"%s\" as an encoder", encoder->name);
     if (status == VT_OK)
         status = pooling_of(encoder, &out, &pool, error);
+    if (status == VT_OK && out.dims[0] != 1) {
+        char text[128];
+        vt_shape_print(&out, text, sizeof(text));
+        status = vt_fail(error, VT_ERR_UNSUPPORTED,
+                         "use output \"%.200s\" of \"%s\" as an embedding: one picture gives %s, "
+                         "the first axis must be the picture",
+                         output_name(encoder), encoder->name, text);
+    }
+    if (status == VT_OK) {
+        encoder->dim = pool.channels;
+        if (encoder->maximum_batch > 1 &&
+            (status = takes_batches(encoder, session, &batches)) != VT_OK)
+            vt_fail_memory(error, "a network's shapes");
+        if (!batches)
+            encoder->maximum_batch = 1;
+    }
     vt_session_free(session);
-    if (status == VT_OK)
-        *dim = pool.channels;
     return status;
 }
 

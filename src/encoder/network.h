@@ -16,6 +16,8 @@ struct vt_encoder {
     vt_contract contract;
     vt_model *model;   /* NULL: classic */
     int maximum_batch; /* the model's fixed batch size, or a bound of ours where it is free */
+    bool own_contract; /* as the file says, without a preset or another output: its golden picture
+                          holds */
     bool golden_checked;
 };
 
@@ -34,16 +36,15 @@ vt_status vt_network_run(vt_network *network, int batch, float *out, vt_error *e
 /* Whether the model's input fits pictures; sets the contract's size and the encoder's batch bound.
  */
 vt_status vt_network_bind(vt_encoder *encoder, vt_error *error);
-/* Length of the embedding, by asking the graph for the shape of the chosen output. */
-vt_status vt_network_dim(const vt_encoder *encoder, size_t *dim, vt_error *error);
+/* Length of the embedding, by asking the graph for the shape of the chosen output; narrows the
+ * batch bound to 1 for graphs that take one picture at a time. */
+vt_status vt_network_measure(vt_encoder *encoder, vt_error *error);
 
 /* golden.c: runs the golden picture of the model's metadata, if it has one. VT_ERR_MISMATCH when
  * the vector comes out different. */
 vt_status vt_golden_verify(const vt_encoder *encoder, bool *present, vt_error *error);
 
-/* Limits of an encoder's file, and the keys of its metadata. */
+/* Limits of an encoder's file and of one run. */
 enum { VT_ENCODER_FILE_BYTES = 1 << 30, VT_BATCH_LIMIT = 64 };
-#define VT_METADATA_CONTRACT "vitrine.contract"
-#define VT_METADATA_GOLDEN   "vitrine.golden"
 
 #endif

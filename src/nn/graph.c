@@ -3,8 +3,8 @@
  * The graph: values found by name, nodes, and the topological order.
  *
  * Names go through an open-addressing table with linear probing, keyed by a seeded hash so that a
- * hostile file cannot make it slow. Sorting is by depth-first search (Tarjan 1976) with a stack of its
- * own; a file that is in order already, as the format demands, is left as it is.
+ * hostile file cannot make it slow. Sorting is by depth-first search (Tarjan 1976) with a stack of
+ * its own; a file that is in order already, as the format demands, is left as it is.
  */
 #include "nn/graph.h"
 
@@ -271,15 +271,14 @@ vt_status vt_graph_add_node(vt_graph *graph, const vt_node *node, vt_error *erro
         return vt_fail_context(error, status, "%s", label);
     }
     if (graph->node_count >= graph->limits.nodes)
-        return vt_fail(error, VT_ERR_LIMIT, "add a node: more than %zu nodes",
-                       graph->limits.nodes);
+        return vt_fail(error, VT_ERR_LIMIT, "add a node: more than %zu nodes", graph->limits.nodes);
     copy.name = vt_arena_strdup(&graph->arena, node->name == NULL ? "" : node->name);
     copy.inputs = ids_copy(graph, node->inputs, copy.input_count);
     copy.outputs = ids_copy(graph, node->outputs, copy.output_count);
     copy.attrs = (vt_attr *)attr_copy_array(&graph->arena, node->attrs, node->attr_count,
                                             sizeof(*node->attrs));
-    bool held = copy.name != NULL && copy.inputs != NULL && copy.outputs != NULL &&
-                copy.attrs != NULL;
+    bool held =
+        copy.name != NULL && copy.inputs != NULL && copy.outputs != NULL && copy.attrs != NULL;
     for (size_t i = 0; i < copy.attr_count && held; i++)
         held = attr_copy(&graph->arena, &copy.attrs[i]);
     if (!held || !vt_grow(&nodes, &graph->node_capacity, graph->node_count + 1,
@@ -396,7 +395,8 @@ static uint32_t node_next_missing(const vt_graph *graph, uint32_t n, sort_state 
     return UINT32_MAX;
 }
 
-/* Depth-first from each node in file order: a node is placed once all producers of its inputs are. */
+/* Depth-first from each node in file order: a node is placed once all producers of its inputs are.
+ */
 static vt_status graph_order(const vt_graph *graph, sort_state *sort, vt_error *error)
 {
     size_t placed = 0;

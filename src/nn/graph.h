@@ -19,12 +19,19 @@ typedef uint32_t vt_node_id;
 
 typedef struct vt_attr {
     const char *name;
-    enum { VT_ATTR_INT, VT_ATTR_FLOAT, VT_ATTR_TEXT, VT_ATTR_INTS, VT_ATTR_FLOATS, VT_ATTR_TENSOR,
-           VT_ATTR_TEXTS } kind;
+    enum {
+        VT_ATTR_INT,
+        VT_ATTR_FLOAT,
+        VT_ATTR_TEXT,
+        VT_ATTR_INTS,
+        VT_ATTR_FLOATS,
+        VT_ATTR_TENSOR,
+        VT_ATTR_TEXTS
+    } kind;
     int64_t i;
     float f;
     const char *text;
-    size_t count;          /* of ints, floats, texts */
+    size_t count; /* of ints, floats, texts */
     const int64_t *ints;
     const float *floats;
     const char *const *texts;
@@ -35,8 +42,8 @@ typedef struct vt_op vt_op;
 
 typedef struct vt_node {
     const vt_op *op;
-    int opset;              /* version of the op's domain that the model imports */
-    const char *name;       /* may be "" */
+    int opset;        /* version of the op's domain that the model imports */
+    const char *name; /* may be "" */
     vt_value_id *inputs, *outputs;
     size_t input_count, output_count; /* trailing left-out ones are cut off */
     vt_attr *attrs;
@@ -45,21 +52,21 @@ typedef struct vt_node {
 
 typedef struct vt_value {
     const char *name;
-    vt_dtype dtype;          /* NONE until known */
-    vt_shape shape;          /* rank -1 until known */
+    vt_dtype dtype;            /* NONE until known */
+    vt_shape shape;            /* rank -1 until known */
     const vt_tensor *constant; /* weight or folded result; NULL for computed values */
-    vt_node_id producer;     /* UINT32_MAX: an input or a constant */
+    vt_node_id producer;       /* UINT32_MAX: an input or a constant */
 } vt_value;
 
 typedef struct vt_graph {
-    vt_arena arena;          /* names, attributes, id arrays, constants' vt_tensor heads */
-    vt_tensor **tensors;     /* every tensor whose data the graph owns */
+    vt_arena arena;      /* names, attributes, id arrays, constants' vt_tensor heads */
+    vt_tensor **tensors; /* every tensor whose data the graph owns */
     size_t tensor_count, tensor_capacity;
-    uint32_t *name_slots;    /* value ids by hash of the name, open addressing; VT_NO_VALUE: free */
-    size_t name_slot_count;  /* 0 or a power of two */
-    vt_value *values;        /* owned */
+    uint32_t *name_slots;   /* value ids by hash of the name, open addressing; VT_NO_VALUE: free */
+    size_t name_slot_count; /* 0 or a power of two */
+    vt_value *values;       /* owned */
     size_t value_count, value_capacity;
-    vt_node *nodes;          /* owned; in execution order once finished */
+    vt_node *nodes; /* owned; in execution order once finished */
     size_t node_count, node_capacity;
     vt_value_id *inputs, *outputs; /* in the arena */
     size_t input_count, output_count;
@@ -109,8 +116,8 @@ int vt_node_ints(const vt_node *node, const char *name, int64_t *out, int capaci
 typedef struct vt_op_args {
     const vt_graph *graph;
     const vt_node *node;
-    vt_tensor *inputs;      /* (node->input_count) */
-    vt_tensor *outputs;     /* (node->output_count) */
+    vt_tensor *inputs;  /* (node->input_count) */
+    vt_tensor *outputs; /* (node->output_count) */
 } vt_op_args;
 
 enum {
@@ -119,15 +126,15 @@ enum {
 };
 
 struct vt_op {
-    const char *name;   /* ONNX op_type */
-    const char *domain; /* "" for ai.onnx, else as in the file */
-    int since, until;   /* opset versions this entry covers, inclusive; until 0: newest */
-    int min_inputs, max_inputs;   /* max -1: any number */
+    const char *name;           /* ONNX op_type */
+    const char *domain;         /* "" for ai.onnx, else as in the file */
+    int since, until;           /* opset versions this entry covers, inclusive; until 0: newest */
+    int min_inputs, max_inputs; /* max -1: any number */
     int min_outputs, max_outputs;
-    /* Attributes this version knows: "name:kind ...", kind one of i f s t (int, float, text, tensor),
-     * I F S (lists of them), followed by ! when it is required. NULL: none. */
+    /* Attributes this version knows: "name:kind ...", kind one of i f s t (int, float, text,
+     * tensor), I F S (lists of them), followed by ! when it is required. NULL: none. */
     const char *attrs;
-    unsigned flags;      /* VT_OP_... */
+    unsigned flags;        /* VT_OP_... */
     uint32_t shape_inputs; /* bit i: the value of input i (not only its shape) decides the shapes of
                               the outputs, so planning needs it */
     /* Sets dtype and shape of every output from the inputs. All input shapes are known (a plan is
@@ -142,8 +149,8 @@ struct vt_op {
 /* NULL: no such operator in this version; domain "" and "ai.onnx" are the same. */
 const vt_op *vt_op_find(const char *domain, const char *name, int opset);
 enum { VT_OPSET_OLDEST = 6, VT_OPSET_NEWEST = 28 }; /* of ai.onnx */
-/* Runs infer and checks what came out (known, within the graph's limits); outputs get no data, their
- * `bytes` says what they will need. Messages are labelled with the node. */
+/* Runs infer and checks what came out (known, within the graph's limits); outputs get no data,
+ * their `bytes` says what they will need. Messages are labelled with the node. */
 vt_status vt_op_infer(vt_op_args *args, vt_error *error);
 /* Runs the reference; outputs have memory. Messages are labelled with the node. */
 vt_status vt_op_run_reference(vt_op_args *args, vt_error *error);
@@ -154,8 +161,8 @@ uint64_t vt_op_work(const vt_op_args *args);
 
 /* ---- onnx_import.c ---- */
 /* directory: where external data may lie; NULL refuses it. */
-vt_status vt_onnx_import(const void *bytes, size_t length, const char *directory,
-                         vt_graph *graph, struct vt_model *model, vt_error *error);
+vt_status vt_onnx_import(const void *bytes, size_t length, const char *directory, vt_graph *graph,
+                         struct vt_model *model, vt_error *error);
 
 /* ---- passes: passes/<name>.c; a pass works on one specialised graph (see plan.h) ---- */
 

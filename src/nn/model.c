@@ -222,13 +222,16 @@ static vt_value_id computed_input(const vt_graph *graph, const vt_node *node)
 const char *vt_model_feature_output(const vt_model *model)
 {
     static const char *const classifiers[] = {"Gemm", "MatMul", "Conv", NULL};
-    static const char *const passed[] = {
-        "Reshape",   "Flatten",    "Squeeze",     "Unsqueeze",         "Transpose",
-        "Identity",  "Cast",       "Dropout",     "GlobalAveragePool", "GlobalMaxPool",
-        "MaxPool",   "AveragePool", "ReduceMean", "Softmax",           "LogSoftmax",
-        "Relu",      "LeakyRelu",  "Sigmoid",     "HardSigmoid",       "Tanh",
-        "Clip",      "Elu",        "Selu",        "PRelu",             "Add",
-        "Hardmax",   "HardSwish",  "Softplus",    NULL};
+    static const char *const passed[] = {"Reshape",       "Flatten",   "Squeeze",
+                                         "Unsqueeze",     "Transpose", "Identity",
+                                         "Cast",          "Dropout",   "GlobalAveragePool",
+                                         "GlobalMaxPool", "MaxPool",   "AveragePool",
+                                         "ReduceMean",    "Softmax",   "LogSoftmax",
+                                         "Relu",          "LeakyRelu", "Sigmoid",
+                                         "HardSigmoid",   "Tanh",      "Clip",
+                                         "Elu",           "Selu",      "PRelu",
+                                         "Add",           "Hardmax",   "HardSwish",
+                                         "Softplus",      NULL};
     const vt_graph *graph = &model->graph;
     vt_value_id at = graph->output_count > 0 ? graph->outputs[0] : VT_NO_VALUE;
     /* Each step goes to an earlier node, so this ends. */

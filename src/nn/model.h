@@ -25,18 +25,18 @@ typedef struct vt_model vt_model;
 typedef struct vt_session vt_session;
 
 typedef struct vt_model_limits {
-    size_t file_bytes;      /* of the model file and each external-data file */
+    size_t file_bytes; /* of the model file and each external-data file */
     size_t nodes, initializers;
-    int64_t dimension;      /* of any axis */
-    size_t tensor_bytes;    /* of any one tensor: weight, folded constant, intermediate */
+    int64_t dimension;   /* of any axis */
+    size_t tensor_bytes; /* of any one tensor: weight, folded constant, intermediate */
 } vt_model_limits;
 vt_model_limits vt_model_limits_defaults(void); /* 2 GiB, 100000, 100000, 2^31, 4 GiB */
 
 /* limits NULL: defaults. Checks everything that can be checked without input shapes: VT_ERR_FORMAT
  * truncated, cyclic, undefined or doubly defined values, bad attributes; VT_ERR_UNSUPPORTED unknown
- * operators, opsets, types; VT_ERR_LIMIT; VT_ERR_DENIED external data outside the model's directory.
- * Messages name the node (its name, or operator and output). f16/bf16/f64 weights of float
- * networks are kept as stored; executors convert. */
+ * operators, opsets, types; VT_ERR_LIMIT; VT_ERR_DENIED external data outside the model's
+ * directory. Messages name the node (its name, or operator and output). f16/bf16/f64 weights of
+ * float networks are kept as stored; executors convert. */
 vt_status vt_model_open(const char *path, const vt_model_limits *limits, vt_model **out,
                         vt_error *error);
 /* From bytes; external data is refused (there is no directory). */
@@ -57,8 +57,8 @@ vt_value_info vt_model_output(const vt_model *model, size_t index);
 /* metadata_props; NULL when absent. */
 const char *vt_model_metadata(const vt_model *model, const char *key);
 
-/* onnx_metadata.c: sets metadata_props[key] = value in the bytes of an ONNX file, replacing the buffer's
- * content; everything else in the file is kept, also what this program does not know. */
+/* onnx_metadata.c: sets metadata_props[key] = value in the bytes of an ONNX file, replacing the
+ * buffer's content; everything else in the file is kept, also what this program does not know. */
 vt_status vt_onnx_set_metadata(vt_buf *file, const char *key, const char *value, vt_error *error);
 
 typedef struct vt_model_summary {
@@ -81,7 +81,8 @@ vt_status vt_model_each_node(const vt_model *model, const vt_shape *input_shapes
 
 /* Values that can serve as an embedding: the name of the last value before the classifier, that is
  * the input of the last Gemm/MatMul/Conv whose result reaches the first output through nothing but
- * shape changes, pooling, dropout, activation and softmax. NULL: none found (use the output itself). */
+ * shape changes, pooling, dropout, activation and softmax. NULL: none found (use the output
+ * itself). */
 const char *vt_model_feature_output(const vt_model *model);
 bool vt_model_has_value(const vt_model *model, const char *name);
 
@@ -89,20 +90,20 @@ typedef enum vt_executor { VT_EXECUTOR_ONEDNN, VT_EXECUTOR_REFERENCE } vt_execut
 
 typedef struct vt_session_options {
     vt_executor executor;
-    int threads;                  /* of one run; 0: all cores */
-    const char *const *outputs;   /* value names to compute, NULL: the graph's outputs */
+    int threads;                /* of one run; 0: all cores */
+    const char *const *outputs; /* value names to compute, NULL: the graph's outputs */
     size_t output_count;
 } vt_session_options;
 vt_session_options vt_session_options_defaults(void); /* oneDNN, all cores, the graph's outputs */
 
-vt_status vt_session_new(const vt_model *model, const vt_session_options *options,
-                         vt_session **out, vt_error *error);
+vt_status vt_session_new(const vt_model *model, const vt_session_options *options, vt_session **out,
+                         vt_error *error);
 void vt_session_free(vt_session *session);
 size_t vt_session_output_count(const vt_session *session);
 
 /* inputs: one per model input, in order; VT_ERR_USAGE when type, rank or a fixed dimension differ.
- * outputs: (output count) tensors that on success borrow memory of the session, valid until its next
- * run or its end. The first run for a set of input shapes plans (shapes, folding, memory,
+ * outputs: (output count) tensors that on success borrow memory of the session, valid until its
+ * next run or its end. The first run for a set of input shapes plans (shapes, folding, memory,
  * primitives); later ones reuse the plan. */
 vt_status vt_session_run(vt_session *session, const vt_tensor *inputs, size_t input_count,
                          vt_tensor *outputs, vt_error *error);

@@ -3,9 +3,9 @@
  * NumPy's .npy files (format specification in numpy.lib.format).
  *
  * Read: versions 1.0, 2.0 and 3.0, either byte order, C and Fortran order. The header is a Python
- * dictionary with exactly three keys; the parser accepts that dictionary and nothing else of Python.
- * Object arrays and structured types are refused. Written: version 1.0, little endian, C order, data
- * aligned to 64 bytes as NumPy does. NumPy has no bf16, so that is not written.
+ * dictionary with exactly three keys; the parser accepts that dictionary and nothing else of
+ * Python. Object arrays and structured types are refused. Written: version 1.0, little endian, C
+ * order, data aligned to 64 bytes as NumPy does. NumPy has no bf16, so that is not written.
  */
 #include "nn/tensor.h"
 
@@ -136,7 +136,8 @@ static vt_status header_parse(const char *text, size_t length, npy_header *heade
         if (strcmp(key, "descr") == 0) {
             bit = 1;
             if (!take_quoted(&in, type, sizeof(type)) || !type_of(type, header))
-                return vt_fail(error, VT_ERR_UNSUPPORTED, "read a .npy file: its type is not a number");
+                return vt_fail(error, VT_ERR_UNSUPPORTED,
+                               "read a .npy file: its type is not a number");
         } else if (strcmp(key, "fortran_order") == 0) {
             bit = 2;
             header->fortran = take(&in, "True");
@@ -230,16 +231,15 @@ vt_status vt_tensor_read_npy(const void *bytes, size_t length, vt_tensor *out, v
     return data_read(at + prefix + text, length - prefix - text, &header, out, error);
 }
 
-static bool write_header(const vt_tensor *tensor, const npy_type *type, char *text,
-                         size_t *length)
+static bool write_header(const vt_tensor *tensor, const npy_type *type, char *text, size_t *length)
 {
     enum { ROOM = 256 };
     int used = snprintf(text, ROOM, "{'descr': '%c%c%d', 'fortran_order': False, 'shape': (",
                         type->bytes > 1 ? '<' : '|', type->kind, type->bytes);
     for (int i = 0; i < tensor->shape.rank && used < ROOM; i++)
-        used += snprintf(text + used, (size_t)(ROOM - used), "%lld%s",
-                         (long long)tensor->shape.dims[i],
-                         i + 1 < tensor->shape.rank ? ", " : (i == 0 ? "," : ""));
+        used +=
+            snprintf(text + used, (size_t)(ROOM - used), "%lld%s", (long long)tensor->shape.dims[i],
+                     i + 1 < tensor->shape.rank ? ", " : (i == 0 ? "," : ""));
     if (used < ROOM)
         used += snprintf(text + used, (size_t)(ROOM - used), "), }");
     if (used + 64 >= ROOM)
@@ -264,8 +264,8 @@ vt_status vt_tensor_write_npy(const vt_tensor *tensor, vt_buf *out, vt_error *er
                        vt_dtype_name(tensor->dtype));
     if (!write_header(tensor, type, text, &length))
         return vt_fail(error, VT_ERR_LIMIT, "write a .npy file: its header is too long");
-    const uint8_t prefix[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (uint8_t)(length & 0xff),
-                                (uint8_t)(length >> 8)};
+    const uint8_t prefix[10] = {
+        0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (uint8_t)(length & 0xff), (uint8_t)(length >> 8)};
     size_t bytes = count * vt_dtype_bytes(tensor->dtype);
     if (bytes > out->maximum || sizeof(prefix) + length > out->maximum - bytes ||
         out->length > out->maximum - bytes - length - sizeof(prefix))

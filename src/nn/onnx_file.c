@@ -2,10 +2,10 @@
 /*
  * The guard in front of protobuf-c: wire format checked by the schema, unpacking on a budget.
  *
- * protobuf-c follows nested messages by recursion without a bound and turns two bytes into a structure
- * of hundreds. The check walks the same bytes with the schema's descriptors (Protocol Buffers encoding
- * specification) down to MAXIMUM_DEPTH; the budget allows AMPLIFICATION times the bytes of the file, and
- * GENEROUS bytes on top of four times for large ones.
+ * protobuf-c follows nested messages by recursion without a bound and turns two bytes into a
+ * structure of hundreds. The check walks the same bytes with the schema's descriptors (Protocol
+ * Buffers encoding specification) down to MAXIMUM_DEPTH; the budget allows AMPLIFICATION times the
+ * bytes of the file, and GENEROUS bytes on top of four times for large ones.
  */
 #include "nn/onnx_file.h"
 
@@ -90,7 +90,7 @@ static vt_status message_check(wire in, const ProtobufCMessageDescriptor *descri
 }
 
 vt_status vt_onnx_scan(const void *bytes, size_t length,
-                        const ProtobufCMessageDescriptor *descriptor, vt_error *error)
+                       const ProtobufCMessageDescriptor *descriptor, vt_error *error)
 {
     if (length == 0)
         return vt_fail(error, VT_ERR_FORMAT, "read %s: the file is empty", descriptor->name);

@@ -17,13 +17,13 @@
 
 #include "onnx.pb-c.h"
 
-/* Walks the message's bytes by its schema: every length fits, nesting stays within bounds. protobuf-c
- * itself recurses as deep as the bytes tell it to. */
+/* Walks the message's bytes by its schema: every length fits, nesting stays within bounds.
+ * protobuf-c itself recurses as deep as the bytes tell it to. */
 vt_status vt_onnx_scan(const void *bytes, size_t length,
-                        const ProtobufCMessageDescriptor *descriptor, vt_error *error);
+                       const ProtobufCMessageDescriptor *descriptor, vt_error *error);
 
-/* Unpacked messages are larger than their bytes; this allocator bounds by how much. What it hands out
- * is vt_free's, larger pieces 64-byte aligned. */
+/* Unpacked messages are larger than their bytes; this allocator bounds by how much. What it hands
+ * out is vt_free's, larger pieces 64-byte aligned. */
 typedef struct vt_onnx_budget {
     ProtobufCAllocator allocator;
     size_t left;
@@ -33,8 +33,9 @@ void vt_onnx_budget_init(vt_onnx_budget *budget, size_t message_bytes);
 /* Why an unpack with this budget gave nothing. */
 vt_status vt_onnx_unpack_failed(const vt_onnx_budget *budget, const char *what, vt_error *error);
 
-/* tensor_pb.c: takes raw_data out of `proto` where it can, so proto must come from such an allocator.
- * Data that lies in another file is refused. maximum_bytes 0: the largest tensor there is. */
+/* tensor_pb.c: takes raw_data out of `proto` where it can, so proto must come from such an
+ * allocator. Data that lies in another file is refused. maximum_bytes 0: the largest tensor there
+ * is. */
 vt_status vt_tensor_from_proto(Onnx__TensorProto *proto, size_t maximum_bytes, vt_tensor *out,
                                vt_error *error);
 vt_status vt_tensor_proto_head(const Onnx__TensorProto *proto, vt_dtype *dtype, vt_shape *shape,

@@ -3,9 +3,10 @@
  * An ONNX file to a graph.
  *
  * The protobuf is checked and unpacked on a budget (onnx_file.c), then read in the order inputs,
- * weights, nodes, outputs; weights give their memory to the graph instead of being copied. Everything
- * that this program cannot honour is refused here with the node's name: other operator sets,
- * functions local to the model, subgraphs, sparse and text tensors, attributes that refer to a function.
+ * weights, nodes, outputs; weights give their memory to the graph instead of being copied.
+ * Everything that this program cannot honour is refused here with the node's name: other operator
+ * sets, functions local to the model, subgraphs, sparse and text tensors, attributes that refer to
+ * a function.
  */
 #include "nn/onnx_file.h"
 
@@ -131,8 +132,7 @@ static vt_status import_initializer(importer *in, Onnx__TensorProto *proto, vt_e
                            ? vt_onnx_external_read(&in->external, proto, limit, &tensor, error)
                            : vt_tensor_from_proto(proto, limit, &tensor, error);
     if (status != VT_OK)
-        return vt_fail_context(error, status, "read weight \"%.100s\"",
-                               text_or_empty(proto->name));
+        return vt_fail_context(error, status, "read weight \"%.100s\"", text_or_empty(proto->name));
     for (int i = 0; i < tensor.shape.rank && status == VT_OK; i++)
         if (tensor.shape.dims[i] > in->graph->limits.dimension)
             status = vt_fail(error, VT_ERR_LIMIT, "read weight \"%.100s\": a dimension of %lld",
@@ -330,8 +330,8 @@ static vt_status import_attr(importer *in, Onnx__AttributeProto *proto, vt_attr 
     return status;
 }
 
-static vt_status import_operands(importer *in, char *const *names, size_t count,
-                                 vt_value_id **out, vt_error *error)
+static vt_status import_operands(importer *in, char *const *names, size_t count, vt_value_id **out,
+                                 vt_error *error)
 {
     vt_status status = VT_OK;
     vt_value_id *ids = vt_arena_array(&in->scratch, count + 1, sizeof(*ids));
@@ -426,8 +426,8 @@ static vt_status import_model(importer *in, vt_error *error)
     return status == VT_OK ? vt_graph_finish(in->graph, error) : status;
 }
 
-vt_status vt_onnx_import(const void *bytes, size_t length, const char *directory,
-                         vt_graph *graph, struct vt_model *model, vt_error *error)
+vt_status vt_onnx_import(const void *bytes, size_t length, const char *directory, vt_graph *graph,
+                         struct vt_model *model, vt_error *error)
 {
     vt_onnx_budget budget;
     vt_status status = vt_onnx_scan(bytes, length, &onnx__model_proto__descriptor, error);
@@ -437,11 +437,10 @@ vt_status vt_onnx_import(const void *bytes, size_t length, const char *directory
     Onnx__ModelProto *proto = onnx__model_proto__unpack(&budget.allocator, length, bytes);
     if (proto == NULL)
         return vt_onnx_unpack_failed(&budget, "the model", error);
-    importer in = {
-        .graph = graph,
-        .model = model,
-        .proto = proto,
-        .external = {.directory = directory, .file_bytes = graph->limits.file_bytes}};
+    importer in = {.graph = graph,
+                   .model = model,
+                   .proto = proto,
+                   .external = {.directory = directory, .file_bytes = graph->limits.file_bytes}};
     vt_arena_init(&in.scratch, (size_t)1 << 32);
     status = import_model(&in, error);
     vt_arena_deinit(&in.scratch);

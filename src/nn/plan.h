@@ -16,29 +16,29 @@
 #include "nn/graph.h"
 
 typedef struct vt_step {
-    vt_node node;       /* copy of the graph's node; passes may change op, inputs, attrs */
+    vt_node node; /* copy of the graph's node; passes may change op, inputs, attrs */
     /* What was folded into this step by passes, in order after the node's own result. */
     enum { VT_POST_NONE, VT_POST_RELU, VT_POST_CLIP } post;
     float post_low, post_high; /* CLIP */
 } vt_step;
 
 typedef struct vt_plan_value {
-    vt_tensor tensor;   /* dtype and shape always known; data: constants only, until placed */
+    vt_tensor tensor; /* dtype and shape always known; data: constants only, until placed */
     bool constant;
-    bool folded;        /* a constant this plan owns (else borrowed from the graph) */
+    bool folded;               /* a constant this plan owns (else borrowed from the graph) */
     int first_step, last_step; /* life of a computed value: produced, last read; -1: input */
-    size_t offset;      /* in the arena, of computed values */
+    size_t offset;             /* in the arena, of computed values */
 } vt_plan_value;
 
 typedef struct vt_plan {
     const vt_graph *graph;
-    vt_arena arena;         /* ids and attributes made by passes */
-    vt_plan_value *values;  /* (value_count), heap (vt_alloc), indexed by the graph's vt_value_id;
-                               passes append constants of their own behind the graph's values */
+    vt_arena arena;        /* ids and attributes made by passes */
+    vt_plan_value *values; /* (value_count), heap (vt_alloc), indexed by the graph's vt_value_id;
+                              passes append constants of their own behind the graph's values */
     size_t value_count;
     vt_step *steps;
     size_t step_count;
-    vt_value_id *outputs;   /* borrowed from the session */
+    vt_value_id *outputs; /* borrowed from the session */
     size_t output_count;
     size_t arena_bytes, unshared_bytes;
 } vt_plan;
@@ -47,7 +47,8 @@ typedef struct vt_plan {
 vt_status vt_plan_new(const vt_graph *graph, const vt_shape *input_shapes, vt_value_id *outputs,
                       size_t output_count, vt_plan **out, vt_error *error);
 /* The same with inputs as tensors (one per graph input, type and shape set): those with data are
- * taken as constants of the plan (copied), which is how graphs whose shapes hang on input values run. */
+ * taken as constants of the plan (copied), which is how graphs whose shapes hang on input values
+ * run. */
 vt_status vt_plan_new_bound(const vt_graph *graph, const vt_tensor *inputs, vt_value_id *outputs,
                             size_t output_count, vt_plan **out, vt_error *error);
 void vt_plan_free(vt_plan *plan);
@@ -59,9 +60,9 @@ void vt_plan_args(const vt_plan *plan, const vt_node *node, vt_tensor *inputs, v
  * steps call it). Outputs live to the end. */
 void vt_plan_lifetimes(vt_plan *plan);
 
-/* Computes the lives (first_step, last_step; outputs live to the end) and the places of all computed
- * values. Greedy by size over lifetimes (Pisarchyk and Lee, MLSys 2020 workshop, algorithm 3): 64-byte
- * aligned offsets, no two live values overlap. */
+/* Computes the lives (first_step, last_step; outputs live to the end) and the places of all
+ * computed values. Greedy by size over lifetimes (Pisarchyk and Lee, MLSys 2020 workshop, algorithm
+ * 3): 64-byte aligned offsets, no two live values overlap. */
 vt_status vt_memory_plan(vt_plan *plan, vt_error *error);
 
 /* passes/constant.c: appends a constant that the plan owns; it takes the tensor's memory (also on
@@ -69,8 +70,8 @@ vt_status vt_memory_plan(vt_plan *plan, vt_error *error);
 vt_status vt_plan_add_constant(vt_plan *plan, vt_tensor *tensor, vt_value_id *out, vt_error *error);
 
 /* Passes: each keeps the meaning of the plan exactly, up to rounding. */
-vt_status vt_pass_fold_batchnorm(vt_plan *plan, vt_error *error);  /* Conv -> BatchNormalization, and
-                                                                     Conv -> Mul/Add by channel */
+vt_status vt_pass_fold_batchnorm(vt_plan *plan, vt_error *error); /* Conv -> BatchNormalization, and
+                                                                    Conv -> Mul/Add by channel */
 vt_status vt_pass_fuse_activation(vt_plan *plan, vt_error *error); /* Conv/Gemm/Add -> Relu/Clip */
 vt_status vt_pass_dead_code(vt_plan *plan, vt_error *error);       /* after the others */
 

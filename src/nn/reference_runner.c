@@ -2,9 +2,9 @@
 /*
  * The slow executor: every step by its operator's reference, in order.
  *
- * Each result gets memory of its own when it is made and loses it after its last reader, so the peak
- * stays that of the network; outputs stay until the next run. It honours what passes fold into a step,
- * so a plan can be compared before and after them.
+ * Each result gets memory of its own when it is made and loses it after its last reader, so the
+ * peak stays that of the network; outputs stay until the next run. It honours what passes fold into
+ * a step, so a plan can be compared before and after them.
  */
 #include "nn/plan.h"
 

@@ -2,9 +2,9 @@
 /*
  * Sessions: chosen outputs, and one planned runner per set of input shapes.
  *
- * Inputs whose values decide shapes (the second input of Reshape, say, found by walking back from the
- * operators' shape_inputs) are bound: their values are part of the key and constants of the plan. The
- * cache keeps the PLAN_MAXIMUM most recently used plans.
+ * Inputs whose values decide shapes (the second input of Reshape, say, found by walking back from
+ * the operators' shape_inputs) are bound: their values are part of the key and constants of the
+ * plan. The cache keeps the PLAN_MAXIMUM most recently used plans.
  */
 #include "nn/onnx_file.h"
 #include "nn/plan.h"
@@ -26,12 +26,12 @@ struct vt_session {
     int threads;
     vt_value_id *outputs;
     size_t output_count;
-    bool *bound;            /* by input */
+    bool *bound;                  /* by input */
     planned *plans[PLAN_MAXIMUM]; /* most recently used first */
     size_t plan_count;
-    vt_tensor *inputs;      /* (input count) of the current run */
-    vt_tensor *converted;   /* (input count): memory of inputs that came in another type */
-    vt_tensor *copies;      /* (output count): outputs that would have been the caller's inputs */
+    vt_tensor *inputs;    /* (input count) of the current run */
+    vt_tensor *converted; /* (input count): memory of inputs that came in another type */
+    vt_tensor *copies;    /* (output count): outputs that would have been the caller's inputs */
 };
 
 vt_session_options vt_session_options_defaults(void)
@@ -82,8 +82,8 @@ static vt_status planned_key(const vt_session *session, planned *entry, vt_error
         if (session->bound[i] && input->data != NULL && input->bytes <= bound_maximum_bytes)
             status = vt_tensor_dup(input, &entry->inputs[i], error);
         else
-            entry->inputs[i] = (vt_tensor){
-                .dtype = input->dtype, .shape = input->shape, .bytes = input->bytes};
+            entry->inputs[i] =
+                (vt_tensor){.dtype = input->dtype, .shape = input->shape, .bytes = input->bytes};
     }
     return status;
 }
@@ -201,8 +201,8 @@ static vt_status find_outputs(vt_session *session, const vt_session_options *opt
     return VT_OK;
 }
 
-vt_status vt_session_new(const vt_model *model, const vt_session_options *options,
-                         vt_session **out, vt_error *error)
+vt_status vt_session_new(const vt_model *model, const vt_session_options *options, vt_session **out,
+                         vt_error *error)
 {
     const vt_graph *graph = &model->graph;
     vt_session_options defaults = vt_session_options_defaults();
@@ -264,15 +264,17 @@ size_t vt_session_output_count(const vt_session *session)
 static vt_status input_check(const vt_value *value, const vt_shape *shape, vt_error *error)
 {
     char have[128], want[128];
-    bool fits = vt_shape_known(shape) && (value->shape.rank < 0 || value->shape.rank == shape->rank);
+    bool fits =
+        vt_shape_known(shape) && (value->shape.rank < 0 || value->shape.rank == shape->rank);
     for (int i = 0; i < shape->rank && fits && value->shape.rank >= 0; i++)
         fits = value->shape.dims[i] < 0 || value->shape.dims[i] == shape->dims[i];
     if (fits)
         return VT_OK;
     vt_shape_print(shape, have, sizeof(have));
     vt_shape_print(&value->shape, want, sizeof(want));
-    return vt_fail(error, VT_ERR_USAGE, "run the network: input \"%.100s\" is %s, the model takes %s",
-                   value->name, have, want);
+    return vt_fail(error, VT_ERR_USAGE,
+                   "run the network: input \"%.100s\" is %s, the model takes %s", value->name, have,
+                   want);
 }
 
 /* f32 is taken for any other floating type that the model declares. */
@@ -314,8 +316,8 @@ static vt_status outputs_detach(vt_session *session, vt_tensor *outputs, vt_erro
     for (size_t i = 0; i < session->output_count; i++) {
         bool shared = false;
         for (size_t k = 0; k < session->graph->input_count; k++)
-            shared = shared ||
-                     (outputs[i].data != NULL && outputs[i].data == session->inputs[k].data);
+            shared =
+                shared || (outputs[i].data != NULL && outputs[i].data == session->inputs[k].data);
         if (!shared)
             continue;
         vt_tensor_deinit(&session->copies[i]);

@@ -4,12 +4,12 @@
  *
  * Method: nodes that no chosen output needs are marked first, walking backwards. Then one walk in
  * order infers every shape and folds each node whose inputs are all constant by running its
- * reference, so that shape arithmetic (Shape, Gather, Concat, Reshape ...) is gone by the time it is
- * needed. Constants that no remaining step reads are freed.
+ * reference, so that shape arithmetic (Shape, Gather, Concat, Reshape ...) is gone by the time it
+ * is needed. Constants that no remaining step reads are freed.
  *
  * Folding is bounded: a node whose work is over FOLD_WORK is left to the executor, constants of one
- * plan together stay within the model's limit for one tensor, and so do, four times over, the values
- * alive at any moment of a run.
+ * plan together stay within the model's limit for one tensor, and so do, four times over, the
+ * values alive at any moment of a run.
  */
 #include "nn/plan.h"
 
@@ -63,13 +63,12 @@ void vt_plan_args(const vt_plan *plan, const vt_node *node, vt_tensor *inputs, v
                   vt_op_args *args)
 {
     for (size_t i = 0; i < node->input_count; i++)
-        inputs[i] = node->inputs[i] == VT_NO_VALUE ? (vt_tensor){0}
-                                                   : plan->values[node->inputs[i]].tensor;
+        inputs[i] =
+            node->inputs[i] == VT_NO_VALUE ? (vt_tensor){0} : plan->values[node->inputs[i]].tensor;
     for (size_t i = 0; i < node->output_count; i++)
         outputs[i] = node->outputs[i] == VT_NO_VALUE ? (vt_tensor){0}
                                                      : plan->values[node->outputs[i]].tensor;
-    *args = (vt_op_args){
-        .graph = plan->graph, .node = node, .inputs = inputs, .outputs = outputs};
+    *args = (vt_op_args){.graph = plan->graph, .node = node, .inputs = inputs, .outputs = outputs};
 }
 
 void vt_plan_lifetimes(vt_plan *plan)

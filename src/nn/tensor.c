@@ -111,10 +111,9 @@ void vt_shape_print(const vt_shape *shape, char *out, size_t capacity)
     out[0] = '\0';
     for (int i = 0; i < shape->rank && used < capacity; i++) {
         const char *separator = i == 0 ? "" : "x";
-        int length = shape->dims[i] < 0
-                         ? snprintf(out + used, capacity - used, "%s?", separator)
-                         : snprintf(out + used, capacity - used, "%s%lld", separator,
-                                    (long long)shape->dims[i]);
+        int length = shape->dims[i] < 0 ? snprintf(out + used, capacity - used, "%s?", separator)
+                                        : snprintf(out + used, capacity - used, "%s%lld", separator,
+                                                   (long long)shape->dims[i]);
         used += (size_t)length;
     }
 }
@@ -134,8 +133,9 @@ vt_status vt_tensor_init(vt_tensor *tensor, vt_dtype dtype, const vt_shape *shap
         maximum_bytes = maximum_tensor_bytes;
     if (!vt_shape_count(shape, &count) || !vt_size_mul(count, element, &bytes) ||
         bytes > maximum_bytes)
-        return vt_fail(error, VT_ERR_LIMIT, "make a tensor: %s of %s is over the limit of %zu bytes",
-                       text, vt_dtype_name(dtype), maximum_bytes);
+        return vt_fail(error, VT_ERR_LIMIT,
+                       "make a tensor: %s of %s is over the limit of %zu bytes", text,
+                       vt_dtype_name(dtype), maximum_bytes);
     void *data = NULL;
     if (bytes > 0) {
         data = vt_alloc_aligned(TENSOR_ALIGNMENT, bytes);

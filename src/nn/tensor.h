@@ -32,12 +32,12 @@ typedef enum vt_dtype {
     VT_BF16 = 16,
 } vt_dtype;
 
-size_t vt_dtype_bytes(vt_dtype dtype); /* 0 for none and string */
+size_t vt_dtype_bytes(vt_dtype dtype);     /* 0 for none and string */
 const char *vt_dtype_name(vt_dtype dtype); /* "f32" ... */
 bool vt_dtype_is_float(vt_dtype dtype);
 
 typedef struct vt_shape {
-    int rank;                 /* 0: a scalar */
+    int rank;                  /* 0: a scalar */
     int64_t dims[VT_MAX_RANK]; /* -1: not known */
 } vt_shape;
 
@@ -46,7 +46,8 @@ bool vt_shape_count(const vt_shape *shape, size_t *count);
 bool vt_shape_known(const vt_shape *shape);
 bool vt_shape_equal(const vt_shape *a, const vt_shape *b);
 vt_shape vt_shape_of(int rank, const int64_t *dims);
-void vt_shape_print(const vt_shape *shape, char *out, size_t capacity); /* "1x3x224x224", "scalar" */
+void vt_shape_print(const vt_shape *shape, char *out,
+                    size_t capacity); /* "1x3x224x224", "scalar" */
 
 typedef struct vt_tensor {
     vt_dtype dtype;
@@ -62,16 +63,19 @@ vt_status vt_tensor_init(vt_tensor *tensor, vt_dtype dtype, const vt_shape *shap
 void vt_tensor_deinit(vt_tensor *tensor); /* safe on a zeroed one */
 vt_status vt_tensor_dup(const vt_tensor *tensor, vt_tensor *out, vt_error *error);
 size_t vt_tensor_count(const vt_tensor *tensor);
-/* Converts element by element to `dtype` (ONNX Cast rules: floats to integers truncate towards zero). */
+/* Converts element by element to `dtype` (ONNX Cast rules: floats to integers truncate towards
+ * zero). */
 vt_status vt_tensor_cast(const vt_tensor *tensor, vt_dtype dtype, vt_tensor *out, vt_error *error);
-/* The same into memory that is there: `out` has its type, as many elements as `tensor`, and data. */
+/* The same into memory that is there: `out` has its type, as many elements as `tensor`, and data.
+ */
 void vt_tensor_cast_into(const vt_tensor *tensor, vt_tensor *out);
 /* Any numeric type read as f64, by flat index. */
 double vt_tensor_get(const vt_tensor *tensor, size_t index);
 
-/* tensor_cast.c: runs of elements as f64 or as 64-bit integers (u64 as the same bits in i64), in and
- * out of plain memory of any numeric type. Into f16 and bf16: nearest, ties to even, one rounding.
- * f64 to an integer truncates and saturates, NaN gives 0; i64 to a narrower integer keeps low bits. */
+/* tensor_cast.c: runs of elements as f64 or as 64-bit integers (u64 as the same bits in i64), in
+ * and out of plain memory of any numeric type. Into f16 and bf16: nearest, ties to even, one
+ * rounding. f64 to an integer truncates and saturates, NaN gives 0; i64 to a narrower integer keeps
+ * low bits. */
 void vt_load_f64(vt_dtype dtype, const void *data, size_t start, size_t count, double *out);
 void vt_load_i64(vt_dtype dtype, const void *data, size_t start, size_t count, int64_t *out);
 void vt_gather_f64(vt_dtype dtype, const void *data, const size_t *indices, size_t count,
@@ -90,7 +94,8 @@ typedef struct vt_tensor_difference {
 vt_status vt_tensor_compare(const vt_tensor *have, const vt_tensor *want, double rtol, double atol,
                             vt_tensor_difference *out, vt_error *error);
 
-/* tensor_pb.c: a serialised onnx.TensorProto. `name` (capacity 256, may be NULL) receives its name. */
+/* tensor_pb.c: a serialised onnx.TensorProto. `name` (capacity 256, may be NULL) receives its name.
+ */
 vt_status vt_tensor_read_pb(const void *bytes, size_t length, vt_tensor *out, char name[256],
                             vt_error *error);
 vt_status vt_tensor_write_pb(const vt_tensor *tensor, const char *name, vt_buf *out,

@@ -2,10 +2,10 @@
 /*
  * Numbers of every type in and out of f64 and 64-bit integers, and casts between types.
  *
- * Method: two lanes. Floating types travel as f64, which holds f16, bf16 and f32 exactly; integers as
- * 64 bits. Narrowing to f16 and bf16 starts from the f64 bits, so that there is one rounding (to
- * nearest, ties to even) and no second one through f32. Half formats as in IEEE 754-2019, bfloat16 as
- * the upper half of binary32.
+ * Method: two lanes. Floating types travel as f64, which holds f16, bf16 and f32 exactly; integers
+ * as 64 bits. Narrowing to f16 and bf16 starts from the f64 bits, so that there is one rounding (to
+ * nearest, ties to even) and no second one through f32. Half formats as in IEEE 754-2019, bfloat16
+ * as the upper half of binary32.
  */
 #include "nn/tensor.h"
 
@@ -127,10 +127,10 @@ static float double_to_f32(double value)
         break;                                                                                     \
     }
 
-#define PLACE_RUN         start + i
-#define PLACE_LIST        indices[i]
-#define LANE_F64(value)   (value)
-#define LANE_I64(value)   double_to_i64(value, -9223372036854775808.0, 9223372036854775808.0)
+#define PLACE_RUN       start + i
+#define PLACE_LIST      indices[i]
+#define LANE_F64(value) (value)
+#define LANE_I64(value) double_to_i64(value, -9223372036854775808.0, 9223372036854775808.0)
 #define LOAD_INTEGER(code, type, lane_type, index)                                                 \
     case code:                                                                                     \
         for (size_t i = 0; i < count; i++)                                                         \
@@ -184,8 +184,7 @@ void vt_store_f64(vt_dtype dtype, void *data, size_t start, size_t count, const 
         STORE(VT_U32, uint32_t, double_to_i64(in[i], 0.0, 4294967296.0))
         STORE(VT_I32, int32_t, double_to_i64(in[i], -2147483648.0, 2147483648.0))
         STORE(VT_U64, uint64_t, double_to_u64(in[i]))
-        STORE(VT_I64, int64_t,
-              double_to_i64(in[i], -9223372036854775808.0, 9223372036854775808.0))
+        STORE(VT_I64, int64_t, double_to_i64(in[i], -9223372036854775808.0, 9223372036854775808.0))
     case VT_DTYPE_NONE:
     case VT_STRING:
         break;

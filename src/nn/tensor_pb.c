@@ -2,9 +2,10 @@
 /*
  * Tensors from and to onnx.TensorProto.
  *
- * Numbers are either raw_data (little-endian, exactly as many bytes as the shape needs) or one of the
- * typed lists, chosen by type as the schema says: int32_data carries every type of up to 32 bits except
- * u32 (f16 and bf16 as their bits), uint64_data carries u32 and u64. Written tensors use raw_data.
+ * Numbers are either raw_data (little-endian, exactly as many bytes as the shape needs) or one of
+ * the typed lists, chosen by type as the schema says: int32_data carries every type of up to 32
+ * bits except u32 (f16 and bf16 as their bits), uint64_data carries u32 and u64. Written tensors
+ * use raw_data.
  */
 #include "nn/onnx_file.h"
 
@@ -113,8 +114,7 @@ static vt_status raw_take(Onnx__TensorProto *proto, const vt_tensor *head, size_
         tensor.owned = true;
         proto->raw_data = (ProtobufCBinaryData){0};
     } else {
-        vt_status status =
-            vt_tensor_init(&tensor, head->dtype, &head->shape, maximum_bytes, error);
+        vt_status status = vt_tensor_init(&tensor, head->dtype, &head->shape, maximum_bytes, error);
         if (status != VT_OK)
             return status;
         if (tensor.bytes > 0)

@@ -9,7 +9,7 @@
 
 #include "sample/shot.h"
 
-typedef struct vt_photo {
+typedef struct vt_snapshot {
     vt_shot *shot;
     const vt_family *family;
     vt_random *random;
@@ -18,9 +18,9 @@ typedef struct vt_photo {
     vt_thing *thing; /* the product */
     float side;      /* where the camera is, in degrees around the product from its front */
     vt_vec3 toward;  /* from the product to the camera */
-} vt_photo;
+} vt_snapshot;
 
-void vt_photo_light(vt_photo *p);
-bool vt_photo_clutter(vt_photo *p); /* false: no memory; what was made is in the shot */
+void vt_photo_light(vt_snapshot *p);
+bool vt_photo_clutter(vt_snapshot *p); /* false: no memory; what was made is in the shot */
 
 #endif

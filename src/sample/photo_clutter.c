@@ -41,7 +41,7 @@ static bool has_room(const vt_scene *scene, vt_vec3 at, float radius, vt_vec3 ca
 }
 
 /* The newest thing must leave enough of the product to be seen. */
-static void keep_if_clear(vt_photo *p)
+static void keep_if_clear(vt_snapshot *p)
 {
     vt_silhouette s;
     vt_scene *scene = &p->shot->scene;
@@ -52,7 +52,7 @@ static void keep_if_clear(vt_photo *p)
         scene->thing_count--;
 }
 
-static void put_on_floor(vt_photo *p, vt_solid *model, bool in_front)
+static void put_on_floor(vt_snapshot *p, vt_solid *model, bool in_front)
 {
     vt_random *random = p->random;
     vt_scene *scene = &p->shot->scene;
@@ -84,7 +84,7 @@ static void put_on_floor(vt_photo *p, vt_solid *model, bool in_front)
     }
 }
 
-static void put_on_wall(vt_photo *p, vt_solid *model)
+static void put_on_wall(vt_snapshot *p, vt_solid *model)
 {
     vt_random *random = p->random;
     vt_scene *scene = &p->shot->scene;
@@ -122,7 +122,7 @@ static void put_on_wall(vt_photo *p, vt_solid *model)
     }
 }
 
-bool vt_photo_clutter(vt_photo *p)
+bool vt_photo_clutter(vt_snapshot *p)
 {
     vt_random *random = p->random;
     bool walled = p->family->placement != VT_PLACE_STANDS;

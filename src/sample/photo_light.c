@@ -95,7 +95,7 @@ static vt_vec3 direction(float side, float rise)
     return m3_apply(&turn, v3(0.0f, 0.0f, 1.0f));
 }
 
-void vt_photo_light(vt_photo *p)
+void vt_photo_light(vt_snapshot *p)
 {
     vt_random *random = p->random;
     vt_light_rig *rig = &p->shot->scene.rig;

@@ -130,7 +130,7 @@ static void choose_backdrop(vt_random *random, const backdrop_choice *choice, fl
     span_plane(b);
 }
 
-static void build_room(vt_photo *p)
+static void build_room(vt_snapshot *p)
 {
     vt_random *random = p->random;
     vt_scene *scene = &p->shot->scene;
@@ -170,7 +170,7 @@ static void build_room(vt_photo *p)
     scene->backdrop_count = 2;
 }
 
-static void look_from_somewhere(vt_photo *p)
+static void look_from_somewhere(vt_snapshot *p)
 {
     vt_random *random = p->random;
     float height = draw(random, 8.0f, 46.0f);
@@ -191,7 +191,7 @@ static void look_from_somewhere(vt_photo *p)
     vt_camera_look(&p->shot->camera, from, p->thing->center, roll, view);
 }
 
-static void frame_loosely(vt_photo *p)
+static void frame_loosely(vt_snapshot *p)
 {
     static const float aspects[] = {1.0f, 1.3333f, 0.75f, 1.5f, 0.6667f, 1.0f, 1.3333f, 0.75f};
     vt_random *random = p->random;
@@ -208,7 +208,7 @@ static void frame_loosely(vt_photo *p)
     vt_shot_frame(p->shot, &framing);
 }
 
-static void effects(vt_photo *p)
+static void effects(vt_snapshot *p)
 {
     vt_random *random = p->random;
     vt_camera_effects *e = &p->shot->effects;
@@ -240,7 +240,7 @@ static void effects(vt_photo *p)
 bool vt_shot_photo(vt_shot *shot, const vt_design *design, vt_random random, int size_px)
 {
     *shot = (vt_shot){0};
-    vt_photo p = {.shot = shot, .family = design->family, .random = &random, .size_px = size_px};
+    vt_snapshot p = {.shot = shot, .family = design->family, .random = &random, .size_px = size_px};
     const vt_bounds *b = &design->model->bounds;
     vt_vec3 size = v3_sub(b->high, b->low);
     p.cm = f_max(size.x, f_max(size.y, size.z)) / p.family->size_cm;

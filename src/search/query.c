@@ -33,8 +33,11 @@ vt_status vt_search_embed(const vt_searcher *searcher, const vt_photo *photo, vt
     double started = vt_clock_ms();
     vt_status status = decode(searcher, photo, crop, &image, error);
     double decoded = vt_clock_ms();
-    if (status == VT_OK)
+    if (status == VT_OK) {
         status = vt_batcher_embed(searcher->batcher, &image, 1, out, error);
+        if (status != VT_OK && photo->path != NULL)
+            vt_fail_context(error, status, "embed \"%.200s\"", photo->path);
+    }
     vt_image_deinit(&image);
     if (times != NULL) {
         times->decode_ms += decoded - started;
@@ -45,7 +48,8 @@ vt_status vt_search_embed(const vt_searcher *searcher, const vt_photo *photo, vt
 
 static vt_status check_query(const vt_query *query, vt_error *error)
 {
-    if (query->photo_count < 1 || query->photo_count > VT_SEARCH_MAX_PHOTOS)
+    if (query->photos == NULL || query->photo_count < 1 ||
+        query->photo_count > VT_SEARCH_MAX_PHOTOS)
         return vt_fail(error, VT_ERR_USAGE, "search: %zu photos, from 1 to %d are needed",
                        query->photo_count, VT_SEARCH_MAX_PHOTOS);
     if (query->top < 1 || query->top > VT_SEARCH_MAX_TOP)

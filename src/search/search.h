@@ -2,8 +2,9 @@
 /*
  * Search: photos in, ranked products out.
  *
- *     vt_searcher searcher = {.store = store, .model = model, .encoder = encoder, .batcher =
- * batcher}; vt_search_run(&searcher, &query, &answer, error); vt_search_answer_free(answer);
+ *     vt_searcher searcher = {store, model, encoder, batcher, NULL};
+ *     vt_search_run(&searcher, &query, &answer, error);
+ *     vt_search_answer_free(answer);
  *
  * query.c     photo -> pixels -> vector; several photos -> their mean direction
  * answer.c    nearest pictures -> products, best picture each

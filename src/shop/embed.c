@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Photos to vectors, for use outside vitrine. Each photo that fails keeps its row (zero) and is
- * named with the reason, so that row numbers stay the caller's.
+ * named with the reason, so that row numbers stay the caller's. When none works there is nothing to
+ * keep: the first photo's failure is the answer.
  */
 #include "shop/shop.h"
 
@@ -30,11 +31,22 @@ static void embed_one(void *context, size_t index)
         memset(row, 0, work->result->dimension * sizeof(float));
 }
 
+static vt_status give_up(const vt_error *reason, vt_error *error)
+{
+    return vt_fail(error, reason->status, "%s", reason->message);
+}
+
 static vt_status collect_failures(vt_embed_result *result, const vt_error *errors, vt_error *error)
 {
     size_t failed = 0;
-    for (size_t i = 0; i < result->count; i++)
+    for (size_t i = 0; i < result->count; i++) {
         failed += errors[i].status != VT_OK;
+        /* Says nothing about the photo. */
+        if (errors[i].status == VT_ERR_NO_MEMORY)
+            return give_up(&errors[i], error);
+    }
+    if (failed == result->count)
+        return give_up(&errors[0], error);
     result->failed = vt_calloc(failed, sizeof(*result->failed));
     if (result->failed == NULL)
         return vt_fail_memory(error, "the list of failures");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Making a shop. The model is opened first, so that a wrong file or preset leaves nothing behind;
- * vitrine.json is written last, so that a directory with one is a whole shop.
+ * vitrine.json is written last, so that a directory with one is a whole shop. What a failure leaves
+ * half made is taken away again, so that the same command can simply be repeated.
  */
 #include "shop/shop.h"
 
@@ -9,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PACKED_GROWTH_BYTES = 16 << 20 };
 
@@ -70,7 +72,7 @@ static void note_encoder(const vt_encoder *encoder, vt_settings *settings)
 {
     vt_encoder_info info = vt_encoder_info_of(encoder);
     settings->dimension = info.dim;
-    vt_hash_hex(&info.fingerprint, settings->fingerprint);
+    settings->fingerprint = info.fingerprint;
 }
 
 /* The model as it lies in the shop is opened again: its fingerprint is the shop's, and the golden
@@ -100,15 +102,40 @@ static vt_status settle_model(const char *directory, const vt_encoder *encoder,
 static vt_status make_store(const char *directory, const vt_settings *settings, vt_error *error)
 {
     vt_store *store = NULL;
-    vt_hash fingerprint = {{0}};
     uint32_t model = 0;
-    vt_unhex(settings->fingerprint, fingerprint.bytes, VT_HASH_BYTES);
     vt_status status = vt_store_open(directory, VT_STORE_CREATE, &store, error);
     if (status == VT_OK)
-        status = vt_store_model_put(store, &fingerprint, settings->name, settings->dimension,
-                                    &model, error);
+        status = vt_store_model_put(store, &settings->fingerprint, settings->name,
+                                    settings->dimension, &model, error);
     vt_store_close(store);
     return status;
+}
+
+/* Removes what this file and the store put into the directory, nothing else. */
+static void unmake(const char *directory, const vt_settings *settings, bool made_directory)
+{
+    const char *const files[] = {"vitrine.json",
+                                 settings->source,
+                                 "catalog.db-wal",
+                                 "catalog.db-shm",
+                                 "catalog.db.new",
+                                 "catalog.db",
+                                 "lock"};
+    const char *const folders[] = {"models", "thumbs"};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        char *path = vt_path_join(directory, files[i]);
+        if (path != NULL)
+            unlink(path);
+        vt_free(path);
+    }
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        char *path = vt_path_join(directory, folders[i]);
+        if (path != NULL)
+            rmdir(path);
+        vt_free(path);
+    }
+    if (made_directory)
+        rmdir(directory);
 }
 
 vt_status vt_shop_init(const char *directory, const vt_init_options *options, vt_error *error)
@@ -116,21 +143,27 @@ vt_status vt_shop_init(const char *directory, const vt_init_options *options, vt
     vt_encoder_options how = vt_encoder_options_defaults();
     how.preset = options->preset;
     how.output = options->output;
+    how.unit_length = true; /* the store compares by dot product */
     vt_encoder *encoder = NULL;
     vt_settings settings = {0};
     vt_status status = check_directory(directory, error);
     if (status == VT_OK)
-        status = vt_encoder_open(options->model, &how, &encoder, error);
+        status = vt_encoder_open(options->model == NULL ? "classic" : options->model, &how,
+                                 &encoder, error);
     if (status == VT_OK)
         status = name_source(encoder, &settings, error);
+    bool made_directory = !vt_dir_exists(directory);
     if (status == VT_OK)
         status = vt_dir_make(directory, error);
-    if (status == VT_OK)
+    if (status == VT_OK) {
         status = settle_model(directory, encoder, &settings, error);
-    if (status == VT_OK)
-        status = make_store(directory, &settings, error);
-    if (status == VT_OK)
-        status = vt_settings_write(directory, &settings, error);
+        if (status == VT_OK)
+            status = make_store(directory, &settings, error);
+        if (status == VT_OK)
+            status = vt_settings_write(directory, &settings, error);
+        if (status != VT_OK)
+            unmake(directory, &settings, made_directory);
+    }
     vt_encoder_free(encoder);
     return status;
 }

@@ -43,10 +43,9 @@ static vt_status run(const vt_model *model, const vt_onnx_run_options *options,
     vt_status status = vt_session_new(model, &how, &session, error);
     size_t count = status == VT_OK ? vt_session_output_count(session) : 0;
     if (count > MAXIMUM_VALUES)
-        status = vt_fail(error, VT_ERR_LIMIT,
-                         "run the network: %zu outputs, at most %d are "
-                         "written",
-                         count, MAXIMUM_VALUES);
+        status =
+            vt_fail(error, VT_ERR_LIMIT, "run the network: %zu outputs, at most %d are written",
+                    count, MAXIMUM_VALUES);
     if (status == VT_OK)
         status = vt_session_run(session, inputs, options->input_count, outputs, error);
     if (status == VT_OK)
@@ -68,8 +67,11 @@ vt_status vt_onnx_run(const char *path, const vt_onnx_run_options *options, vt_e
                          vt_model_input_count(model), options->input_count);
     for (size_t i = 0; status == VT_OK && i < options->input_count; i++)
         status = vt_tensor_file_read(options->inputs[i], &inputs[i], error);
-    if (status == VT_OK)
+    if (status == VT_OK) {
         status = run(model, options, inputs, error);
+        if (status != VT_OK)
+            vt_fail_context(error, status, "run \"%.200s\"", path);
+    }
     for (size_t i = 0; i < options->input_count; i++)
         vt_tensor_deinit(&inputs[i]);
     vt_model_free(model);

@@ -76,7 +76,7 @@ static vt_status run_data_set(vt_session *session, const char *folder, vt_error 
         status = vt_fail(error, VT_ERR_FORMAT, "\"%s\" holds no usable outputs", folder);
     if (status == VT_OK)
         status = vt_session_run(session, inputs, input_count, outputs, error);
-    if (status == VT_OK && vt_session_output_count(session) < wanted_count)
+    if (status == VT_OK && vt_session_output_count(session) != wanted_count)
         status = vt_fail(error, VT_ERR_MISMATCH, "%zu outputs, %zu are expected",
                          vt_session_output_count(session), wanted_count);
     for (size_t i = 0; status == VT_OK && i < wanted_count; i++)
@@ -127,9 +127,25 @@ static vt_status run_case(const char *folder, const char *model_path, vt_onnx_ex
     return status;
 }
 
+/* A case is named by its folder; what of "." has no name of its own is called as it was given. */
+static void name_case(const char *folder, char *out, size_t capacity)
+{
+    size_t length = strlen(folder);
+    while (length > 1 && folder[length - 1] == '/')
+        length--;
+    size_t start = length;
+    while (start > 0 && folder[start - 1] != '/')
+        start--;
+    snprintf(out, capacity, "%.*s", (int)(length - start), folder + start);
+    if (out[0] == '\0')
+        snprintf(out, capacity, "%s", folder);
+}
+
 static void count_case(test_run *run, const char *folder, vt_status status, const vt_error *error)
 {
-    vt_onnx_case one = {vt_path_base(folder), status, status == VT_OK ? "" : error->message};
+    char name[256];
+    name_case(folder, name, sizeof(name));
+    vt_onnx_case one = {name, status, status == VT_OK ? "" : error->message};
     if (status == VT_OK)
         run->totals.passed++;
     else if (status == VT_ERR_UNSUPPORTED)

@@ -22,7 +22,10 @@ static vt_status copy_text(const vt_json *json, const char *member, char *out, s
 
 static vt_status parse(const vt_json *json, vt_settings *out, vt_error *error)
 {
+    char fingerprint[VT_HASH_HEX];
     double format = vt_json_number(vt_json_get(json, "format"), 0.0);
+    if (format == 0.0)
+        return vt_fail(error, VT_ERR_CORRUPT, "\"format\" is missing");
     if (format != (double)SETTINGS_FORMAT)
         return vt_fail(error, VT_ERR_UNSUPPORTED, "format %g, this program knows %d", format,
                        SETTINGS_FORMAT);
@@ -31,11 +34,13 @@ static vt_status parse(const vt_json *json, vt_settings *out, vt_error *error)
     if (status == VT_OK)
         status = copy_text(encoder, "name", out->name, sizeof(out->name), error);
     if (status == VT_OK)
-        status =
-            copy_text(encoder, "fingerprint", out->fingerprint, sizeof(out->fingerprint), error);
+        status = copy_text(encoder, "fingerprint", fingerprint, sizeof(fingerprint), error);
+    if (status == VT_OK && !vt_unhex(fingerprint, out->fingerprint.bytes, VT_HASH_BYTES))
+        status = vt_fail(error, VT_ERR_CORRUPT, "\"encoder.fingerprint\" is no hash");
     double dimension = vt_json_number(vt_json_get(encoder, "dimension"), 0.0);
-    if (status == VT_OK && !(dimension >= 1.0 && dimension <= 1e9))
-        status = vt_fail(error, VT_ERR_CORRUPT, "\"encoder.dimension\" is missing");
+    if (status == VT_OK && !(dimension >= 1.0 && dimension <= (double)VT_STORE_MAX_DIM))
+        status = vt_fail(error, VT_ERR_CORRUPT, "\"encoder.dimension\" is not from 1 to %d",
+                         VT_STORE_MAX_DIM);
     if (status == VT_OK)
         out->dimension = (size_t)dimension;
     return status;
@@ -66,6 +71,12 @@ vt_status vt_settings_read(const char *directory, vt_settings *out, vt_error *er
         status = vt_json_parse(vt_buf_text(&text), text.length, 8, &json, error);
         if (status == VT_OK)
             status = parse(json, &settings, error);
+        /* Nobody but vitrine writes this file. */
+        if (status == VT_ERR_FORMAT || status == VT_ERR_LIMIT) {
+            status = VT_ERR_CORRUPT;
+            if (error != NULL)
+                error->status = status;
+        }
         if (status != VT_OK)
             vt_fail_context(error, status, "read settings \"%s\"", path);
     }
@@ -85,6 +96,8 @@ vt_status vt_settings_write(const char *directory, const vt_settings *settings, 
     vt_buf text;
     vt_buf_init(&text, SETTINGS_BYTES);
     vt_json_writer writer;
+    char fingerprint[VT_HASH_HEX];
+    vt_hash_hex(&settings->fingerprint, fingerprint);
     vt_json_begin(&writer, &text, true);
     vt_json_open_object(&writer, NULL);
     vt_json_put_int(&writer, "format", SETTINGS_FORMAT);
@@ -92,7 +105,7 @@ vt_status vt_settings_write(const char *directory, const vt_settings *settings, 
     vt_json_put_text(&writer, "source", settings->source);
     vt_json_put_text(&writer, "name", settings->name);
     vt_json_put_int(&writer, "dimension", (int64_t)settings->dimension);
-    vt_json_put_text(&writer, "fingerprint", settings->fingerprint);
+    vt_json_put_text(&writer, "fingerprint", fingerprint);
     vt_json_close(&writer);
     vt_json_close(&writer);
     vt_buf_append_char(&text, '\n');

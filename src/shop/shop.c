@@ -23,15 +23,11 @@ vt_status vt_shop_open(const char *directory, vt_open_mode mode, vt_shop **out, 
     vt_status status = shop->directory == NULL
                            ? vt_fail_memory(error, "a shop")
                            : vt_settings_read(directory, &shop->settings, error);
-    vt_hash fingerprint;
-    if (status == VT_OK && !vt_unhex(shop->settings.fingerprint, fingerprint.bytes, VT_HASH_BYTES))
-        status = vt_fail(error, VT_ERR_CORRUPT,
-                         "open shop \"%s\": vitrine.json holds no valid fingerprint", directory);
     if (status == VT_OK)
         status = vt_store_open(directory, mode == VT_OPEN_WRITE ? VT_STORE_WRITE : VT_STORE_READ,
                                &shop->store, error);
     if (status == VT_OK) {
-        status = vt_store_model_find(shop->store, &fingerprint, &shop->model, error);
+        status = vt_store_model_find(shop->store, &shop->settings.fingerprint, &shop->model, error);
         if (status == VT_ERR_NOT_FOUND)
             status = vt_fail(error, VT_ERR_CORRUPT,
                              "open shop \"%s\": the catalogue does not know the encoder that "
@@ -61,29 +57,41 @@ void vt_shop_close(vt_shop *shop)
     vt_free(shop);
 }
 
+static vt_status open_encoder(const vt_shop *shop, vt_encoder **out, vt_error *error)
+{
+    vt_encoder_options options = vt_encoder_options_defaults();
+    if (vt_text_equal(shop->settings.source, "classic"))
+        return vt_encoder_open("classic", &options, out, error);
+    char *path = NULL;
+    vt_status status = vt_path_inside(shop->directory, shop->settings.source, &path, error);
+    if (status == VT_OK)
+        status = vt_encoder_open(path, &options, out, error);
+    vt_free(path);
+    return status;
+}
+
 /* Called with the lock held. */
 static vt_status load_encoder(vt_shop *shop, vt_error *error)
 {
-    bool classic = vt_text_equal(shop->settings.source, "classic");
-    char *path =
-        classic ? vt_strdup("classic") : vt_path_join(shop->directory, shop->settings.source);
-    if (path == NULL)
-        return vt_fail_memory(error, "a path");
-    vt_encoder_options options = vt_encoder_options_defaults();
+    const vt_settings *settings = &shop->settings;
     vt_encoder *encoder = NULL;
-    vt_status status = vt_encoder_open(path, &options, &encoder, error);
-    vt_free(path);
+    vt_status status = open_encoder(shop, &encoder, error);
     if (status != VT_OK)
         return vt_fail_context(error, status, "open the encoder of shop \"%s\"", shop->directory);
-    char hex[VT_HASH_HEX];
     vt_encoder_info info = vt_encoder_info_of(encoder);
-    vt_hash_hex(&info.fingerprint, hex);
-    if (!vt_text_equal(hex, shop->settings.fingerprint)) {
+    if (memcmp(&info.fingerprint, &settings->fingerprint, sizeof(info.fingerprint)) != 0)
+        status = vt_fail(error, VT_ERR_MISMATCH,
+                         "open the encoder of shop \"%s\": \"%s\" is not the one that made the "
+                         "shop's vectors",
+                         shop->directory, settings->source);
+    else if (info.dim != settings->dimension)
+        status = vt_fail(error, VT_ERR_CORRUPT,
+                         "open the encoder of shop \"%s\": it gives %zu numbers, vitrine.json says "
+                         "%zu",
+                         shop->directory, info.dim, settings->dimension);
+    if (status != VT_OK) {
         vt_encoder_free(encoder);
-        return vt_fail(error, VT_ERR_MISMATCH,
-                       "open the encoder of shop \"%s\": \"%s\" is not the one that made the "
-                       "shop's vectors",
-                       shop->directory, shop->settings.source);
+        return status;
     }
     shop->encoder = encoder;
     return VT_OK;
@@ -163,10 +171,14 @@ vt_status vt_shop_thumbnail(vt_shop *shop, const vt_hash *hash, void **jpeg, siz
     vt_buf_init(&bytes, PRODUCT_BYTES);
     vt_status status = vt_store_get_thumb(shop->store, hash, &bytes, error);
     if (status == VT_OK) {
-        *length = bytes.length;
-        *jpeg = vt_buf_take(&bytes, NULL);
-        if (*jpeg == NULL)
+        size_t taken = bytes.length;
+        void *memory = vt_buf_take(&bytes, NULL);
+        if (memory == NULL) {
             status = vt_fail_memory(error, "a thumbnail");
+        } else {
+            *jpeg = memory;
+            *length = taken;
+        }
     }
     vt_buf_deinit(&bytes);
     return status;
@@ -217,7 +229,7 @@ vt_status vt_shop_info_of(vt_shop *shop, vt_shop_info *out, vt_error *error)
                          .dimension = shop->settings.dimension,
                          .categories = shop->categories,
                          .category_count = list.count};
-    memcpy(info.model_fingerprint, shop->settings.fingerprint, sizeof(info.model_fingerprint));
+    vt_hash_hex(&shop->settings.fingerprint, info.model_fingerprint);
     *out = info;
     return VT_OK;
 }

@@ -23,7 +23,7 @@ typedef struct vt_settings {
     char source[256]; /* "classic" or a path below the shop's directory */
     char name[256];   /* of the encoder */
     size_t dimension;
-    char fingerprint[VT_HASH_HEX];
+    vt_hash fingerprint;
 } vt_settings;
 
 /* vitrine.json; replaced atomically. */

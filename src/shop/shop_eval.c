@@ -17,6 +17,7 @@
 
 enum {
     BLOCK = 128,
+    MAXIMUM_K = 10000,
     MAXIMUM_QUERIES = 10000000,
     MAXIMUM_DEPTH = 1000,
     EVAL_BYTES = 1 << 30,
@@ -162,6 +163,8 @@ static vt_status drop_failed(evaluation *eval, vt_error *error)
     size_t kept = 0;
     for (size_t i = 0; i < eval->count; i++) {
         eval_query *query = &eval->queries[eval->first + i];
+        if (eval->errors[i].status == VT_ERR_NO_MEMORY) /* says nothing about the photo */
+            return vt_fail(error, VT_ERR_NO_MEMORY, "%s", eval->errors[i].message);
         if (eval->errors[i].status != VT_OK) {
             vt_status status = add_failure(eval, query->photo, eval->errors[i].message, error);
             if (status != VT_OK)
@@ -317,7 +320,12 @@ static vt_status set_images_dir(evaluation *eval, const char *queries, vt_error 
         eval->images_dir = vt_strdup(eval->options->images_dir);
     else
         eval->images_dir = length == 0 ? vt_strdup(".") : vt_strndup(queries, length);
-    return eval->images_dir == NULL ? vt_fail_memory(error, "a path") : VT_OK;
+    if (eval->images_dir == NULL)
+        return vt_fail_memory(error, "a path");
+    if (!vt_dir_exists(eval->images_dir))
+        return vt_fail(error, VT_ERR_NOT_FOUND,
+                       "evaluate with photos from \"%s\": no such directory", eval->images_dir);
+    return VT_OK;
 }
 
 static vt_status open_searcher(evaluation *eval, vt_error *error)
@@ -340,8 +348,11 @@ static vt_status check_options(const vt_eval_options *options, vt_error *error)
         return vt_fail(error, VT_ERR_USAGE, "evaluate: %zu values of k, 1 to %d are needed",
                        options->k_count, VT_EVAL_MAX_K);
     for (size_t i = 0; i < options->k_count; i++)
-        if (options->k[i] < 1 || (i > 0 && options->k[i] <= options->k[i - 1]))
-            return vt_fail(error, VT_ERR_USAGE, "evaluate: the values of k must ascend from 1");
+        if (options->k[i] < 1 || options->k[i] > MAXIMUM_K ||
+            (i > 0 && options->k[i] <= options->k[i - 1]))
+            return vt_fail(error, VT_ERR_USAGE,
+                           "evaluate: the values of k must ascend, from 1 to at most %d",
+                           MAXIMUM_K);
     return VT_OK;
 }
 

@@ -49,9 +49,16 @@ vt_status vt_shop_import(vt_shop *shop, const char *source, const vt_import_opti
         how.on_progress = report_progress;
         how.context = &bridge;
     }
-    vt_status status = how.rejects_path == NULL || how.duplicates_path == NULL
-                           ? vt_fail_memory(error, "a path")
-                           : vt_shop_need_encoder(shop, error);
+    vt_status status = VT_OK;
+    if (how.rejects_path == NULL || how.duplicates_path == NULL)
+        status = vt_fail_memory(error, "a path");
+    /* Said once here instead of once per picture. */
+    else if (options->images_dir != NULL && !vt_dir_exists(options->images_dir))
+        status = vt_fail(error, VT_ERR_NOT_FOUND,
+                         "import \"%s\" with pictures from \"%s\": no such directory", source,
+                         options->images_dir);
+    else
+        status = vt_shop_need_encoder(shop, error);
     if (status == VT_OK)
         status =
             vt_ingest_run(shop->store, shop->model, shop->encoder, source, &how, report, error);

@@ -52,9 +52,11 @@ SHOP_UNUSED static void shop_fail_unless(vt_status status, const char *what, con
 SHOP_UNUSED static void shop_open_store(shop *s)
 {
     vt_encoder_options options = vt_encoder_options_defaults();
+    char catalog[96];
+    snprintf(catalog, sizeof(catalog), "%s/catalog.db", s->store_dir);
     assert_ok(vt_store_open(s->store_dir,
-                            vt_dir_exists(s->store_dir) ? VT_STORE_WRITE : VT_STORE_CREATE,
-                            &s->store, error));
+                            vt_file_exists(catalog) ? VT_STORE_WRITE : VT_STORE_CREATE, &s->store,
+                            error));
     assert_ok(vt_encoder_open("classic", &options, &s->encoder, error));
     vt_encoder_info info = vt_encoder_info_of(s->encoder);
     assert_ok(

@@ -65,8 +65,8 @@ static inline vt_status case_tensor(const char *path, vt_tensor *out, char name[
     return status;
 }
 
-static inline vt_status case_inputs(const char *directory, const vt_model *model,
-                                    vt_tensor *inputs, vt_error *error)
+static inline vt_status case_inputs(const char *directory, const vt_model *model, vt_tensor *inputs,
+                                    vt_error *error)
 {
     size_t count = vt_model_input_count(model);
     for (size_t file = 0; file < count; file++) {

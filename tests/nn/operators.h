@@ -32,20 +32,33 @@ typedef struct op_call {
 } op_call;
 
 #define TENSOR(type, values, ...)                                                                  \
-    {.dtype = (type),                                                                              \
-     .shape = {.rank = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),                  \
-               .dims = {__VA_ARGS__}},                                                             \
-     .data = (values),                                                                             \
-     .bytes = sizeof(values)}
-#define SCALAR(type, values) {.dtype = (type), .data = (values), .bytes = sizeof(values)}
-#define ATTR_INT(key, value)   {.name = (key), .kind = VT_ATTR_INT, .i = (value)}
-#define ATTR_FLOAT(key, value) {.name = (key), .kind = VT_ATTR_FLOAT, .f = (value)}
-#define ATTR_TEXT(key, value)  {.name = (key), .kind = VT_ATTR_TEXT, .text = (value)}
+    {                                                                                              \
+        .dtype = (type),                                                                           \
+        .shape = {.rank = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),               \
+                  .dims = {__VA_ARGS__}},                                                          \
+        .data = (values), .bytes = sizeof(values)                                                  \
+    }
+#define SCALAR(type, values)                                                                       \
+    {                                                                                              \
+        .dtype = (type), .data = (values), .bytes = sizeof(values)                                 \
+    }
+#define ATTR_INT(key, value)                                                                       \
+    {                                                                                              \
+        .name = (key), .kind = VT_ATTR_INT, .i = (value)                                           \
+    }
+#define ATTR_FLOAT(key, value)                                                                     \
+    {                                                                                              \
+        .name = (key), .kind = VT_ATTR_FLOAT, .f = (value)                                         \
+    }
+#define ATTR_TEXT(key, value)                                                                      \
+    {                                                                                              \
+        .name = (key), .kind = VT_ATTR_TEXT, .text = (value)                                       \
+    }
 #define ATTR_INTS(key, ...)                                                                        \
-    {.name = (key),                                                                                \
-     .kind = VT_ATTR_INTS,                                                                         \
-     .ints = (const int64_t[]){__VA_ARGS__},                                                       \
-     .count = sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)}
+    {                                                                                              \
+        .name = (key), .kind = VT_ATTR_INTS, .ints = (const int64_t[]){__VA_ARGS__},               \
+        .count = sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)                                \
+    }
 #define ATTRS(list) .attrs = (list), .attr_count = sizeof(list) / sizeof((list)[0])
 
 static inline void op_outputs_free(op_call *call)
@@ -57,8 +70,7 @@ static inline void op_outputs_free(op_call *call)
 static inline vt_status op_compute(op_call *call, const vt_graph *graph, const vt_node *node)
 {
     vt_tensor inputs[OP_OPERANDS] = {0};
-    vt_op_args args = {
-        .graph = graph, .node = node, .inputs = inputs, .outputs = call->outputs};
+    vt_op_args args = {.graph = graph, .node = node, .inputs = inputs, .outputs = call->outputs};
     for (size_t i = 0; i < node->input_count; i++) {
         if (call->inputs[i] != NULL)
             inputs[i] = *call->inputs[i];
@@ -166,6 +178,9 @@ static inline void assert_numbers(const vt_tensor *tensor, size_t count, const d
                      wanted_dims);                                                                 \
         assert_numbers(&(call).outputs[0], sizeof wanted / sizeof *wanted, wanted);                \
     } while (0)
-#define DIMS(...) {__VA_ARGS__}
+#define DIMS(...)                                                                                  \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 
 #endif

@@ -23,7 +23,8 @@ static void written_files_read_back(void **state)
     (void)state;
     const vt_dtype types[] = {VT_F16, VT_F32, VT_F64, VT_I8,  VT_I16, VT_I32,
                               VT_I64, VT_U8,  VT_U16, VT_U32, VT_U64, VT_BOOL};
-    const vt_shape shapes[] = {{0}, {1, {3}}, {2, {2, 3}}, {2, {0, 3}}, {8, {1, 1, 1, 2, 1, 1, 1, 3}}};
+    const vt_shape shapes[] = {
+        {0}, {1, {3}}, {2, {2, 3}}, {2, {0, 3}}, {8, {1, 1, 1, 2, 1, 1, 1, 3}}};
     for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
         for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
             vt_tensor tensor, back;
@@ -52,12 +53,14 @@ static void big_endian_and_fortran_order_are_turned(void **state)
     uint8_t file[256];
     vt_tensor tensor;
     const uint8_t big[] = {0, 1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6};
-    size_t length = make(file, 2, "{'shape': (2, 3), 'fortran_order': True, 'descr': '>i2'}\n", big, 12);
+    size_t length =
+        make(file, 2, "{'shape': (2, 3), 'fortran_order': True, 'descr': '>i2'}\n", big, 12);
     assert_int_equal(vt_tensor_read_npy(file, length, &tensor, NULL), VT_OK);
     assert_memory_equal(tensor.data, ((int16_t[]){1, 3, 5, 2, 4, 6}), 12);
     vt_tensor_deinit(&tensor);
-    length = make(file, 3, "{\"descr\": \"|u1\", \"fortran_order\": False, \"shape\": (2L, 3L,), }   \n",
-                  "abcdef", 6);
+    length =
+        make(file, 3, "{\"descr\": \"|u1\", \"fortran_order\": False, \"shape\": (2L, 3L,), }   \n",
+             "abcdef", 6);
     assert_int_equal(vt_tensor_read_npy(file, length, &tensor, NULL), VT_OK);
     assert_memory_equal(tensor.data, "abcdef", 6);
     vt_tensor_deinit(&tensor);
@@ -111,8 +114,8 @@ static void every_truncation_is_refused(void **state)
     (void)state;
     uint8_t file[256];
     vt_tensor tensor;
-    size_t length = make(file, 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n",
-                         "12345678", 8);
+    size_t length =
+        make(file, 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n", "12345678", 8);
     for (size_t cut = 0; cut < length; cut++) {
         uint8_t *exact = vt_alloc(cut); /* so that sanitizers see reads beyond it */
         memcpy(exact, file, cut);

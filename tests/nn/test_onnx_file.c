@@ -44,12 +44,12 @@ static void broken_wire_format_is_refused(void **state)
         size_t length;
     } rows[] = {
         {"", 0},
-        {"\x08", 1},                                         /* a number that is not there */
-        {"\x3a\x05\x00", 3},                                 /* longer than the file */
+        {"\x08", 1},                                          /* a number that is not there */
+        {"\x3a\x05\x00", 3},                                  /* longer than the file */
         {"\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11}, /* longer than anything */
-        {"\x3b", 1},                                         /* a group */
+        {"\x3b", 1},                                          /* a group */
         {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11}, /* an endless number */
-        {"\x0d\x01\x02", 3},                                 /* half of four bytes */
+        {"\x0d\x01\x02", 3},                                  /* half of four bytes */
         {"hello, I am no ONNX file at all", 31},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

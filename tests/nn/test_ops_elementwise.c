@@ -7,10 +7,11 @@ static void unary_f32(const char *name, int opset, const vt_attr *attr, const fl
 {
     float data[16];
     memcpy(data, in, count * sizeof *in);
-    vt_tensor x = {.dtype = VT_F32, .shape = {1, {(int64_t)count}}, .data = data,
-                   .bytes = count * sizeof *in};
-    op_call call = {name, opset, .attrs = attr, .attr_count = attr == NULL ? 0 : 1, .inputs = {&x},
-                    .input_count = 1};
+    vt_tensor x = {
+        .dtype = VT_F32, .shape = {1, {(int64_t)count}}, .data = data, .bytes = count * sizeof *in};
+    op_call call = {name,           opset,
+                    .attrs = attr,  .attr_count = attr == NULL ? 0 : 1,
+                    .inputs = {&x}, .input_count = 1};
     op_run(&call);
     assert_numbers(&call.outputs[0], count, want);
     op_done(&call);

@@ -10,7 +10,8 @@ static float ramp[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 static void list_call(op_call *call, const char *name, int opset, const vt_tensor *x,
                       vt_tensor *list, const int64_t *numbers, size_t count)
 {
-    *list = (vt_tensor){.dtype = VT_I64, .shape = {1, {(int64_t)count}},
+    *list = (vt_tensor){.dtype = VT_I64,
+                        .shape = {1, {(int64_t)count}},
                         .data = count == 0 ? NULL : (void *)(uintptr_t)numbers,
                         .bytes = count * sizeof *numbers};
     *call = (op_call){name, opset, .inputs = {x, list}, .input_count = 2};
@@ -151,8 +152,8 @@ static void transpose_reorders(void **state)
 static void slice_with(const int64_t numbers[4], op_call *call, vt_tensor tensors[4])
 {
     for (size_t i = 0; i < 4; i++) {
-        tensors[i] = (vt_tensor){.dtype = VT_I64, .shape = {1, {1}},
-                                 .data = (void *)(uintptr_t)&numbers[i], .bytes = 8};
+        tensors[i] = (vt_tensor){
+            .dtype = VT_I64, .shape = {1, {1}}, .data = (void *)(uintptr_t)&numbers[i], .bytes = 8};
         call->inputs[i + 1] = &tensors[i];
     }
     call->input_count = 5;
@@ -231,8 +232,8 @@ static void split_cuts(void **state)
     call.output_count = 2;
     op_fails(&call, VT_ERR_FORMAT, "does not fit");
     const vt_attr parts[] = {ATTR_INT("num_outputs", 3)};
-    call = (op_call){"Split", 18, ATTRS(parts), .inputs = {&x}, .input_count = 1,
-                     .output_count = 3};
+    call =
+        (op_call){"Split", 18, ATTRS(parts), .inputs = {&x}, .input_count = 1, .output_count = 3};
     op_run(&call);
     assert_numbers(&call.outputs[2], 1, (double[]){7});
     op_done(&call);
@@ -366,8 +367,8 @@ static void constants_come_in_many_forms(void **state)
     const float floats[] = {1.5f, 2.5f};
     const vt_attr tensor = {.name = "value", .kind = VT_ATTR_TENSOR, .tensor = &x};
     const vt_attr one = ATTR_INT("value_int", 7), many = ATTR_INTS("value_ints", 4, 5);
-    const vt_attr list = {.name = "value_floats", .kind = VT_ATTR_FLOATS, .floats = floats,
-                          .count = 2};
+    const vt_attr list = {
+        .name = "value_floats", .kind = VT_ATTR_FLOATS, .floats = floats, .count = 2};
     const vt_attr text = ATTR_TEXT("value_string", "x");
     op_call call = {"Constant", 13, .attrs = &tensor, .attr_count = 1};
     op_run(&call);

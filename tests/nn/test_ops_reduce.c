@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operators that sum: Gemm, MatMul, the Reduce family, Softmax and its kin, BatchNormalization, LRN. */
+/* Operators that sum: Gemm, MatMul, the Reduce family, Softmax and its kin, BatchNormalization,
+ * LRN. */
 #include "operators.h"
 
 static void matmul_multiplies_and_broadcasts(void **state)
@@ -107,10 +108,11 @@ static void reductions_know_their_function(void **state)
     const struct {
         const char *name;
         double want;
-    } rows[] = {{"ReduceSum", -1},         {"ReduceMean", -0.5},      {"ReduceMax", 3},
-                {"ReduceMin", -4},         {"ReduceProd", -12},       {"ReduceL1", 7},
-                {"ReduceL2", 5},           {"ReduceSumSquare", 25},   {"ReduceLogSum", NAN},
-                {"ReduceLogSumExp", 3.00091147}};
+    } rows[] = {{"ReduceSum", -1},     {"ReduceMean", -0.5},
+                {"ReduceMax", 3},      {"ReduceMin", -4},
+                {"ReduceProd", -12},   {"ReduceL1", 7},
+                {"ReduceL2", 5},       {"ReduceSumSquare", 25},
+                {"ReduceLogSum", NAN}, {"ReduceLogSumExp", 3.00091147}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         op_call call = {rows[i].name, 11, .inputs = {&x}, .input_count = 1};
         op_run(&call);
@@ -126,8 +128,9 @@ static void reductions_of_nothing_are_neutral(void **state)
     const struct {
         const char *name;
         double want;
-    } rows[] = {{"ReduceSum", 0},        {"ReduceProd", 1},          {"ReduceMax", -INFINITY},
-                {"ReduceMin", INFINITY}, {"ReduceLogSum", -INFINITY}, {"ReduceLogSumExp", -INFINITY}};
+    } rows[] = {
+        {"ReduceSum", 0},        {"ReduceProd", 1},           {"ReduceMax", -INFINITY},
+        {"ReduceMin", INFINITY}, {"ReduceLogSum", -INFINITY}, {"ReduceLogSumExp", -INFINITY}};
     const vt_attr attrs[] = {ATTR_INTS("axes", 0)};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         op_call call = {rows[i].name, 11, ATTRS(attrs), .inputs = {&x}, .input_count = 1};
@@ -227,8 +230,9 @@ static void batchnorm_normalises_channels(void **state)
     op_done(&call);
     const vt_attr training[] = {ATTR_FLOAT("epsilon", 0.0f), ATTR_INT("training_mode", 1),
                                 ATTR_FLOAT("momentum", 0.5f)};
-    call = (op_call){"BatchNormalization", 15, ATTRS(training), .inputs = {&x, &s, &b, &m, &v},
-                     .input_count = 5, .output_count = 3};
+    call = (op_call){"BatchNormalization", 15,
+                     ATTRS(training),      .inputs = {&x, &s, &b, &m, &v},
+                     .input_count = 5,     .output_count = 3};
     op_run(&call);
     ASSERT_OUTPUT(call, DIMS(1, 2, 2), -2, 2, 4, 6);
     assert_numbers(&call.outputs[1], 2, (double[]){1.5, 15});

@@ -162,7 +162,7 @@ static void max_pool_finds_values_and_places(void **state)
     vt_tensor x = TENSOR(VT_F32, data, 1, 1, 3, 3);
     const vt_attr rows[] = {ATTR_INTS("kernel_shape", 2, 2), ATTR_INT("storage_order", 0)};
     const vt_attr columns[] = {ATTR_INTS("kernel_shape", 2, 2), ATTR_INT("storage_order", 1)};
-    op_call call = {"MaxPool", 12, ATTRS(rows), .inputs = {&x}, .input_count = 1,
+    op_call call = {"MaxPool",        12, ATTRS(rows), .inputs = {&x}, .input_count = 1,
                     .output_count = 2};
     op_run(&call);
     ASSERT_OUTPUT(call, DIMS(1, 1, 2, 2), 8, 5, 8, 7);
@@ -271,7 +271,8 @@ static void pools_refuse_missing_and_absurd_kernels(void **state)
     (void)state;
     vt_tensor x = {.dtype = VT_F32, .shape = {3, {1, 1, 4}}, .data = ramp, .bytes = 16};
     const vt_attr zero[] = {ATTR_INTS("kernel_shape", 0)};
-    const vt_attr huge[] = {ATTR_INTS("kernel_shape", INT32_MAX), ATTR_INTS("dilations", INT32_MAX)};
+    const vt_attr huge[] = {ATTR_INTS("kernel_shape", INT32_MAX),
+                            ATTR_INTS("dilations", INT32_MAX)};
     op_call call = {"MaxPool", 12, .inputs = {&x}, .input_count = 1};
     op_fails(&call, VT_ERR_FORMAT, "\"kernel_shape\" is missing");
     call.attrs = zero;

@@ -26,7 +26,8 @@ static void halves_round_to_nearest_even(void **state)
     assert_int_equal(half_of(VT_F16, -2.5), 0xc100);
     assert_int_equal(half_of(VT_F16, 1.0 + 0x1p-11), 0x3c00); /* tie, even below */
     assert_int_equal(half_of(VT_F16, 1.0 + 3 * 0x1p-11), 0x3c02);
-    assert_int_equal(half_of(VT_F16, 1.0 + 0x1p-11 + 0x1p-40), 0x3c01); /* f32 on the way would tie */
+    assert_int_equal(half_of(VT_F16, 1.0 + 0x1p-11 + 0x1p-40),
+                     0x3c01); /* f32 on the way would tie */
     assert_int_equal(half_of(VT_F16, 65504.0), 0x7bff);
     assert_int_equal(half_of(VT_F16, 65519.999), 0x7bff);
     assert_int_equal(half_of(VT_F16, 65520.0), 0x7c00);

@@ -56,9 +56,14 @@ static void typed_lists_are_read(void **state)
     const struct {
         vt_dtype dtype;
         double want[2];
-    } rows[] = {{VT_F32, {1.5, 2}},  {VT_F64, {1.5, 2}},  {VT_I32, {-1, 300}},
-                {VT_I16, {-1, 300}}, {VT_U8, {255, 44}},  {VT_I64, {-9223372036854775808.0, 2}},
-                {VT_U64, {18446744073709551616.0, 2}},    {VT_U32, {4294967295.0, 2}},
+    } rows[] = {{VT_F32, {1.5, 2}},
+                {VT_F64, {1.5, 2}},
+                {VT_I32, {-1, 300}},
+                {VT_I16, {-1, 300}},
+                {VT_U8, {255, 44}},
+                {VT_I64, {-9223372036854775808.0, 2}},
+                {VT_U64, {18446744073709551616.0, 2}},
+                {VT_U32, {4294967295.0, 2}},
                 {VT_BOOL, {1, 1}}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         Onnx__TensorProto *proto = maker_tensor(&m, "t", rows[i].dtype, 1, (int64_t[]){2});

@@ -73,7 +73,8 @@ static inline void scratch_write(scratch *s, const char *name, const void *bytes
 }
 
 /* Runs `attempt` with its first allocation failing, then its second, and so on until it succeeds
- * without one having failed; it must report each failure as out of memory. Hands out how many failed.
+ * without one having failed; it must report each failure as out of memory. Hands out how many
+ * failed.
  */
 static inline int each_allocation_failing(vt_status (*attempt)(void *context), void *context)
 {

@@ -110,11 +110,13 @@ static vt_status batchnorm_reference(vt_op_args *args, vt_error *error)
     return VT_OK;
 }
 
-/* is_test 0 means training up to opset 6, which is not computed: the extra outputs say whether it is
- * meant. */
+/* is_test 0 means training up to opset 6, which is not computed: the extra outputs say whether it
+ * is meant. */
 #define ROW(since, until, outputs, attrs)                                                          \
-    {"BatchNormalization", "", since, until, 5, 5, 1, outputs, "epsilon:f momentum:f" attrs,       \
-     .infer = batchnorm_infer, .reference = batchnorm_reference}
+    {                                                                                              \
+        "BatchNormalization", "", since, until, 5, 5, 1, outputs, "epsilon:f momentum:f" attrs,    \
+            .infer = batchnorm_infer, .reference = batchnorm_reference                             \
+    }
 
 const vt_op vt_ops_batchnorm[] = {
     ROW(6, 6, 5, " spatial:i is_test:i"),

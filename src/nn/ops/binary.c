@@ -2,9 +2,9 @@
 /*
  * Elementwise operators of two inputs with broadcasting: arithmetic, comparison, logic.
  *
- * Floating types are computed in f64 and rounded once. Integers are computed in 64 bits and keep their
- * low bits, so they wrap like the type itself; division truncates. Dividing an integer by zero has no
- * result and is an error.
+ * Floating types are computed in f64 and rounded once. Integers are computed in 64 bits and keep
+ * their low bits, so they wrap like the type itself; division truncates. Dividing an integer by
+ * zero has no result and is an error.
  */
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
@@ -129,8 +129,8 @@ static vt_status binary_run(vt_op_args *args, const binary_runs *runs, vt_error 
     return VT_OK;
 }
 
-/* Defines name_f64, name_i64, name_u64 and name_reference. `wide`, `narrow`: expressions in x and y,
- * of double and of the integer lane. */
+/* Defines name_f64, name_i64, name_u64 and name_reference. `wide`, `narrow`: expressions in x and
+ * y, of double and of the integer lane. */
 #define LANE(function, lane, load, expression)                                                     \
     static vt_status function(const lane *a, const lane *b, size_t count, lane *out)               \
     {                                                                                              \
@@ -289,11 +289,22 @@ static vt_status pow_reference(vt_op_args *args, vt_error *error)
 }
 
 #define ROW(name, since, until, infer_function, reference_function)                                \
-    {name, "", since, until, 2, 2, 1, 1, .infer = infer_function,                                  \
-     .reference = reference_function}
+    {                                                                                              \
+        name, "", since, until, 2, 2, 1, 1, .infer = infer_function,                               \
+                                            .reference = reference_function                        \
+    }
 /* With the row for opset 6. */
 #define ROWS(name, infer_function, reference_function)                                             \
-    {name, "", 1, 6, 2, 2, 1, 1, "broadcast:i axis:i", .infer = infer_function,                    \
+    {name,                                                                                         \
+     "",                                                                                           \
+     1,                                                                                            \
+     6,                                                                                            \
+     2,                                                                                            \
+     2,                                                                                            \
+     1,                                                                                            \
+     1,                                                                                            \
+     "broadcast:i axis:i",                                                                         \
+     .infer = infer_function,                                                                      \
      .reference = reference_function},                                                             \
         ROW(name, 7, 0, infer_function, reference_function)
 

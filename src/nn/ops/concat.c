@@ -20,8 +20,8 @@ static vt_status concat_infer(vt_op_args *args, vt_error *error)
         for (int d = 0; fits && d < shape.rank; d++)
             fits = d == axis || input->shape.dims[d] == shape.dims[d];
         if (!fits)
-            return vt_fail(error, VT_ERR_FORMAT, "input %zu does not fit input 0 beside axis %d",
-                           i, axis);
+            return vt_fail(error, VT_ERR_FORMAT, "input %zu does not fit input 0 beside axis %d", i,
+                           axis);
         if (__builtin_add_overflow(shape.dims[axis], input->shape.dims[axis], &shape.dims[axis]))
             return vt_fail(error, VT_ERR_LIMIT, "the inputs are too long together");
     }
@@ -34,8 +34,7 @@ static vt_status concat_reference(vt_op_args *args, vt_error *error)
 {
     vt_tensor *y = &args->outputs[0];
     int axis;
-    vt_status status =
-        vt_op_axis(vt_node_int(args->node, "axis", 0), y->shape.rank, &axis, error);
+    vt_status status = vt_op_axis(vt_node_int(args->node, "axis", 0), y->shape.rank, &axis, error);
     if (status != VT_OK)
         return status;
     size_t outer = vt_shape_product(&y->shape, 0, axis), row = y->bytes / outer, offset = 0;

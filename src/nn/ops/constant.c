@@ -58,8 +58,10 @@ static vt_status constant_reference(vt_op_args *args, vt_error *error)
 }
 
 #define ROW(since, until, attrs)                                                                   \
-    {"Constant", "", since, until, 0, 0, 1, 1, attrs, .infer = constant_infer,                     \
-     .reference = constant_reference}
+    {                                                                                              \
+        "Constant", "", since, until, 0, 0, 1, 1, attrs, .infer = constant_infer,                  \
+                                                         .reference = constant_reference           \
+    }
 
 const vt_op vt_ops_constant[] = {
     ROW(1, 11, "value:t"),

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Dropout: the input unchanged with a mask of ones, or, from opset 12 in training mode, numbers zeroed
- * at random and the rest scaled by 1 / (1 - ratio).
+ * Dropout: the input unchanged with a mask of ones, or, from opset 12 in training mode, numbers
+ * zeroed at random and the rest scaled by 1 / (1 - ratio).
  *
  * The specification leaves the random numbers open; these are the ones of its own reference
- * implementation, so that results can be compared: Mersenne Twister MT19937 (Matsumoto and Nishimura
- * 1998) seeded with a 32-bit number, two draws per 53-bit fraction. Without a seed it is 0: equal
- * inputs give equal outputs.
+ * implementation, so that results can be compared: Mersenne Twister MT19937 (Matsumoto and
+ * Nishimura 1998) seeded with a 32-bit number, two draws per 53-bit fraction. Without a seed it is
+ * 0: equal inputs give equal outputs.
  */
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"

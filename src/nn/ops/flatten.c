@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Flatten: a matrix whose rows are everything before an axis and whose columns everything from it on.
+ * Flatten: a matrix whose rows are everything before an axis and whose columns everything from it
+ * on.
  */
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Gather: slices along one axis, picked by indices of any shape. Negative indices count from the end;
- * one outside the axis is an error.
+ * Gather: slices along one axis, picked by indices of any shape. Negative indices count from the
+ * end; one outside the axis is an error.
  */
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
@@ -17,8 +17,9 @@ static vt_status gather_infer(vt_op_args *args, vt_error *error)
     if (status == VT_OK)
         status = vt_op_axis(vt_node_int(args->node, "axis", 0), data->rank, &axis, error);
     if (status == VT_OK && data->rank - 1 + indices->rank > VT_MAX_RANK)
-        status = vt_fail(error, VT_ERR_UNSUPPORTED, "the result would have %d dimensions, at most %d",
-                         data->rank - 1 + indices->rank, VT_MAX_RANK);
+        status =
+            vt_fail(error, VT_ERR_UNSUPPORTED, "the result would have %d dimensions, at most %d",
+                    data->rank - 1 + indices->rank, VT_MAX_RANK);
     if (status != VT_OK)
         return status;
     for (int i = 0; i < axis; i++)
@@ -40,8 +41,8 @@ static vt_status gather_reference(vt_op_args *args, vt_error *error)
     if (status != VT_OK)
         return status;
     size_t outer = vt_shape_product(&data->shape, 0, axis), picks = vt_tensor_count(indices);
-    size_t part = vt_shape_product(&data->shape, axis + 1, data->shape.rank) *
-                  vt_dtype_bytes(data->dtype);
+    size_t part =
+        vt_shape_product(&data->shape, axis + 1, data->shape.rank) * vt_dtype_bytes(data->dtype);
     int64_t length = data->shape.dims[axis];
     for (size_t k = 0; k < picks; k++) {
         int64_t index;

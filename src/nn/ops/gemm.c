@@ -2,8 +2,8 @@
 /*
  * Gemm: alpha * A' * B' + beta * C, with optional transposes and C broadcast to the result.
  *
- * The reference sums in f64; integers, as the specification allows 32 and 64 bits, in wrapping 64-bit
- * arithmetic unless alpha or beta are not whole.
+ * The reference sums in f64; integers, as the specification allows 32 and 64 bits, in wrapping
+ * 64-bit arithmetic unless alpha or beta are not whole.
  */
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
@@ -41,8 +41,8 @@ static vt_status gemm_resolve(const vt_op_args *args, gemm_sizes *sizes, vt_erro
 static vt_status gemm_infer(vt_op_args *args, vt_error *error)
 {
     gemm_sizes sizes;
-    const unsigned types = VT_TYPES_FLOAT | VT_TYPE(VT_I32) | VT_TYPE(VT_I64) | VT_TYPE(VT_U32) |
-                           VT_TYPE(VT_U64);
+    const unsigned types =
+        VT_TYPES_FLOAT | VT_TYPE(VT_I32) | VT_TYPE(VT_I64) | VT_TYPE(VT_U32) | VT_TYPE(VT_U64);
     const vt_tensor *c = vt_op_input(args, 2);
     vt_status status = vt_op_check_same(args, types, error);
     if (status == VT_OK)

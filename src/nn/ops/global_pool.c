@@ -78,7 +78,6 @@ const vt_op vt_ops_global_pool[] = {
     {"GlobalAveragePool", "", 1, 0, 1, 1, 1, 1, .infer = global_infer,
      .reference = average_reference},
     {"GlobalMaxPool", "", 1, 0, 1, 1, 1, 1, .infer = global_infer, .reference = max_reference},
-    {"GlobalLpPool", "", 2, 0, 1, 1, 1, 1, "p:i", .infer = global_infer,
-     .reference = lp_reference},
+    {"GlobalLpPool", "", 2, 0, 1, 1, 1, 1, "p:i", .infer = global_infer, .reference = lp_reference},
     {0},
 };

@@ -2,8 +2,8 @@
 /*
  * MatMul: NumPy's matmul, with vectors promoted and leading dimensions broadcast.
  *
- * The reference multiplies in f64, integers in wrapping 64-bit arithmetic, row by row (i, k, j order,
- * so that the innermost loop runs along memory).
+ * The reference multiplies in f64, integers in wrapping 64-bit arithmetic, row by row (i, k, j
+ * order, so that the innermost loop runs along memory).
  */
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"

@@ -2,8 +2,8 @@
 /*
  * Running operators: the checks around every infer and reference, and what operator files share.
  *
- * Whatever an operator file computes as output shape is checked here once for all of them against the
- * model's limits before anyone asks for memory.
+ * Whatever an operator file computes as output shape is checked here once for all of them against
+ * the model's limits before anyone asks for memory.
  */
 #include "nn/ops/op.h"
 
@@ -124,8 +124,7 @@ vt_status vt_op_check_same(const vt_op_args *args, unsigned types, vt_error *err
     return status;
 }
 
-vt_status vt_op_check_rank(const vt_op_args *args, size_t index, int low, int high,
-                           vt_error *error)
+vt_status vt_op_check_rank(const vt_op_args *args, size_t index, int low, int high, vt_error *error)
 {
     const vt_tensor *input = vt_op_input(args, index);
     if (input == NULL || (input->shape.rank >= low && input->shape.rank <= high))
@@ -170,8 +169,9 @@ vt_status vt_op_ints(const vt_op_args *args, size_t index, const char *name, int
         return vt_op_input_ints(args, index, out, capacity, count, error);
     int have = vt_node_ints(args->node, name, out, capacity);
     if (have > capacity)
-        return vt_fail(error, VT_ERR_LIMIT, "attribute \"%s\" has %d numbers, at most %d make sense",
-                       name, have, capacity);
+        return vt_fail(error, VT_ERR_LIMIT,
+                       "attribute \"%s\" has %d numbers, at most %d make sense", name, have,
+                       capacity);
     *count = have;
     return VT_OK;
 }
@@ -206,8 +206,8 @@ vt_status vt_op_int_between(const vt_op_args *args, const char *name, int64_t fa
 {
     int64_t value = vt_node_int(args->node, name, fallback);
     if (value < range[0] || value > range[1])
-        return vt_fail(error, VT_ERR_FORMAT, "attribute \"%s\" is %lld, outside [%lld, %lld]",
-                       name, (long long)value, (long long)range[0], (long long)range[1]);
+        return vt_fail(error, VT_ERR_FORMAT, "attribute \"%s\" is %lld, outside [%lld, %lld]", name,
+                       (long long)value, (long long)range[0], (long long)range[1]);
     *out = value;
     return VT_OK;
 }

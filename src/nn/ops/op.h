@@ -4,8 +4,8 @@
  *
  * An operator file holds `infer`, `reference` and the rows of the operator table that use them, one
  * row per range of opset versions. It fails with the bare reason ("kernel of 0 elements"): callers
- * put the node's label in front. Dimensions that reach infer are between 0 and the model's limit (at
- * most 2^40), numbers from attributes and constants can be anything.
+ * put the node's label in front. Dimensions that reach infer are between 0 and the model's limit
+ * (at most 2^40), numbers from attributes and constants can be anything.
  *
  * Threads: no state.
  */
@@ -42,8 +42,8 @@ vt_status vt_op_check_rank(const vt_op_args *args, size_t index, int low, int hi
 /* Whether the value is known: constants, and everything without elements. */
 bool vt_op_is_known(const vt_tensor *tensor);
 
-/* The whole numbers in constant input `index` (i32 or i64, rank 0 or 1). count: how many there are, at
- * most capacity. */
+/* The whole numbers in constant input `index` (i32 or i64, rank 0 or 1). count: how many there are,
+ * at most capacity. */
 vt_status vt_op_input_ints(const vt_op_args *args, size_t index, int64_t *out, int capacity,
                            int *count, vt_error *error);
 /* The same from input `index` if that is given, else from attribute `name`; *count -1: neither. */
@@ -82,13 +82,14 @@ void vt_broadcast_indices(const vt_broadcast *broadcast, size_t start, size_t co
 /* ---- window.c: sliding windows of convolutions and pools ---- */
 enum { VT_MAX_SPATIAL = VT_MAX_RANK - 2 };
 typedef struct vt_window {
-    int rank;                           /* spatial dimensions */
+    int rank; /* spatial dimensions */
     int64_t kernel[VT_MAX_SPATIAL], stride[VT_MAX_SPATIAL], dilation[VT_MAX_SPATIAL];
     int64_t pad_begin[VT_MAX_SPATIAL], pad_end[VT_MAX_SPATIAL];
     int64_t in[VT_MAX_SPATIAL], out[VT_MAX_SPATIAL];
 } vt_window;
-/* From the attributes of args->node and input 0 (N, C, spatial...); `kernel` NULL: from the attribute
- * kernel_shape. pad_begin and pad_end come out resolved (auto_pad), out rounded by ceil_mode. */
+/* From the attributes of args->node and input 0 (N, C, spatial...); `kernel` NULL: from the
+ * attribute kernel_shape. pad_begin and pad_end come out resolved (auto_pad), out rounded by
+ * ceil_mode. */
 vt_status vt_window_init(vt_window *window, const vt_op_args *args, const int64_t *kernel,
                          vt_error *error);
 /* Taps of one output position along one axis: [*first, *end) are inside the input. */

@@ -81,7 +81,8 @@ static vt_status pad_infer(vt_op_args *args, vt_error *error)
     return status;
 }
 
-/* The source coordinate for target coordinate `at`, already shifted by the begin padding; -1: none. */
+/* The source coordinate for target coordinate `at`, already shifted by the begin padding; -1: none.
+ */
 static int64_t pad_source(pad_mode mode, int64_t at, int64_t length)
 {
     if (at >= 0 && at < length)
@@ -159,7 +160,7 @@ const vt_op vt_ops_pad[] = {
      .reference = pad_reference},
     {"Pad", "", 11, 17, 2, 3, 1, 1, "mode:s", .shape_inputs = 1u << 1, .infer = pad_infer,
      .reference = pad_reference},
-    {"Pad", "", 18, 0, 2, 4, 1, 1, "mode:s", .shape_inputs = 1u << 1 | 1u << 3,
-     .infer = pad_infer, .reference = pad_reference},
+    {"Pad", "", 18, 0, 2, 4, 1, 1, "mode:s", .shape_inputs = 1u << 1 | 1u << 3, .infer = pad_infer,
+     .reference = pad_reference},
     {0},
 };

@@ -19,8 +19,8 @@ typedef enum pool_kind { POOL_MAX, POOL_AVERAGE, POOL_LP } pool_kind;
 typedef struct pool_walk {
     const vt_window *window;
     pool_kind kind;
-    double p;       /* of POOL_LP */
-    double lowest;  /* of the type */
+    double p;      /* of POOL_LP */
+    double lowest; /* of the type */
     bool count_pad;
     bool column_major; /* of the index of a maximum */
     int64_t position[VT_MAX_SPATIAL], first[VT_MAX_SPATIAL], end[VT_MAX_SPATIAL];
@@ -50,8 +50,8 @@ static vt_status pool_infer_float(vt_op_args *args, vt_error *error)
 
 static vt_status pool_infer_max(vt_op_args *args, vt_error *error)
 {
-    vt_status status = vt_op_check_type(
-        args, 0, VT_TYPES_FLOAT | VT_TYPE(VT_I8) | VT_TYPE(VT_U8), error);
+    vt_status status =
+        vt_op_check_type(args, 0, VT_TYPES_FLOAT | VT_TYPE(VT_I8) | VT_TYPE(VT_U8), error);
     return status == VT_OK ? pool_infer(args, error) : status;
 }
 
@@ -222,8 +222,10 @@ static vt_status lp_reference(vt_op_args *args, vt_error *error)
 
 #define WINDOW "auto_pad:s kernel_shape:I! pads:I strides:I "
 #define POOL(name, since, until, outputs, attrs, infer_function, reference_function)               \
-    {name,  "",           since,    until,          1, 1, 1, outputs, attrs,                       \
-     .flags = VT_OP_HEAVY, .infer = infer_function, .reference = reference_function}
+    {                                                                                              \
+        name, "", since, until, 1, 1, 1, outputs, attrs,                                           \
+            .flags = VT_OP_HEAVY, .infer = infer_function, .reference = reference_function         \
+    }
 
 const vt_op vt_ops_pool[] = {
     /* Exporters wrote dilations before opset 10 had them. */

@@ -17,8 +17,8 @@ static vt_shape slope_shape(const vt_op_args *args)
 
 static vt_status prelu_infer(vt_op_args *args, vt_error *error)
 {
-    const unsigned types = VT_TYPES_FLOAT | VT_TYPE(VT_I32) | VT_TYPE(VT_I64) | VT_TYPE(VT_U32) |
-                           VT_TYPE(VT_U64);
+    const unsigned types =
+        VT_TYPES_FLOAT | VT_TYPE(VT_I32) | VT_TYPE(VT_I64) | VT_TYPE(VT_U32) | VT_TYPE(VT_U64);
     vt_shape shape = args->inputs[0].shape, slope = slope_shape(args);
     vt_status status = vt_op_check_same(args, types, error);
     if (status == VT_OK)

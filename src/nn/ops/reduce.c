@@ -2,10 +2,10 @@
 /*
  * The Reduce family: Sum, Mean, Max, Min, Prod, L1, L2, SumSquare, LogSum, LogSumExp.
  *
- * Axes come from an attribute, or from input 1 (ReduceSum from opset 13, the others from 18). An empty
- * set gives the neutral element. With noop_with_empty_axes and no axes the reduction is over no axis
- * at all, so each element is reduced alone. The reference runs once over the input and adds each
- * element to its result; whole-number results of integers are exact (64 bits, wrapping).
+ * Axes come from an attribute, or from input 1 (ReduceSum from opset 13, the others from 18). An
+ * empty set gives the neutral element. With noop_with_empty_axes and no axes the reduction is over
+ * no axis at all, so each element is reduced alone. The reference runs once over the input and adds
+ * each element to its result; whole-number results of integers are exact (64 bits, wrapping).
  */
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
@@ -294,7 +294,16 @@ REFERENCE(log_sum_exp, REDUCE_LOG_SUM_EXP)
 
 /* Two rows each: axes as attribute, axes as input. */
 #define REDUCE(name, input_since, infer_function, reference_function)                              \
-    {name, "", 1, (input_since) - 1, 1, 1, 1, 1, "axes:I keepdims:i", .infer = infer_function,     \
+    {name,                                                                                         \
+     "",                                                                                           \
+     1,                                                                                            \
+     (input_since)-1,                                                                              \
+     1,                                                                                            \
+     1,                                                                                            \
+     1,                                                                                            \
+     1,                                                                                            \
+     "axes:I keepdims:i",                                                                          \
+     .infer = infer_function,                                                                      \
      .reference = reference_function},                                                             \
     {                                                                                              \
         name, "", input_since, 0, 1, 2, 1, 1, "keepdims:i noop_with_empty_axes:i",                 \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reshape: the same numbers under another shape; 0 copies a dimension (unless allowzero), one -1 takes
- * what is left.
+ * Reshape: the same numbers under another shape; 0 copies a dimension (unless allowzero), one -1
+ * takes what is left.
  */
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
@@ -36,8 +36,8 @@ static vt_status reshape_infer(vt_op_args *args, vt_error *error)
     for (int i = 0; i < to.rank && status == VT_OK; i++) {
         if (to.dims[i] == 0 && !zero_is_zero) {
             if (i >= from->rank)
-                return vt_fail(error, VT_ERR_FORMAT, "dimension %d is to be copied, the input has %d",
-                               i, from->rank);
+                return vt_fail(error, VT_ERR_FORMAT,
+                               "dimension %d is to be copied, the input has %d", i, from->rank);
             to.dims[i] = from->dims[i];
         } else if (to.dims[i] == -1 && hole < 0) {
             hole = i;
@@ -61,8 +61,10 @@ static vt_status reshape_reference(vt_op_args *args, vt_error *error)
 }
 
 #define ROW(since, until, attrs)                                                                   \
-    {"Reshape", "", since, until, 2, 2, 1, 1, attrs, .shape_inputs = 1u << 1,                      \
-     .infer = reshape_infer, .reference = reshape_reference}
+    {                                                                                              \
+        "Reshape", "", since, until, 2, 2, 1, 1, attrs,                                            \
+            .shape_inputs = 1u << 1, .infer = reshape_infer, .reference = reshape_reference        \
+    }
 
 const vt_op vt_ops_reshape[] = {
     ROW(5, 13, NULL),

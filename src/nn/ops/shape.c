@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Shape and Size: what a tensor's dimensions are, as i64. They never read the tensor's data, so plans
- * fold them even for computed values.
+ * Shape and Size: what a tensor's dimensions are, as i64. They never read the tensor's data, so
+ * plans fold them even for computed values.
  */
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
@@ -56,8 +56,10 @@ static vt_status size_reference(vt_op_args *args, vt_error *error)
 }
 
 #define ROW(name, since, until, attrs, infer_function, reference_function)                         \
-    {name, "", since, until, 1, 1, 1, 1, attrs, .flags = VT_OP_SHAPE_ONLY,                         \
-     .infer = infer_function, .reference = reference_function}
+    {                                                                                              \
+        name, "", since, until, 1, 1, 1, 1, attrs,                                                 \
+            .flags = VT_OP_SHAPE_ONLY, .infer = infer_function, .reference = reference_function    \
+    }
 
 const vt_op vt_ops_shape[] = {
     ROW("Shape", 1, 14, NULL, shape_infer, shape_reference),

@@ -2,8 +2,8 @@
 /*
  * Softmax, LogSoftmax, Hardmax.
  *
- * Until opset 12 the tensor is seen as a matrix, everything from `axis` on being one row; from 13 on
- * one axis alone is normalised. Both are a run of numbers at some stride here. The maximum is
+ * Until opset 12 the tensor is seen as a matrix, everything from `axis` on being one row; from 13
+ * on one axis alone is normalised. Both are a run of numbers at some stride here. The maximum is
  * subtracted first, so large inputs do not overflow.
  */
 #include "nn/ops/op.h"

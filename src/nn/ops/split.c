@@ -9,8 +9,7 @@
 #include <string.h>
 
 /* Length of every part, in an array that the caller frees. */
-static vt_status split_given(const vt_op_args *args, int64_t *lengths, bool *given,
-                             vt_error *error)
+static vt_status split_given(const vt_op_args *args, int64_t *lengths, bool *given, vt_error *error)
 {
     size_t parts = args->node->output_count;
     int count;
@@ -65,8 +64,7 @@ static vt_status split_infer(vt_op_args *args, vt_error *error)
 {
     vt_shape shape = args->inputs[0].shape;
     int axis;
-    vt_status status =
-        vt_op_axis(vt_node_int(args->node, "axis", 0), shape.rank, &axis, error);
+    vt_status status = vt_op_axis(vt_node_int(args->node, "axis", 0), shape.rank, &axis, error);
     if (status != VT_OK)
         return status;
     int64_t *lengths = vt_alloc_array(args->node->output_count, sizeof(*lengths));
@@ -85,8 +83,7 @@ static vt_status split_reference(vt_op_args *args, vt_error *error)
 {
     const vt_tensor *x = &args->inputs[0];
     int axis;
-    vt_status status =
-        vt_op_axis(vt_node_int(args->node, "axis", 0), x->shape.rank, &axis, error);
+    vt_status status = vt_op_axis(vt_node_int(args->node, "axis", 0), x->shape.rank, &axis, error);
     int64_t *lengths = vt_alloc_array(args->node->output_count, sizeof(*lengths));
     if (status == VT_OK && lengths == NULL)
         status = vt_fail_memory(error, "lengths");
@@ -107,8 +104,10 @@ static vt_status split_reference(vt_op_args *args, vt_error *error)
 }
 
 #define ROW(since, until, inputs, attrs, values)                                                   \
-    {"Split", "", since, until, 1, inputs, 1, -1, attrs, .shape_inputs = values,                   \
-     .infer = split_infer, .reference = split_reference}
+    {                                                                                              \
+        "Split", "", since, until, 1, inputs, 1, -1, attrs,                                        \
+            .shape_inputs = values, .infer = split_infer, .reference = split_reference             \
+    }
 
 const vt_op vt_ops_split[] = {
     ROW(2, 12, 1, "axis:i split:I", 0),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Squeeze and Unsqueeze: axes of size 1 taken out and put in; axes from an attribute until opset 12,
- * from input 1 after.
+ * Squeeze and Unsqueeze: axes of size 1 taken out and put in; axes from an attribute until opset
+ * 12, from input 1 after.
  */
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"

@@ -56,8 +56,8 @@ static vt_status transpose_reference(vt_op_args *args, vt_error *error)
         size_t index[VT_RUN], part = count - start < VT_RUN ? count - start : VT_RUN;
         vt_broadcast_indices(&walk, start, part, index);
         for (size_t i = 0; i < part; i++)
-            memcpy((char *)y->data + (start + i) * bytes,
-                   (const char *)x->data + index[i] * bytes, bytes);
+            memcpy((char *)y->data + (start + i) * bytes, (const char *)x->data + index[i] * bytes,
+                   bytes);
     }
     return VT_OK;
 }

@@ -2,8 +2,8 @@
 /*
  * Elementwise operators of one input: activations and functions.
  *
- * Each is one scalar function of f64 with at most two constants from attributes; results are rounded
- * once to the tensor's type. Abs, Neg, Relu and Sign work on integers too, exactly.
+ * Each is one scalar function of f64 with at most two constants from attributes; results are
+ * rounded once to the tensor's type. Abs, Neg, Relu and Sign work on integers too, exactly.
  */
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
@@ -156,10 +156,10 @@ static int64_t negated(int64_t x)
     return (int64_t)(0 - (uint64_t)x);
 }
 
-MIXED(abs, fabs(x), is_signed && x < 0 ? negated(x) : x)
+MIXED(abs, fabs(x), is_signed &&x < 0 ? negated(x) : x)
 MIXED(neg, -x, negated(x))
-MIXED(relu, x < 0.0 ? 0.0 : x, is_signed && x < 0 ? 0 : x)
-MIXED(sign, x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x), is_signed && x < 0 ? -1 : x != 0)
+MIXED(relu, x < 0.0 ? 0.0 : x, is_signed &&x < 0 ? 0 : x)
+MIXED(sign, x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x), is_signed &&x < 0 ? -1 : x != 0)
 
 /* ---- with constants from attributes ---- */
 
@@ -177,16 +177,15 @@ WITH(elu, x < 0.0 ? expm1(x) * a : x, "alpha", 1.0f, "", 0.0f)
 WITH(celu, x < 0.0 ? expm1(x / a) * a : x, "alpha", 1.0f, "", 0.0f)
 WITH(selu, x <= 0.0 ? expm1(x) * a * b : x * b, "alpha", 1.67326319217681884765625f, "gamma",
      1.05070102214813232421875f)
-WITH(hard_sigmoid, between(x * a + b, 0.0, 1.0), "alpha", 0.2f, "beta", 0.5f)
+WITH(hard_sigmoid, between(x *a + b, 0.0, 1.0), "alpha", 0.2f, "beta", 0.5f)
 WITH(thresholded_relu, x > a ? x : 0.0, "alpha", 1.0f, "", 0.0f)
-WITH(swish, sigmoid(x * a) * x, "alpha", 1.0f, "", 0.0f)
+WITH(swish, sigmoid(x *a) * x, "alpha", 1.0f, "", 0.0f)
 WITH(shrink, x < -b ? x + a : (x > b ? x - a : 0.0), "bias", 0.0f, "lambd", 0.5f)
 
 /* ---- Gelu ---- */
 
 FUNCTION(gelu_exact, 0.5 * x * (1.0 + erf(x * M_SQRT1_2)))
-FUNCTION(gelu_tanh,
-         0.5 * x * (1.0 + tanh(M_2_SQRTPI * M_SQRT1_2 * (x + 0.044715 * x * x * x))))
+FUNCTION(gelu_tanh, 0.5 * x * (1.0 + tanh(M_2_SQRTPI * M_SQRT1_2 * (x + 0.044715 * x * x * x))))
 
 static vt_status gelu_infer(vt_op_args *args, vt_error *error)
 {
@@ -230,8 +229,10 @@ static vt_status is_inf_reference(vt_op_args *args, vt_error *error)
 }
 
 #define ROW(name, since, attrs, infer_function, reference_function)                                \
-    {name, "", since, 0, 1, 1, 1, 1, attrs, .infer = infer_function,                               \
-     .reference = reference_function}
+    {                                                                                              \
+        name, "", since, 0, 1, 1, 1, 1, attrs, .infer = infer_function,                            \
+                                               .reference = reference_function                     \
+    }
 
 const vt_op vt_ops_unary[] = {
     ROW("Relu", 6, NULL, infer_signed, relu_reference),

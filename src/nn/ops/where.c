@@ -12,9 +12,9 @@ static vt_status where_infer(vt_op_args *args, vt_error *error)
     vt_shape shape = args->inputs[0].shape;
     vt_status status = vt_op_check_type(args, 0, VT_TYPE(VT_BOOL), error);
     if (status == VT_OK && args->inputs[1].dtype != args->inputs[2].dtype)
-        status = vt_fail(error, VT_ERR_FORMAT, "inputs 1 and 2 have types %s and %s",
-                         vt_dtype_name(args->inputs[1].dtype),
-                         vt_dtype_name(args->inputs[2].dtype));
+        status =
+            vt_fail(error, VT_ERR_FORMAT, "inputs 1 and 2 have types %s and %s",
+                    vt_dtype_name(args->inputs[1].dtype), vt_dtype_name(args->inputs[2].dtype));
     for (size_t i = 1; i < 3 && status == VT_OK; i++)
         status = vt_broadcast_shape(&shape, &args->inputs[i].shape, error);
     if (status == VT_OK)

@@ -4,8 +4,8 @@
  * pools share them.
  *
  * The output size follows the operator specification: with explicit pads floor or ceil of
- * (in + pads - span) / stride + 1, where a last window that would start behind the input and its begin
- * padding is dropped; with auto_pad SAME the input size over the stride, rounded up.
+ * (in + pads - span) / stride + 1, where a last window that would start behind the input and its
+ * begin padding is dropped; with auto_pad SAME the input size over the stride, rounded up.
  */
 #include "nn/ops/op.h"
 

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sessions on the reference executor. */
+#include "models.h"
+
+static vt_session *session_on(const vt_model *model, const char *const *outputs, size_t count)
+{
+    vt_session *session = NULL;
+    vt_error error;
+    vt_session_options options = vt_session_options_defaults();
+    options.executor = VT_EXECUTOR_REFERENCE;
+    options.outputs = outputs;
+    options.output_count = count;
+    if (vt_session_new(model, &options, &session, &error) != VT_OK)
+        fail_msg("%s", error.message);
+    return session;
+}
+
+/* y = relu(x) (n, 2) times w (2, 3) */
+static vt_model *small_model(vt_dtype dtype)
+{
+    maker m;
+    const float weights[] = {1, 2, 3, 4, 5, 6};
+    const uint16_t halves[] = {0x3c00, 0x4000, 0x4200, 0x4400, 0x4500, 0x4600};
+    maker_init(&m, 13);
+    maker_input(&m, "x", dtype, 2, (int64_t[]){-1, 2});
+    maker_weight(&m, "w", dtype, 2, (int64_t[]){2, 3},
+                 dtype == VT_F16 ? (const void *)halves : weights);
+    maker_node(&m, "Relu", "x", "r");
+    maker_node(&m, "MatMul", "r,w", "y");
+    maker_output(&m, "y");
+    vt_model *model = maker_model(&m);
+    maker_deinit(&m);
+    return model;
+}
+
+static void runs_follow_the_input_shape(void **state)
+{
+    (void)state;
+    vt_model *model = small_model(VT_F32);
+    vt_session *session = session_on(model, NULL, 0);
+    float numbers[60];
+    for (int i = 0; i < 60; i++)
+        numbers[i] = (float)(i - 1);
+    /* More shapes than plans are kept, twice. */
+    for (int64_t round = 0; round < 30; round++) {
+        int64_t rows = round % 15 + 1;
+        vt_tensor x = {.dtype = VT_F32, .shape = {2, {rows, 2}}, .data = numbers}, y;
+        vt_shape shape;
+        assert_int_equal(vt_session_output_shapes(session, &x.shape, 1, &shape, NULL), VT_OK);
+        assert_int_equal(vt_session_run(session, &x, 1, &y, NULL), VT_OK);
+        assert_true(vt_shape_equal(&shape, &y.shape));
+        assert_int_equal(y.shape.dims[0], rows);
+        assert_true(vt_tensor_get(&y, 0) == 0 && vt_tensor_get(&y, 2) == 0);
+        if (rows > 1) /* row (1, 2) */
+            assert_true(vt_tensor_get(&y, 3) == 9 && vt_tensor_get(&y, 5) == 15);
+        assert_int_equal(vt_session_output_shapes(session, &x.shape, 1, &shape, NULL), VT_OK);
+        assert_int_equal(shape.dims[1], 3);
+    }
+    vt_session_memory memory = vt_session_memory_of(session);
+    assert_true(memory.unshared_bytes == 15 * (2 + 3) * 4);
+    vt_session_free(session);
+    vt_model_free(model);
+}
+
+static void wrong_inputs_are_usage_errors(void **state)
+{
+    (void)state;
+    vt_model *model = small_model(VT_F32);
+    vt_session *session = session_on(model, NULL, 0);
+    vt_error error;
+    double numbers[6] = {0};
+    vt_tensor x = {.dtype = VT_F32, .shape = {2, {1, 3}}, .data = numbers}, y;
+    vt_shape shape;
+    assert_int_equal(vt_session_run(session, &x, 1, &y, &error), VT_ERR_USAGE);
+    assert_non_null(strstr(error.message, "input \"x\" is 1x3, the model takes ?x2"));
+    x.shape = (vt_shape){1, {2}};
+    assert_int_equal(vt_session_run(session, &x, 1, &y, &error), VT_ERR_USAGE);
+    assert_int_equal(vt_session_output_shapes(session, &x.shape, 1, &shape, &error), VT_ERR_USAGE);
+    x.shape = (vt_shape){2, {-1, 2}};
+    assert_int_equal(vt_session_run(session, &x, 1, &y, &error), VT_ERR_USAGE);
+    x.shape = (vt_shape){2, {1, 2}};
+    assert_int_equal(vt_session_run(session, &x, 0, &y, &error), VT_ERR_USAGE);
+    x.dtype = VT_F64;
+    assert_int_equal(vt_session_run(session, &x, 1, &y, &error), VT_ERR_USAGE);
+    x.dtype = VT_F32;
+    x.data = NULL;
+    assert_int_equal(vt_session_run(session, &x, 1, &y, &error), VT_ERR_USAGE);
+    vt_session_free(session);
+    vt_model_free(model);
+}
+
+static void half_networks_take_f32(void **state)
+{
+    (void)state;
+    vt_model *model = small_model(VT_F16);
+    vt_session *session = session_on(model, NULL, 0);
+    float numbers[] = {1, 2};
+    uint16_t halves[] = {0x3c00, 0x4000};
+    vt_tensor x = {.dtype = VT_F32, .shape = {2, {1, 2}}, .data = numbers}, y;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(vt_session_run(session, &x, 1, &y, NULL), VT_OK);
+        assert_int_equal(y.dtype, VT_F16);
+        assert_true(vt_tensor_get(&y, 0) == 9 && vt_tensor_get(&y, 2) == 15);
+        x.dtype = VT_F16;
+        x.data = halves;
+    }
+    vt_session_free(session);
+    vt_model_free(model);
+}
+
+static void any_value_can_be_an_output(void **state)
+{
+    (void)state;
+    vt_model *model = small_model(VT_F32);
+    const char *names[] = {"r", "w", "x", "r"}, *missing[] = {"q"};
+    vt_session *session = session_on(model, names, 4);
+    float numbers[] = {-1, 2};
+    vt_tensor x = {.dtype = VT_F32, .shape = {2, {1, 2}}, .data = numbers}, outputs[4];
+    assert_int_equal(vt_session_output_count(session), 4);
+    assert_int_equal(vt_session_run(session, &x, 1, outputs, NULL), VT_OK);
+    assert_true(vt_tensor_get(&outputs[0], 0) == 0 && vt_tensor_get(&outputs[0], 1) == 2);
+    assert_true(vt_tensor_get(&outputs[1], 5) == 6);
+    assert_true(outputs[2].data != numbers && vt_tensor_get(&outputs[2], 0) == -1);
+    assert_true(vt_tensor_get(&outputs[3], 1) == 2);
+    assert_false(outputs[0].owned || outputs[1].owned || outputs[2].owned);
+    vt_session_free(session);
+    vt_error error;
+    vt_session_options options = vt_session_options_defaults();
+    options.outputs = missing;
+    options.output_count = 1;
+    assert_int_equal(vt_session_new(model, &options, &session, &error), VT_ERR_NOT_FOUND);
+    assert_non_null(strstr(error.message, "\"q\""));
+    options.output_count = 0;
+    assert_int_equal(vt_session_new(model, &options, &session, &error), VT_ERR_USAGE);
+    vt_model_free(model);
+}
+
+static void input_values_may_decide_shapes(void **state)
+{
+    (void)state;
+    maker m;
+    maker_init(&m, 13);
+    maker_input(&m, "x", VT_F32, 1, (int64_t[]){6});
+    maker_input(&m, "shape", VT_I64, 1, (int64_t[]){2});
+    maker_output(&m, "y");
+    maker_node(&m, "Neg", "shape", "a");
+    maker_node(&m, "Neg", "a", "b");
+    maker_node(&m, "Reshape", "x,b", "y");
+    vt_model *model = maker_model(&m);
+    maker_deinit(&m);
+    vt_session *session = session_on(model, NULL, 0);
+    float numbers[] = {1, 2, 3, 4, 5, 6};
+    int64_t dims[][2] = {{2, 3}, {3, 2}, {2, 3}, {4, 2}};
+    vt_tensor inputs[] = {{.dtype = VT_F32, .shape = {1, {6}}, .data = numbers},
+                          {.dtype = VT_I64, .shape = {1, {2}}}};
+    vt_tensor y;
+    for (int i = 0; i < 4; i++) {
+        inputs[1].data = dims[i];
+        vt_status status = vt_session_run(session, inputs, 2, &y, NULL);
+        assert_int_equal(status, i < 3 ? VT_OK : VT_ERR_FORMAT);
+        if (i < 3)
+            assert_int_equal(y.shape.dims[0], dims[i][0]);
+    }
+    vt_session_free(session);
+    vt_model_free(model);
+}
+
+static void constant_networks_run(void **state)
+{
+    (void)state;
+    maker m;
+    maker_init(&m, 13);
+    maker_list(&m, "shape", 1, (int64_t[]){3});
+    maker_node(&m, "ConstantOfShape", "shape", "y");
+    maker_output(&m, "y");
+    vt_model *model = maker_model(&m);
+    maker_deinit(&m);
+    vt_session *session = session_on(model, NULL, 0);
+    vt_tensor y;
+    assert_int_equal(vt_model_input_count(model), 0);
+    assert_int_equal(vt_session_run(session, NULL, 0, &y, NULL), VT_OK);
+    assert_int_equal(vt_tensor_count(&y), 3);
+    vt_session_free(session);
+    vt_model_free(model);
+}
+
+static vt_status run_once(void *context)
+{
+    vt_session *session;
+    vt_session_options options = vt_session_options_defaults();
+    options.executor = VT_EXECUTOR_REFERENCE;
+    float numbers[] = {1, 2};
+    vt_tensor x = {.dtype = VT_F32, .shape = {2, {1, 2}}, .data = numbers}, y;
+    vt_status status = vt_session_new(context, &options, &session, NULL);
+    if (status != VT_OK)
+        return status;
+    status = vt_session_run(session, &x, 1, &y, NULL);
+    vt_session_free(session);
+    return status;
+}
+
+static void allocation_failures_are_clean(void **state)
+{
+    (void)state;
+    vt_model *model = small_model(VT_F16);
+    assert_true(each_allocation_failing(run_once, model) > 20);
+    vt_model_free(model);
+}
+
+/* A failed run leaves the session usable. */
+static void sessions_recover_from_failures(void **state)
+{
+    (void)state;
+    vt_model *model = small_model(VT_F32);
+    vt_session *session = session_on(model, NULL, 0);
+    float numbers[] = {1, 2};
+    vt_tensor x = {.dtype = VT_F32, .shape = {2, {1, 2}}, .data = numbers}, y;
+    for (int64_t successes = 0; successes < 12; successes++) {
+        vt_mem_fail_after(successes);
+        vt_session_run(session, &x, 1, &y, NULL);
+        vt_mem_fail_after(-1);
+    }
+    assert_int_equal(vt_session_run(session, &x, 1, &y, NULL), VT_OK);
+    assert_true(vt_tensor_get(&y, 0) == 9);
+    vt_session_free(session);
+    vt_model_free(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(runs_follow_the_input_shape),
+        cmocka_unit_test(wrong_inputs_are_usage_errors),
+        cmocka_unit_test(half_networks_take_f32),
+        cmocka_unit_test(any_value_can_be_an_output),
+        cmocka_unit_test(input_values_may_decide_shapes),
+        cmocka_unit_test(constant_networks_run),
+        cmocka_unit_test(allocation_failures_are_clean),
+        cmocka_unit_test(sessions_recover_from_failures),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
