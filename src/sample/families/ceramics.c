@@ -150,7 +150,7 @@ void vt_build_mug(vt_design *d)
         body->flute_depth = 0.012f;
         vt_design_feature(d, "fine grooves");
     }
-    int handle = coat;
+    int handle;
     if (vt_random_float(&d->coat, 0.0f, 1.0f) < 0.3f)
         handle = vt_design_second(d, VT_FINISH_CERAMIC);
     else
