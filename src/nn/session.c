@@ -191,14 +191,11 @@ static vt_status find_outputs(vt_session *session, const vt_session_options *opt
 {
     const vt_graph *graph = session->graph;
     for (size_t i = 0; i < session->output_count; i++) {
-        session->outputs[i] = options->outputs == NULL
-                                  ? graph->outputs[i]
-                                  : vt_graph_find_value(graph, options->outputs[i]);
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): output_count of them are allocated
-         */
+        const char *name = options->outputs == NULL ? NULL : options->outputs[i];
+        session->outputs[i] = name == NULL ? graph->outputs[i] : vt_graph_find_value(graph, name);
         if (session->outputs[i] == VT_NO_VALUE)
             return vt_fail(error, VT_ERR_NOT_FOUND, "open a session: the model has no value \"%s\"",
-                           options->outputs[i]);
+                           name == NULL ? "" : name);
     }
     return VT_OK;
 }
