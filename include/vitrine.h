@@ -308,11 +308,10 @@ typedef struct vt_embed_result {
     } * failed;
     size_t failed_count;
 } vt_embed_result;
-/* source: a shop's directory, "classic", or an ONNX file (with `preset` and `output` as in
- * vt_init_options, else NULL). */
-VT_API vt_status vt_embed_photos(const char *source, const char *preset, const char *output,
-                                 const vt_photo *photos, size_t count, vt_embed_result **out,
-                                 vt_error *error);
+/* encoder->model: as for vt_shop_init, or a shop's directory (then without preset and output). A
+ * photo that fails keeps its row; the call fails when none works. */
+VT_API vt_status vt_embed_photos(const vt_init_options *encoder, const vt_photo *photos,
+                                 size_t count, vt_embed_result **out, vt_error *error);
 VT_API void vt_embed_result_free(vt_embed_result *result);
 /* Writes them as NumPy f32 array (count, dimension). */
 VT_API vt_status vt_embed_result_save(const vt_embed_result *result, const char *path,

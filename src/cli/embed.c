@@ -37,12 +37,14 @@ static int report(const vt_embed_result *result, char **photos, const char *out,
 
 int vt_cli_embed(int argc, char **argv)
 {
-    const char *preset = NULL, *output = NULL, *out = NULL;
+    vt_init_options encoder = vt_init_options_defaults();
+    const char *out = NULL;
     bool json = false;
     const vt_cli_option options[] = {
         VT_CLI_TEXT_OPTION("out", "FILE.npy", &out, "where the vectors go (needed)"),
-        VT_CLI_TEXT_OPTION("preset", "P", &preset, "for model files without a pixel contract"),
-        VT_CLI_TEXT_OPTION("output", "TENSOR", &output, "value that is the embedding"),
+        VT_CLI_TEXT_OPTION("preset", "P", &encoder.preset,
+                           "for model files without a pixel contract"),
+        VT_CLI_TEXT_OPTION("output", "TENSOR", &encoder.output, "value that is the embedding"),
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
     const vt_cli_usage usage = {
@@ -71,9 +73,9 @@ int vt_cli_embed(int argc, char **argv)
     vt_status status = photos == NULL ? vt_fail_memory(&error, "the list of photos") : VT_OK;
     for (size_t i = 0; status == VT_OK && i < photo_count; i++)
         photos[i].path = arguments.items[i + 1];
+    encoder.model = arguments.items[0];
     if (status == VT_OK)
-        status = vt_embed_photos(arguments.items[0], preset, output, photos, photo_count, &result,
-                                 &error);
+        status = vt_embed_photos(&encoder, photos, photo_count, &result, &error);
     if (status == VT_OK)
         status = vt_embed_result_save(result, out, &error);
     code = status != VT_OK ? vt_cli_fail("embed", json, status, &error)

@@ -90,16 +90,17 @@ static vt_status run(const vt_encoder *encoder, const vt_photo *photos, size_t c
     return status;
 }
 
-static vt_status open_source(const char *source, const char *preset, const char *output,
-                             vt_shop **shop, vt_encoder **encoder, vt_error *error)
+static vt_status open_source(const vt_init_options *choice, vt_shop **shop, vt_encoder **encoder,
+                             vt_error *error)
 {
+    const char *source = choice->model;
     if (!vt_dir_exists(source)) {
         vt_encoder_options options = vt_encoder_options_defaults();
-        options.preset = preset;
-        options.output = output;
+        options.preset = choice->preset;
+        options.output = choice->output;
         return vt_encoder_open(source, &options, encoder, error);
     }
-    if (preset != NULL || output != NULL)
+    if (choice->preset != NULL || choice->output != NULL)
         return vt_fail(error, VT_ERR_USAGE,
                        "embed with shop \"%s\": its encoder is set; preset and output are for "
                        "model files",
@@ -108,9 +109,8 @@ static vt_status open_source(const char *source, const char *preset, const char 
     return status == VT_OK ? vt_shop_need_encoder(*shop, error) : status;
 }
 
-vt_status vt_embed_photos(const char *source, const char *preset, const char *output,
-                          const vt_photo *photos, size_t count, vt_embed_result **out,
-                          vt_error *error)
+vt_status vt_embed_photos(const vt_init_options *choice, const vt_photo *photos, size_t count,
+                          vt_embed_result **out, vt_error *error)
 {
     if (count == 0)
         return vt_fail(error, VT_ERR_USAGE, "embed: no photo was given");
@@ -119,7 +119,7 @@ vt_status vt_embed_photos(const char *source, const char *preset, const char *ou
     vt_embed_result *result = vt_calloc(1, sizeof(*result));
     vt_status status = result == NULL ? vt_fail_memory(error, "the vectors") : VT_OK;
     if (status == VT_OK)
-        status = open_source(source, preset, output, &shop, &encoder, error);
+        status = open_source(choice, &shop, &encoder, error);
     if (status == VT_OK)
         status = run(shop != NULL ? shop->encoder : encoder, photos, count, result, error);
     vt_encoder_free(encoder);

@@ -181,7 +181,8 @@ static void embedding_keeps_a_row_for_every_photo(void **state)
     snprintf(first, sizeof(first), "%s", at(j, "p0.jpg"));
     snprintf(second, sizeof(second), "%s", at(j, "missing.jpg"));
     vt_photo photos[] = {{.path = first}, {.path = second}, {.path = first}};
-    assert_int_equal(vt_embed_photos("classic", NULL, NULL, photos, 3, &result, &error), VT_OK);
+    assert_int_equal(
+        vt_embed_photos(&(vt_init_options){.model = "classic"}, photos, 3, &result, &error), VT_OK);
     assert_int_equal(result->failed_count, 1);
     assert_int_equal(result->failed[0].index, 1);
     assert_memory_equal(result->vectors, result->vectors + 2 * result->dimension,
@@ -371,18 +372,23 @@ static void when_no_photo_works_embedding_fails(void **state)
     vt_error error = {0};
     vt_embed_result *result = NULL;
     vt_photo photos[] = {{.path = "missing-1.jpg"}, {.path = "missing-2.jpg"}};
-    expect_failure(vt_embed_photos("classic", NULL, NULL, photos, 2, &result, &error),
-                   VT_ERR_NOT_FOUND, &error, "missing-1.jpg");
-    assert_int_equal(vt_embed_photos("classic", NULL, NULL, photos, 0, &result, &error),
-                     VT_ERR_USAGE);
-    assert_int_equal(vt_embed_photos(at(j, "none.onnx"), NULL, NULL, photos, 1, &result, &error),
+    expect_failure(
+        vt_embed_photos(&(vt_init_options){.model = "classic"}, photos, 2, &result, &error),
+        VT_ERR_NOT_FOUND, &error, "missing-1.jpg");
+    assert_int_equal(
+        vt_embed_photos(&(vt_init_options){.model = "classic"}, photos, 0, &result, &error),
+        VT_ERR_USAGE);
+    assert_int_equal(vt_embed_photos(&(vt_init_options){.model = at(j, "none.onnx")}, photos, 1,
+                                     &result, &error),
                      VT_ERR_NOT_FOUND);
     make_shop(j);
     photos[0].path = at(j, "p0.jpg");
-    assert_int_equal(vt_embed_photos(j->shop, "clip", NULL, photos, 1, &result, &error),
+    assert_int_equal(vt_embed_photos(&(vt_init_options){.model = j->shop, .preset = "clip"}, photos,
+                                     1, &result, &error),
                      VT_ERR_USAGE);
     assert_null(result);
-    expect_ok(vt_embed_photos(j->shop, NULL, NULL, photos, 1, &result, &error), &error);
+    expect_ok(vt_embed_photos(&(vt_init_options){.model = j->shop}, photos, 1, &result, &error),
+              &error);
     assert_int_equal(result->count, 1);
     vt_embed_result_free(result);
 }
