@@ -243,6 +243,8 @@ static void test_table_is_chosen_once(void **state)
 #endif
 }
 
+static const char *this_program; /* argv[0] */
+
 /* The environment is read once per process, so each wish is tried in a process of its own. */
 static void test_environment_forces_levels(void **state)
 {
@@ -251,8 +253,8 @@ static void test_environment_forces_levels(void **state)
         if (!vt_distance_at(check_levels[i]))
             continue;
         char command[512];
-        snprintf(command, sizeof command, "VITRINE_CPU=%s \"/proc/%ld/exe\" --level",
-                 vt_cpu_name(check_levels[i]), (long)getpid());
+        snprintf(command, sizeof command, "VITRINE_CPU=%s \"%s\" --level",
+                 vt_cpu_name(check_levels[i]), this_program);
         FILE *pipe = popen(command, "r");
         assert_non_null(pipe);
         char said[32] = "";
@@ -298,6 +300,7 @@ static void test_normalize(void **state)
 
 int main(int argc, char **argv)
 {
+    this_program = argv[0];
     if (argc > 1 && strcmp(argv[1], "--level") == 0)
         return print_level();
     if (argc > 1 && strcmp(argv[1], "--bench") == 0) {
