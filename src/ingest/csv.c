@@ -232,6 +232,25 @@ vt_status vt_csv_skip_preamble(vt_csv *csv, vt_error *error)
     }
 }
 
+vt_status vt_csv_next(vt_csv *csv, vt_csv_record *record, uint64_t *line, vt_error *error)
+{
+    vt_status status;
+    do {
+        *line = csv->line;
+        status = vt_csv_scan(csv, record, error);
+        if (status == VT_OK && !record->end && record->blank)
+            vt_csv_skip(csv, record);
+    } while (status == VT_OK && !record->end && record->blank);
+    if (status == VT_OK || !vt_feed_status_is_of_row(status))
+        return status;
+    vt_error io;
+    if (vt_csv_resume(csv, &io) != VT_OK) {
+        *error = io;
+        return io.status;
+    }
+    return status;
+}
+
 void vt_csv_deinit(vt_csv *csv)
 {
     vt_free(csv->fields);

@@ -45,6 +45,9 @@ vt_status vt_csv_skip_preamble(vt_csv *csv, vt_error *error);
 /* Finds the places of the next record's fields; skips nothing. `error` must not be NULL. After a
  * failure that concerns the record (vt_feed_status_is_of_row) go on with vt_csv_resume. */
 vt_status vt_csv_scan(vt_csv *csv, vt_csv_record *record, vt_error *error);
+/* The same for the next record that is not blank; *line: where it starts. A record whose extent is
+ * in doubt is left behind, so that the next call goes on after it. */
+vt_status vt_csv_next(vt_csv *csv, vt_csv_record *record, uint64_t *line, vt_error *error);
 void vt_csv_skip(vt_csv *csv, const vt_csv_record *record);
 /* Goes on at the line after the first of a record whose extent is in doubt. */
 vt_status vt_csv_resume(vt_csv *csv, vt_error *error);

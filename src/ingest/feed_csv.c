@@ -113,23 +113,12 @@ static vt_status csv_next(vt_feed *feed, vt_feed_row *row, vt_error *error)
     csv_feed *csv = (csv_feed *)feed;
     vt_csv_record record;
     vt_error detail;
-    vt_status status;
     vt_row_builder empty;
-    do {
-        row->line = csv->reader.line;
-        vt_row_begin(&empty, row);
-        status = vt_csv_scan(&csv->reader, &record, &detail);
-        if (status == VT_OK && record.end)
-            return VT_OK;
-        if (status == VT_OK && record.blank)
-            vt_csv_skip(&csv->reader, &record);
-    } while (status == VT_OK && record.blank);
-    if (status != VT_OK) {
-        vt_status resumed =
-            vt_feed_status_is_of_row(status) ? vt_csv_resume(&csv->reader, error) : VT_OK;
-        if (resumed != VT_OK)
-            return resumed;
-    } else {
+    vt_status status = vt_csv_next(&csv->reader, &record, &row->line, &detail);
+    vt_row_begin(&empty, row);
+    if (status == VT_OK && record.end)
+        return VT_OK;
+    if (status == VT_OK) {
         status = vt_csv_check_text(&csv->reader, record.length, &detail);
         if (status == VT_OK)
             status = csv_build(csv, row, &detail);

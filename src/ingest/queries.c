@@ -126,34 +126,13 @@ static vt_status take_texts(vt_queries *queries, vt_query_row *row, vt_error *er
     return VT_OK;
 }
 
-static vt_status scan_row(vt_queries *queries, vt_csv_record *record, vt_query_row *row,
-                          vt_error *error)
-{
-    vt_csv *reader = &queries->reader;
-    vt_status status;
-    do {
-        row->line = reader->line;
-        status = vt_csv_scan(reader, record, error);
-        if (status != VT_OK && vt_feed_status_is_of_row(status)) {
-            vt_error detail;
-            if (vt_csv_resume(reader, &detail) != VT_OK) {
-                *error = detail;
-                return detail.status;
-            }
-        }
-        if (status == VT_OK && !record->end && record->blank)
-            vt_csv_skip(reader, record);
-    } while (status == VT_OK && !record->end && record->blank);
-    return status;
-}
-
 vt_status vt_queries_next(vt_queries *queries, vt_query_row *row, vt_error *error)
 {
     vt_csv_record record = {0};
     vt_error detail;
     vt_arena_reset(&queries->arena);
     *row = (vt_query_row){0};
-    vt_status status = scan_row(queries, &record, row, &detail);
+    vt_status status = vt_csv_next(&queries->reader, &record, &row->line, &detail);
     if (status == VT_OK && record.end)
         return VT_OK;
     if (status == VT_OK) {
