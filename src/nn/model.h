@@ -88,8 +88,25 @@ bool vt_model_has_value(const vt_model *model, const char *name);
 
 typedef enum vt_executor { VT_EXECUTOR_ONEDNN, VT_EXECUTOR_REFERENCE } vt_executor;
 
+/* What a network computes in. Inputs, outputs and weights keep their types. BF16 leaves sensitive
+ * operators in f32; INT8 runs what the file has quantised (QuantizeLinear and DequantizeLinear
+ * around an operator) in int8 and the rest in bf16; all fall back to f32 where the hardware has
+ * nothing faster. AUTO is a wish that whoever knows the right answer resolves (the encoder, by its
+ * golden picture); a session takes it as F32. */
+typedef enum vt_precision {
+    VT_PRECISION_F32,
+    VT_PRECISION_BF16,
+    VT_PRECISION_INT8,
+    VT_PRECISION_AUTO,
+} vt_precision;
+const char *vt_precision_name(vt_precision precision);        /* "f32" ... */
+bool vt_precision_parse(const char *text, vt_precision *out); /* false: no such name */
+/* Whether this CPU computes in it faster than in f32. */
+bool vt_precision_is_fast(vt_precision precision);
+
 typedef struct vt_session_options {
     vt_executor executor;
+    vt_precision precision;     /* of VT_EXECUTOR_ONEDNN; default F32 */
     int threads;                /* of one run; 0: all cores */
     const char *const *outputs; /* value names to compute, NULL: the graph's outputs */
     size_t output_count;
@@ -110,6 +127,21 @@ vt_status vt_session_run(vt_session *session, const vt_tensor *inputs, size_t in
 /* Shapes of the outputs for these input shapes, without running. */
 vt_status vt_session_output_shapes(vt_session *session, const vt_shape *input_shapes,
                                    size_t input_count, vt_shape *outputs, vt_error *error);
+
+typedef struct vt_step_info {
+    const char *op_type, *name, *output; /* of the step after all passes; output: of its last */
+    vt_shape shape;                      /* of the output */
+    vt_dtype compute;                    /* f32, bf16, i8 */
+    const char *posts;                   /* what was folded into it, "add relu", or "" */
+    const char *executor; /* "onednn brgconv:avx512_core", "view", "loop", "reference" */
+    uint64_t macs;
+} vt_step_info;
+/* Plans for these input shapes as a run would, and describes every step in order; texts are valid
+ * during the call. */
+vt_status vt_session_each_step(vt_session *session, const vt_shape *input_shapes,
+                               size_t input_count,
+                               void (*visit)(void *context, const vt_step_info *step),
+                               void *context, vt_error *error);
 
 typedef struct vt_session_memory {
     size_t weights_bytes;     /* prepared for this session, beyond the model's own */

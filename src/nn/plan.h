@@ -15,12 +15,54 @@
 
 #include "nn/graph.h"
 
+/* What passes append to a step: functions of each element of its first output, in order (post.c).
+ */
+typedef enum vt_post_kind {
+    VT_POST_LINEAR, /* alpha x + beta */
+    VT_POST_CLIP,   /* min(max(x, alpha), beta) */
+    VT_POST_RELU,
+    VT_POST_LEAKY_RELU, /* x < 0: alpha x */
+    VT_POST_ELU,        /* x < 0: alpha (exp(x) - 1) */
+    VT_POST_SIGMOID,
+    VT_POST_TANH,
+    VT_POST_GELU,         /* with erf */
+    VT_POST_GELU_TANH,    /* its approximation */
+    VT_POST_SWISH,        /* x sigmoid(alpha x) */
+    VT_POST_HARD_SIGMOID, /* min(max(alpha x + beta, 0), 1) */
+    VT_POST_HARD_SWISH,   /* x min(max(x / 6 + 1 / 2, 0), 1) */
+    VT_POST_MISH,
+    VT_POST_ADD, /* + operand, broadcast to the output */
+    VT_POST_MUL, /* * operand, broadcast to the output */
+} vt_post_kind;
+
+typedef struct vt_step_post {
+    vt_post_kind kind;
+    float alpha, beta;
+    vt_value_id operand; /* of ADD and MUL, else VT_NO_VALUE */
+} vt_step_post;
+
+enum { VT_STEP_POSTS = 4 };
+
 typedef struct vt_step {
     vt_node node; /* copy of the graph's node; passes may change op, inputs, attrs */
-    /* What was folded into this step by passes, in order after the node's own result. */
-    enum { VT_POST_NONE, VT_POST_RELU, VT_POST_CLIP } post;
-    float post_low, post_high; /* CLIP */
+    vt_step_post posts[VT_STEP_POSTS];
+    int post_count;
+    vt_dtype compute; /* what the executor computes floats in: F32, or BF16 where a pass says so */
 } vt_step;
+
+/* All values a step reads: the node's inputs (left-out ones too), then the posts' operands. */
+size_t vt_step_read_count(const vt_step *step);
+vt_value_id vt_step_read(const vt_step *step, size_t index); /* may be VT_NO_VALUE */
+
+/* ---- post.c ---- */
+/* Appends; false when the step is full. */
+bool vt_step_post_add(vt_step *step, const vt_step_post *post);
+bool vt_post_has_operand(const vt_step_post *post);
+double vt_post_function(const vt_step_post *post, double x); /* ADD and MUL excepted */
+/* Applies all posts to `output`, rounding once. operands: one tensor per post (any for those
+ * without an operand), of any float type, with data. */
+vt_status vt_posts_apply(const vt_step *step, const vt_tensor *operands, vt_tensor *output,
+                         vt_error *error);
 
 typedef struct vt_plan_value {
     vt_tensor tensor; /* dtype and shape always known; data: constants only, until placed */
@@ -72,8 +114,9 @@ vt_status vt_plan_add_constant(vt_plan *plan, vt_tensor *tensor, vt_value_id *ou
 /* Passes: each keeps the meaning of the plan exactly, up to rounding. */
 vt_status vt_pass_fold_batchnorm(vt_plan *plan, vt_error *error); /* Conv -> BatchNormalization, and
                                                                     Conv -> Mul/Add by channel */
-vt_status vt_pass_fuse_activation(vt_plan *plan, vt_error *error); /* Conv/Gemm/Add -> Relu/Clip */
-vt_status vt_pass_dead_code(vt_plan *plan, vt_error *error);       /* after the others */
+vt_status vt_pass_fuse_posts(vt_plan *plan, vt_error *error);     /* activations, residual sums and
+                                                                     gates into the step before */
+vt_status vt_pass_dead_code(vt_plan *plan, vt_error *error);      /* after the others */
 
 /* ---- executors ---- */
 typedef struct vt_runner vt_runner;

@@ -33,17 +33,14 @@ static void values_release(vt_plan *plan)
     }
 }
 
-static void post_apply(const vt_step *step, vt_tensor *tensor)
+static vt_status posts_apply(const vt_plan *plan, const vt_step *step, vt_tensor *output,
+                             vt_error *error)
 {
-    size_t count = vt_tensor_count(tensor);
-    double low = step->post == VT_POST_CLIP ? (double)step->post_low : 0.0;
-    for (size_t i = 0; i < count && step->post != VT_POST_NONE; i++) {
-        double value = vt_tensor_get(tensor, i);
-        value = value < low ? low : value;
-        if (step->post == VT_POST_CLIP && value > (double)step->post_high)
-            value = (double)step->post_high;
-        vt_store_f64(tensor->dtype, tensor->data, i, 1, &value);
-    }
+    vt_tensor operands[VT_STEP_POSTS] = {0};
+    for (int i = 0; i < step->post_count; i++)
+        if (vt_post_has_operand(&step->posts[i]))
+            operands[i] = plan->values[step->posts[i].operand].tensor;
+    return vt_posts_apply(step, operands, output, error);
 }
 
 static vt_status step_run(reference_runner *runner, const vt_step *step, vt_error *error)
@@ -62,8 +59,8 @@ static vt_status step_run(reference_runner *runner, const vt_step *step, vt_erro
     }
     if (status == VT_OK)
         status = vt_op_run_reference(&args, error);
-    if (status == VT_OK && step->post != VT_POST_NONE)
-        post_apply(step, &args.outputs[0]);
+    if (status == VT_OK && step->post_count > 0)
+        status = posts_apply(plan, step, &args.outputs[0], error);
     return status;
 }
 

@@ -61,7 +61,7 @@ static vt_status runner_new(const vt_session *session, vt_plan *plan, vt_runner 
         return vt_reference_runner_new(plan, out, error);
     vt_status status = vt_pass_fold_batchnorm(plan, error);
     if (status == VT_OK)
-        status = vt_pass_fuse_activation(plan, error);
+        status = vt_pass_fuse_posts(plan, error);
     if (status == VT_OK)
         status = vt_pass_dead_code(plan, error);
     if (status == VT_OK)

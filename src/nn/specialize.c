@@ -76,16 +76,16 @@ void vt_plan_lifetimes(vt_plan *plan)
     for (size_t i = 0; i < plan->value_count; i++)
         plan->values[i].first_step = plan->values[i].last_step = -1;
     for (size_t s = 0; s < plan->step_count; s++) {
-        const vt_node *node = &plan->steps[s].node;
-        for (size_t i = 0; i < node->output_count; i++) {
-            if (node->outputs[i] == VT_NO_VALUE)
+        const vt_step *step = &plan->steps[s];
+        for (size_t i = 0; i < step->node.output_count; i++) {
+            if (step->node.outputs[i] == VT_NO_VALUE)
                 continue;
-            plan->values[node->outputs[i]].first_step = (int)s;
-            plan->values[node->outputs[i]].last_step = (int)s;
+            plan->values[step->node.outputs[i]].first_step = (int)s;
+            plan->values[step->node.outputs[i]].last_step = (int)s;
         }
-        for (size_t i = 0; i < node->input_count; i++)
-            if (node->inputs[i] != VT_NO_VALUE)
-                plan->values[node->inputs[i]].last_step = (int)s;
+        for (size_t i = 0; i < vt_step_read_count(step); i++)
+            if (vt_step_read(step, i) != VT_NO_VALUE)
+                plan->values[vt_step_read(step, i)].last_step = (int)s;
     }
     for (size_t i = 0; i < plan->output_count; i++)
         plan->values[plan->outputs[i]].last_step = (int)plan->step_count;
@@ -222,7 +222,7 @@ static void node_step(specializer *work, const vt_op_args *args)
     for (size_t i = 0; i < node->output_count; i++)
         if (node->outputs[i] != VT_NO_VALUE)
             work->plan->values[node->outputs[i]].tensor = args->outputs[i];
-    work->plan->steps[work->plan->step_count++] = (vt_step){.node = *node};
+    work->plan->steps[work->plan->step_count++] = (vt_step){.node = *node, .compute = VT_F32};
 }
 
 static vt_status plan_walk(specializer *work, vt_error *error)

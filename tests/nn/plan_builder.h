@@ -216,7 +216,7 @@ static inline vt_plan *builder_plan(builder *b)
 static inline void apply_passes(vt_plan *plan)
 {
     assert_int_equal(vt_pass_fold_batchnorm(plan, NULL), VT_OK);
-    assert_int_equal(vt_pass_fuse_activation(plan, NULL), VT_OK);
+    assert_int_equal(vt_pass_fuse_posts(plan, NULL), VT_OK);
     assert_int_equal(vt_pass_dead_code(plan, NULL), VT_OK);
 }
 

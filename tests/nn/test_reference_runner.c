@@ -36,9 +36,10 @@ static void run_with(vt_model *model, int post, const double *want)
     float numbers[] = {-8, -1, 1, 8};
     vt_tensor x = {.dtype = VT_F32, .shape = {1, {4}}, .data = numbers, .bytes = 16}, y;
     vt_plan *plan = plan_of(model);
-    plan->steps[0].post = post == 1 ? VT_POST_RELU : (post == 2 ? VT_POST_CLIP : VT_POST_NONE);
-    plan->steps[0].post_low = -2;
-    plan->steps[0].post_high = 4;
+    const vt_step_post relu = {.kind = VT_POST_RELU};
+    const vt_step_post clip = {.kind = VT_POST_CLIP, .alpha = -2, .beta = 4};
+    if (post > 0)
+        assert_true(vt_step_post_add(&plan->steps[0], post == 1 ? &relu : &clip));
     assert_int_equal(vt_reference_runner_new(plan, &runner, NULL), VT_OK);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(runner->run(runner, &x, &y, NULL), VT_OK);

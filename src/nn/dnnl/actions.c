@@ -150,18 +150,16 @@ static vt_status run_reference(vt_dnnl *dnnl, vt_action *action, vt_error *error
         .inputs = action->tensors,
         .outputs = action->tensors + action->input_count,
     };
-    size_t output_count = action->tensor_count - action->input_count;
-    for (size_t i = 0; i < output_count; i++) { /* references may count on fresh, zeroed tensors */
+    for (size_t i = 0; i < step->node.output_count;
+         i++) { /* references may count on fresh, zeroed tensors */
         if (args.outputs[i].bytes > 0) {
             memset(args.outputs[i].data, 0, args.outputs[i].bytes);
         }
     }
     vt_status status = vt_op_run_reference(&args, error);
-    if (status == VT_OK && step->post != VT_POST_NONE) {
-        bool relu = step->post == VT_POST_RELU;
-        vt_dnnl_clamp(args.outputs[0].dtype, args.outputs[0].data,
-                      vt_tensor_count(&args.outputs[0]), relu ? 0.0F : step->post_low,
-                      relu ? __builtin_inff() : step->post_high);
+    if (status == VT_OK && step->post_count > 0) {
+        status =
+            vt_posts_apply(step, args.outputs + step->node.output_count, &args.outputs[0], error);
     }
     return status;
 }
@@ -196,7 +194,7 @@ vt_status vt_dnnl_reference_add(vt_dnnl *dnnl, const vt_step *step, const vt_ten
         .run = run_reference,
         .step = step,
         .input_count = step->node.input_count,
-        .tensor_count = step->node.input_count + step->node.output_count,
+        .tensor_count = step->node.input_count + step->node.output_count + (size_t)step->post_count,
     };
     return plain_add(dnnl, &action, tensors, buffers, error);
 }

@@ -19,7 +19,7 @@
 
 #include <oneapi/dnnl/dnnl.h>
 
-#include "nn/tensor.h"
+#include "nn/plan.h"
 
 /* ---- layouts: dimensions, element type, and where each element lies ---- */
 
@@ -60,7 +60,7 @@ typedef struct vt_post {
 } vt_post;
 
 typedef struct vt_posts {
-    vt_post items[3];
+    vt_post items[2 * VT_STEP_POSTS + 2];
     int count;
 } vt_posts;
 

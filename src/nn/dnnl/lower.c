@@ -72,18 +72,34 @@ vt_status vt_lower_answer(dnnl_status_t answer, bool *possible, vt_error *error)
     return vt_dnnl_fail(answer, "a primitive descriptor", error);
 }
 
+static const dnnl_alg_kind_t post_algorithms[] = {
+    [VT_POST_LINEAR] = dnnl_eltwise_linear,
+    [VT_POST_CLIP] = dnnl_eltwise_clip,
+    [VT_POST_RELU] = dnnl_eltwise_relu,
+    [VT_POST_LEAKY_RELU] = dnnl_eltwise_relu,
+    [VT_POST_ELU] = dnnl_eltwise_elu,
+    [VT_POST_SIGMOID] = dnnl_eltwise_logistic,
+    [VT_POST_TANH] = dnnl_eltwise_tanh,
+    [VT_POST_GELU] = dnnl_eltwise_gelu_erf,
+    [VT_POST_GELU_TANH] = dnnl_eltwise_gelu_tanh,
+    [VT_POST_SWISH] = dnnl_eltwise_swish,
+    [VT_POST_HARD_SWISH] = dnnl_eltwise_hardswish,
+    [VT_POST_MISH] = dnnl_eltwise_mish,
+};
+
 void vt_lower_posts(const vt_step *step, vt_posts *posts)
 {
-    if (step->post == VT_POST_RELU) {
-        posts->items[posts->count++] =
-            (vt_post){.kind = VT_APPEND_ELTWISE, .algorithm = dnnl_eltwise_relu};
-    } else if (step->post == VT_POST_CLIP) {
-        posts->items[posts->count++] = (vt_post){
-            .kind = VT_APPEND_ELTWISE,
-            .algorithm = dnnl_eltwise_clip,
-            .alpha = step->post_low,
-            .beta = step->post_high,
-        };
+    for (int i = 0; i < step->post_count; i++) {
+        const vt_step_post *post = &step->posts[i];
+        vt_post item = {.kind = VT_APPEND_ELTWISE, .alpha = post->alpha, .beta = post->beta};
+        if (post->kind == VT_POST_HARD_SIGMOID) { /* 2.x has no such function */
+            item.algorithm = dnnl_eltwise_linear;
+            posts->items[posts->count++] = item;
+            item = (vt_post){.kind = VT_APPEND_ELTWISE, .algorithm = dnnl_eltwise_clip, .beta = 1};
+        } else {
+            item.algorithm = post_algorithms[post->kind];
+        }
+        posts->items[posts->count++] = item;
     }
 }
 
@@ -156,24 +172,23 @@ vt_status vt_lower_unary(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc
 
 /* ---- the reference ---- */
 
-static vt_status lower_reference(vt_dnnl *dnnl, const vt_step *step, const vt_op_args *args,
-                                 vt_error *error)
+static vt_status lower_reference(vt_dnnl *dnnl, const vt_step *step, vt_error *error)
 {
     const vt_node *node = &step->node;
-    size_t count = node->input_count + node->output_count;
+    size_t own = node->input_count + node->output_count, count = own + (size_t)step->post_count;
     vt_tensor *tensors = vt_calloc(count, sizeof *tensors);
     size_t *buffers = vt_alloc_array(count, sizeof *buffers);
     vt_status status = tensors && buffers ? VT_OK : vt_fail_memory(error, "a step");
 
     for (size_t i = 0; status == VT_OK && i < count; i++) {
-        bool written = i >= node->input_count;
-        size_t at = written ? i - node->input_count : i;
-        vt_value_id value = written ? node->outputs[at] : node->inputs[at];
+        bool written = i >= node->input_count && i < own;
+        vt_value_id value = written ? node->outputs[i - node->input_count]
+                                    : vt_step_read(step, i < own ? i : i - node->output_count);
         buffers[i] = VT_NO_BUFFER;
         if (value == VT_NO_VALUE) {
             continue;
         }
-        tensors[i] = written ? args->outputs[at] : args->inputs[at];
+        tensors[i] = dnnl->plan->values[value].tensor;
         tensors[i].owned = false;
         tensors[i].bytes = vt_tensor_count(&tensors[i]) * vt_dtype_bytes(tensors[i].dtype);
         status = written
@@ -223,10 +238,20 @@ static bool operand_fits(const vt_tensor *tensor, bool heavy)
            (heavy || tensor->dtype != VT_F64);
 }
 
+static bool can_post(const lowering *row, const vt_step *step)
+{
+    for (int i = 0; i < step->post_count; i++) {
+        if (!row->posts || vt_post_has_operand(&step->posts[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* One result, and every operand that is there of a float type with elements. */
 static bool can_lower(const lowering *row, const vt_step *step, const vt_op_args *args)
 {
-    if (!row || step->node.output_count != 1 || (step->post != VT_POST_NONE && !row->posts) ||
+    if (!row || step->node.output_count != 1 || !can_post(row, step) ||
         !operand_fits(&args->outputs[0], row->heavy)) {
         return false;
     }
@@ -243,8 +268,8 @@ static bool can_lower(const lowering *row, const vt_step *step, const vt_op_args
 
 static bool is_alias(const vt_step *step)
 {
-    if (step->node.op->domain[0] != '\0' || step->post != VT_POST_NONE ||
-        step->node.output_count != 1 || step->node.input_count < 1) {
+    if (step->node.op->domain[0] != '\0' || step->post_count > 0 || step->node.output_count != 1 ||
+        step->node.input_count < 1) {
         return false;
     }
     for (size_t i = 0; i < sizeof alias_ops / sizeof alias_ops[0]; i++) {
@@ -275,7 +300,7 @@ vt_status vt_dnnl_lower(vt_dnnl *dnnl, const vt_step *step, vt_error *error)
         status = row->function(dnnl, step, &args, &done, error);
     }
     if (status == VT_OK && !done) {
-        status = lower_reference(dnnl, step, &args, error);
+        status = lower_reference(dnnl, step, error);
     }
 out:
     if (status != VT_OK) {

@@ -214,10 +214,10 @@ vt_status vt_lower_sum(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, boo
     if (step->node.input_count == 2) {
         return vt_lower_binary(dnnl, step, args, done, error);
     }
-    if (step->node.input_count == 1 && step->post == VT_POST_NONE) {
+    if (step->node.input_count == 1 && step->post_count == 0) {
         return vt_lower_alias(dnnl, step, args, done, error);
     }
-    if (step->post != VT_POST_NONE || step->node.input_count < 2 ||
+    if (step->post_count > 0 || step->node.input_count < 2 ||
         step->node.input_count > OPERANDS_MAXIMUM) {
         return VT_OK;
     }

@@ -17,14 +17,15 @@ vt_status vt_pass_dead_code(vt_plan *plan, vt_error *error)
         needed[plan->outputs[i]] = true;
     }
     for (size_t i = plan->step_count; i-- > 0;) {
-        const vt_node *node = &plan->steps[i].node;
+        const vt_step *step = &plan->steps[i];
+        const vt_node *node = &step->node;
         bool keep = false;
         for (size_t k = 0; k < node->output_count; k++) {
             keep = keep || (node->outputs[k] != VT_NO_VALUE && needed[node->outputs[k]]);
         }
-        for (size_t k = 0; keep && k < node->input_count; k++) {
-            if (node->inputs[k] != VT_NO_VALUE) {
-                needed[node->inputs[k]] = true;
+        for (size_t k = 0; keep && k < vt_step_read_count(step); k++) {
+            if (vt_step_read(step, k) != VT_NO_VALUE) {
+                needed[vt_step_read(step, k)] = true;
             }
         }
         if (!keep) {

@@ -14,6 +14,7 @@
 #include "nn/passes/uses.h"
 
 #include <math.h>
+#include <string.h>
 
 typedef struct affine {
     double *scale, *shift; /* (channels) */
@@ -227,7 +228,7 @@ static vt_status fold_chain(vt_plan *plan, const vt_pass_uses *uses, size_t inde
     for (;;) {
         vt_value_id value = plan->steps[last].node.outputs[0];
         size_t reader = vt_pass_only_reader(uses, value);
-        if (reader == SIZE_MAX || plan->steps[last].post != VT_POST_NONE ||
+        if (reader == SIZE_MAX || plan->steps[last].post_count > 0 ||
             !absorb_step(plan, &plan->steps[reader], value, map)) {
             break;
         }
@@ -244,9 +245,8 @@ static vt_status fold_chain(vt_plan *plan, const vt_pass_uses *uses, size_t inde
     }
     vt_step *end = &plan->steps[last];
     vt_value_id *outputs = end->node.outputs;
-    step->post = end->post;
-    step->post_low = end->post_low;
-    step->post_high = end->post_high;
+    memcpy(step->posts, end->posts, sizeof step->posts);
+    step->post_count = end->post_count;
     for (size_t at = index; folded > 0; folded--) {
         at = vt_pass_only_reader(uses, plan->steps[at].node.outputs[0]);
         vt_pass_step_drop(&plan->steps[at]);
@@ -258,7 +258,7 @@ static vt_status fold_chain(vt_plan *plan, const vt_pass_uses *uses, size_t inde
 static vt_status try_fold(vt_plan *plan, const vt_pass_uses *uses, size_t index, vt_error *error)
 {
     const vt_step *step = &plan->steps[index];
-    if (!step->node.op || step->node.output_count != 1 || step->post != VT_POST_NONE) {
+    if (!step->node.op || step->node.output_count != 1 || step->post_count > 0) {
         return VT_OK;
     }
     const vt_tensor *result = &plan->values[step->node.outputs[0]].tensor;

@@ -19,11 +19,12 @@ vt_status vt_pass_uses_init(vt_pass_uses *uses, const vt_plan *plan, vt_error *e
         return vt_fail_memory(error, "the uses of a plan's values");
     }
     for (size_t i = 0; i < plan->step_count; i++) {
-        const vt_node *node = &plan->steps[i].node;
-        for (size_t k = 0; k < node->input_count; k++) {
-            if (node->inputs[k] != VT_NO_VALUE) {
-                uses->counts[node->inputs[k]]++;
-                uses->readers[node->inputs[k]] = i;
+        const vt_step *step = &plan->steps[i];
+        for (size_t k = 0; k < vt_step_read_count(step); k++) {
+            vt_value_id value = vt_step_read(step, k);
+            if (value != VT_NO_VALUE) {
+                uses->counts[value]++;
+                uses->readers[value] = i;
             }
         }
     }

@@ -17,7 +17,7 @@ static vt_value_id clip(builder *b, vt_value_id x, float low, float high)
 static vt_plan *fused_plan(builder *b)
 {
     vt_plan *plan = builder_plan(b);
-    assert_int_equal(vt_pass_fuse_activation(plan, NULL), VT_OK);
+    assert_int_equal(vt_pass_fuse_posts(plan, NULL), VT_OK);
     return plan;
 }
 
@@ -108,9 +108,10 @@ static void test_bounds(void **state)
     builder_output(&b, builder_node(&b, "Clip", 13, inputs, 3, NULL, 0));
     vt_plan *plan = fused_plan(&b);
     assert_int_equal(plan->step_count, 1);
-    assert_int_equal(plan->steps[0].post, VT_POST_CLIP);
-    assert_true(plan->steps[0].post_low == -INFINITY);
-    assert_true(plan->steps[0].post_high == 6.0F);
+    assert_int_equal(plan->steps[0].post_count, 1);
+    assert_int_equal(plan->steps[0].posts[0].kind, VT_POST_CLIP);
+    assert_true(plan->steps[0].posts[0].alpha == -INFINITY);
+    assert_true(plan->steps[0].posts[0].beta == 6.0F);
     vt_plan_free(plan);
     builder_deinit(&b);
 }
@@ -182,7 +183,7 @@ static void test_no_memory(void **state)
         vt_plan *plan = builder_plan(&b);
         assert_true(tries < 20);
         vt_mem_fail_after(tries);
-        status = vt_pass_fuse_activation(plan, &error);
+        status = vt_pass_fuse_posts(plan, &error);
         vt_mem_fail_after(-1);
         assert_int_equal(error.status, status);
         assert_int_equal(plan->step_count, status == VT_OK ? 1 : 2);

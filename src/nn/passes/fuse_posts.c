@@ -3,21 +3,21 @@
  * Relu and Clip into the step that makes their input.
  *
  * Method: a step of a kind whose executor can finish with a clamp, whose one output is read only by
- * a Relu or a Clip with constant bounds, takes over that output and remembers the clamp in `post`.
- * Departures: a Clip whose lower bound is above its upper one, or whose bounds are not exact as f32
- * (possible for f64 tensors), stays a step of its own, as does one on integers.
+ * a Relu or a Clip with constant bounds, takes over that output and remembers the clamp among its
+ * posts. Departures: a Clip whose lower bound is above its upper one, or whose bounds are not exact
+ * as f32 (possible for f64 tensors), stays a step of its own, as does one on integers.
  */
 #include "nn/passes/uses.h"
 
 #include <float.h>
 #include <math.h>
 
-static bool step_can_clamp(const vt_step *step)
+static bool step_can_post(const vt_step *step)
 {
     static const char *const ops[] = {"Conv", "Gemm", "MatMul", "Add", "Sum", "BatchNormalization"};
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         if (vt_pass_is(step, ops[i])) {
-            return step->post == VT_POST_NONE;
+            return true;
         }
     }
     return false;
@@ -54,7 +54,7 @@ static bool read_bounds(const vt_plan *plan, const vt_step *step, float *low, fl
 static void try_fuse(vt_plan *plan, const vt_pass_uses *uses, size_t index)
 {
     vt_step *step = &plan->steps[index];
-    if (!step->node.op || !step_can_clamp(step)) {
+    if (!step->node.op || !step_can_post(step)) {
         return;
     }
     vt_value_id value = step->node.outputs[0];
@@ -63,22 +63,26 @@ static void try_fuse(vt_plan *plan, const vt_pass_uses *uses, size_t index)
         return;
     }
     vt_step *activation = &plan->steps[reader];
-    if (activation->post != VT_POST_NONE || activation->node.inputs[0] != value) {
+    vt_step_post post = {0};
+    if (activation->post_count > 0 || activation->node.inputs[0] != value) {
         return;
     }
     if (vt_pass_is(activation, "Relu")) {
-        step->post = VT_POST_RELU;
+        post.kind = VT_POST_RELU;
     } else if (vt_pass_is(activation, "Clip") &&
-               read_bounds(plan, activation, &step->post_low, &step->post_high)) {
-        step->post = VT_POST_CLIP;
+               read_bounds(plan, activation, &post.alpha, &post.beta)) {
+        post.kind = VT_POST_CLIP;
     } else {
+        return;
+    }
+    if (!vt_step_post_add(step, &post)) {
         return;
     }
     step->node.outputs = activation->node.outputs;
     vt_pass_step_drop(activation);
 }
 
-vt_status vt_pass_fuse_activation(vt_plan *plan, vt_error *error)
+vt_status vt_pass_fuse_posts(vt_plan *plan, vt_error *error)
 {
     vt_pass_uses uses;
     vt_status status = vt_pass_uses_init(&uses, plan, error);
