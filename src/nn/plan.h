@@ -47,7 +47,9 @@ typedef struct vt_step {
     vt_node node; /* copy of the graph's node; passes may change op, inputs, attrs */
     vt_step_post posts[VT_STEP_POSTS];
     int post_count;
-    vt_dtype compute; /* what the executor computes floats in: F32, or BF16 where a pass says so */
+    /* What the executor reads and multiplies floats in, and what it keeps the result in: F32, or
+     * BF16 where a pass says so. They differ for convolutions and products only. */
+    vt_dtype compute, result;
 } vt_step;
 
 /* All values a step reads: the node's inputs (left-out ones too), then the posts' operands. */

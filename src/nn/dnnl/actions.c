@@ -33,11 +33,33 @@ vt_status vt_dnnl_buffer_add(vt_dnnl *dnnl, const vt_buffer *buffer, size_t *out
     return VT_OK;
 }
 
+vt_status vt_dnnl_buffer_view(vt_dnnl *dnnl, size_t buffer, size_t offset, size_t *out,
+                              vt_error *error)
+{
+    const vt_buffer *base = &dnnl->buffers[buffer];
+    vt_buffer view = {.kind = VT_BUFFER_VIEW, .base = buffer, .offset = offset};
+    if (offset == 0) {
+        *out = buffer;
+        return VT_OK;
+    }
+    if (base->kind == VT_BUFFER_VIEW) {
+        view.base = base->base;
+        view.offset += base->offset;
+    }
+    return vt_dnnl_buffer_add(dnnl, &view, out, error);
+}
+
+vt_buffer *vt_dnnl_buffer_root(vt_dnnl *dnnl, size_t buffer)
+{
+    vt_buffer *found = &dnnl->buffers[buffer];
+    return found->kind == VT_BUFFER_VIEW ? &dnnl->buffers[found->base] : found;
+}
+
 /* The action about to be added refers to the buffer. */
 static void touch(vt_dnnl *dnnl, size_t index)
 {
     if (index != VT_NO_BUFFER) {
-        vt_buffer *buffer = &dnnl->buffers[index];
+        vt_buffer *buffer = vt_dnnl_buffer_root(dnnl, index);
         buffer->used = true;
         buffer->first = buffer->first < 0 ? (int)dnnl->action_count : buffer->first;
         buffer->last = (int)dnnl->action_count;
@@ -164,6 +186,15 @@ static vt_status run_reference(vt_dnnl *dnnl, vt_action *action, vt_error *error
     return status;
 }
 
+static vt_status run_posts(vt_dnnl *dnnl, vt_action *action, vt_error *error)
+{
+    (void)dnnl;
+    const vt_tensor *from = &action->tensors[0];
+    vt_tensor *to = &action->tensors[1];
+    memcpy(to->data, from->data, vt_tensor_count(from) * vt_dtype_bytes(from->dtype));
+    return vt_posts_apply(action->step, action->tensors + 2, to, error);
+}
+
 static vt_status run_convert(vt_dnnl *dnnl, vt_action *action, vt_error *error)
 {
     (void)dnnl;
@@ -196,6 +227,13 @@ vt_status vt_dnnl_reference_add(vt_dnnl *dnnl, const vt_step *step, const vt_ten
         .input_count = step->node.input_count,
         .tensor_count = step->node.input_count + step->node.output_count + (size_t)step->post_count,
     };
+    return plain_add(dnnl, &action, tensors, buffers, error);
+}
+
+vt_status vt_dnnl_posts_add(vt_dnnl *dnnl, const vt_step *step, const vt_tensor *tensors,
+                            const size_t *buffers, size_t count, vt_error *error)
+{
+    vt_action action = {.run = run_posts, .step = step, .input_count = 1, .tensor_count = count};
     return plain_add(dnnl, &action, tensors, buffers, error);
 }
 

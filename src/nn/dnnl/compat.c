@@ -33,6 +33,23 @@ dnnl_data_type_t vt_layout_dtype(vt_dtype dtype)
     }
 }
 
+vt_dtype vt_layout_type(const vt_layout *layout)
+{
+    static const vt_dtype known[] = {VT_F32, VT_BF16, VT_F16, VT_I32, VT_I8, VT_U8};
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_data_type_t type = dnnl_data_type_undef;
+    dnnl_memory_desc_query(layout, dnnl_query_data_type, &type);
+#else
+    dnnl_data_type_t type = layout->data_type;
+#endif
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (vt_layout_dtype(known[i]) == type) {
+            return known[i];
+        }
+    }
+    return VT_DTYPE_NONE;
+}
+
 vt_layout *vt_layout_new(int rank, const int64_t *dims, const int64_t *strides, bool any,
                          vt_dtype dtype)
 {
@@ -149,6 +166,93 @@ vt_layout_view vt_layout_view_of(const vt_layout *layout)
     };
 }
 #endif
+
+#if DNNL_VERSION_MAJOR >= 3
+/* Whether two layouts place elements alike, whatever their types. */
+static bool same_places(const vt_layout *a, const vt_layout *b)
+{
+    vt_layout_view x = vt_layout_view_of(a), y = vt_layout_view_of(b);
+    bool same = x.blocked && y.blocked && x.rank == y.rank && x.block_count == y.block_count;
+    for (int i = 0; same && i < x.rank; i++) {
+        same = x.strides[i] == y.strides[i] && x.padded[i] == y.padded[i];
+    }
+    for (int i = 0; same && i < x.block_count; i++) {
+        same = x.blocks[i] == y.blocks[i] && x.block_axes[i] == y.block_axes[i];
+    }
+    return same;
+}
+
+/* 3.x hides the type inside: what has no blocks is made from its strides, the blocks of channels
+ * that its own primitives use from their names. */
+vt_layout *vt_layout_retype(const vt_layout *layout, vt_dtype dtype)
+{
+    static const dnnl_format_tag_t tags[] = {dnnl_aBcd16b, dnnl_aBcd8b, dnnl_aBcde16b,
+                                             dnnl_aBcde8b, dnnl_aBc16b, dnnl_aBc8b};
+    vt_layout_view view = vt_layout_view_of(layout);
+    dnnl_memory_desc_t made = NULL;
+    if (vt_layout_type(layout) == dtype) {
+        return vt_layout_dup(layout);
+    }
+    if (view.blocked && view.block_count == 0) {
+        return vt_layout_new(view.rank, view.dims, view.strides, false, dtype);
+    }
+    for (size_t i = 0; view.blocked && i < sizeof tags / sizeof tags[0]; i++) {
+        if (dnnl_memory_desc_create_with_tag(&made, view.rank, view.dims, vt_layout_dtype(dtype),
+                                             tags[i]) != dnnl_success) {
+            continue;
+        }
+        if (same_places(made, layout)) {
+            return made;
+        }
+        dnnl_memory_desc_destroy(made);
+    }
+    return NULL;
+}
+#else
+vt_layout *vt_layout_retype(const vt_layout *layout, vt_dtype dtype)
+{
+    vt_layout *made = vt_layout_dup(layout);
+    if (made) {
+        made->data_type = vt_layout_dtype(dtype);
+    }
+    return made;
+}
+#endif
+
+/* oneDNN's permutation says where each axis goes, not where it comes from. */
+vt_layout *vt_layout_permute(const vt_layout *layout, const int *order)
+{
+    int goes_to[DNNL_MAX_NDIMS], rank = vt_layout_view_of(layout).rank;
+    for (int i = 0; i < rank; i++) {
+        goes_to[order[i]] = i;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_memory_desc_t made = NULL;
+    return dnnl_memory_desc_permute_axes(&made, layout, goes_to) == dnnl_success ? made : NULL;
+#else
+    vt_layout *made = vt_alloc(sizeof *made);
+    if (made && dnnl_memory_desc_permute_axes(made, layout, goes_to) != dnnl_success) {
+        vt_free(made);
+        return NULL;
+    }
+    return made;
+#endif
+}
+
+vt_layout *vt_layout_reshape(const vt_layout *layout, int rank, const int64_t *dims)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_memory_desc_t made = NULL;
+    return dnnl_memory_desc_reshape(&made, layout, rank, dims) == dnnl_success ? made : NULL;
+#else
+    vt_layout *made = vt_alloc(sizeof *made);
+    if (made && dnnl_memory_desc_reshape(made, layout, rank, dims) != dnnl_success) {
+        vt_free(made);
+        return NULL;
+    }
+    return made;
+#endif
+}
 
 /* ---- attributes ---- */
 

@@ -46,7 +46,13 @@ dnnl_data_type_t vt_layout_dtype(vt_dtype dtype);
 vt_layout *vt_layout_new(int rank, const int64_t *dims, const int64_t *strides, bool any,
                          vt_dtype dtype);
 vt_layout *vt_layout_dup(const vt_layout *layout);
-void vt_layout_free(vt_layout *layout); /* NULL is fine */
+/* The same bytes under other dimensions; NULL: no memory, or the layout cannot express it. */
+vt_layout *vt_layout_permute(const vt_layout *layout, const int *order); /* axis i was order[i] */
+vt_layout *vt_layout_reshape(const vt_layout *layout, int rank, const int64_t *dims);
+/* The same arrangement of another type; NULL: no memory, or no way to say it. */
+vt_layout *vt_layout_retype(const vt_layout *layout, vt_dtype dtype);
+vt_dtype vt_layout_type(const vt_layout *layout); /* NONE: one that src/nn does not know */
+void vt_layout_free(vt_layout *layout);           /* NULL is fine */
 bool vt_layout_equal(const vt_layout *a, const vt_layout *b);
 size_t vt_layout_bytes(const vt_layout *layout); /* with padding */
 
@@ -55,8 +61,9 @@ size_t vt_layout_bytes(const vt_layout *layout); /* with padding */
 typedef struct vt_post {
     enum { VT_APPEND_ELTWISE, VT_APPEND_BINARY } kind;
     dnnl_alg_kind_t algorithm;
-    float alpha, beta;        /* of ELTWISE */
-    const vt_layout *operand; /* of BINARY */
+    float alpha, beta;  /* of ELTWISE */
+    vt_layout *operand; /* of BINARY; owned by whoever made the list */
+    vt_value_id value;  /* of BINARY: what the operand is read from */
 } vt_post;
 
 typedef struct vt_posts {

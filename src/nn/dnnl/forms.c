@@ -2,17 +2,19 @@
 /*
  * The forms of values: which type and arrangement each exists in, and how it gets into another.
  *
- * Method: a form is looked up, else made from one that is there: a reorder by oneDNN between f32
- * arrangements of one shape, element by element between types. Row-major is the hub: whatever
- * cannot be reached at once goes through it. A layout whose bytes are row-major anyway (a blocked
- * 1x1 map) counts as row-major, so that flattening costs nothing. Constants take the same route,
- * but at once and into memory that outlives the run.
+ * Method: a form is looked up, else made from one that is there by one reorder of oneDNN, which
+ * changes type and arrangement together; types that oneDNN does not reorder (f16, f64) are
+ * converted element by element in row-major order first. A form may be a view: the bytes of another
+ * value under other strides (a transpose, a slice), made row-major only when somebody asks for
+ * that. A layout whose bytes are row-major anyway (a blocked 1x1 map) counts as row-major, so that
+ * flattening costs nothing. Constants take the same route, but at once and into memory that
+ * outlives the run.
  */
 #include "nn/dnnl/runner.h"
 
 #include <string.h>
 
-enum { FORM_MAXIMUM = 1 << 24, NO_FORM_RANK = -1 };
+enum { FORM_MAXIMUM = 1 << 24 };
 
 vt_status vt_dnnl_form_add(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype,
                            const vt_layout *layout, size_t buffer, vt_error *error)
@@ -43,8 +45,7 @@ const vt_form *vt_dnnl_form_first(vt_dnnl *dnnl, vt_value_id value, vt_error *er
     if (dnnl->value_forms[value] == SIZE_MAX) {
         const vt_plan_value *plan_value = &dnnl->plan->values[value];
         if (!plan_value->constant) {
-            vt_fail(error, VT_ERR_INTERNAL, "run value \"%s\": nothing has made it",
-                    dnnl->plan->graph->values[value].name);
+            vt_fail(error, VT_ERR_INTERNAL, "run value %u: nothing has made it", (unsigned)value);
             return NULL;
         }
         vt_buffer buffer = {
@@ -61,6 +62,8 @@ const vt_form *vt_dnnl_form_first(vt_dnnl *dnnl, vt_value_id value, vt_error *er
     return &dnnl->forms[dnnl->value_forms[value]];
 }
 
+/* ---- looking up ---- */
+
 /* SIZE_MAX: there is none. */
 static size_t find_form(const vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype,
                         const vt_layout *layout)
@@ -75,23 +78,57 @@ static size_t find_form(const vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype,
     return SIZE_MAX;
 }
 
-/* An f32 form in blocks with these dimensions (any: rank NO_FORM_RANK). */
-static size_t find_blocked(const vt_dnnl *dnnl, vt_value_id value, int rank, const int64_t *dims)
+/* Types between which oneDNN's reorder is used. */
+static bool can_reorder(vt_dtype dtype)
 {
+    return dtype == VT_F32 || dtype == VT_BF16;
+}
+
+/* An arranged form that a reorder can start from, of `dtype` if there is one; rank < 0: of any
+ * dimensions. */
+static size_t find_arranged(const vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype, int rank,
+                            const int64_t *dims)
+{
+    size_t found = SIZE_MAX;
     for (size_t i = dnnl->value_forms[value]; i != SIZE_MAX; i = dnnl->forms[i].next) {
         const vt_form *form = &dnnl->forms[i];
         int64_t sizes[VT_LAYOUT_MAX_RANK];
-        if (form->dtype != VT_F32 || !form->layout) {
+        if (!form->layout || (form->dtype != dtype && !can_reorder(form->dtype))) {
             continue;
         }
         int form_rank = vt_layout_dims(form->layout, sizes);
-        if (rank == NO_FORM_RANK ||
-            (form_rank == rank && memcmp(sizes, dims, (size_t)rank * sizeof *dims) == 0)) {
+        if (rank >= 0 &&
+            (form_rank != rank || memcmp(sizes, dims, (size_t)rank * sizeof *dims) != 0)) {
+            continue;
+        }
+        if (form->dtype == dtype) {
             return i;
         }
+        found = found == SIZE_MAX ? i : found;
     }
-    return SIZE_MAX;
+    return found;
 }
+
+/* A row-major form, of `dtype` if there is one, else of a type that can be reordered, else any. */
+static size_t find_plain(const vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype)
+{
+    size_t found = SIZE_MAX;
+    for (size_t i = dnnl->value_forms[value]; i != SIZE_MAX; i = dnnl->forms[i].next) {
+        const vt_form *form = &dnnl->forms[i];
+        if (form->layout) {
+            continue;
+        }
+        if (form->dtype == dtype) {
+            return i;
+        }
+        if (found == SIZE_MAX || can_reorder(form->dtype)) {
+            found = i;
+        }
+    }
+    return found;
+}
+
+/* ---- making ---- */
 
 static bool tensor_bytes(const vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype, size_t *bytes)
 {
@@ -107,8 +144,7 @@ vt_status vt_dnnl_form_make(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype,
     if (layout) {
         made.bytes = vt_layout_bytes(layout);
     } else if (!tensor_bytes(dnnl, value, dtype, &made.bytes)) {
-        return vt_fail(error, VT_ERR_LIMIT, "run value \"%s\": too large",
-                       dnnl->plan->graph->values[value].name);
+        return vt_fail(error, VT_ERR_LIMIT, "run value %u: too large", (unsigned)value);
     }
     vt_status status = vt_dnnl_buffer_add(dnnl, &made, buffer, error);
     return status == VT_OK ? vt_dnnl_form_add(dnnl, value, dtype, layout, *buffer, error) : status;
@@ -120,10 +156,6 @@ static vt_status prepare_constant(vt_dnnl *dnnl, vt_value_id value, const vt_lay
 {
     vt_buffer prepared = {.kind = VT_BUFFER_PREPARED};
     const vt_tensor *tensor = &dnnl->plan->values[value].tensor;
-    if (!vt_dnnl_can_convert(tensor->dtype, VT_F32)) {
-        return vt_fail(error, VT_ERR_INTERNAL, "prepare a constant: %s is not a float type",
-                       vt_dtype_name(tensor->dtype));
-    }
     vt_status status = vt_dnnl_weights_prepare(dnnl, tensor, reading, layout, &prepared, error);
     if (status != VT_OK) {
         return status;
@@ -141,19 +173,19 @@ vt_status vt_dnnl_form_read(vt_dnnl *dnnl, vt_value_id value, const vt_layout *r
                             const vt_layout *layout, size_t *buffer, vt_error *error)
 {
     if (vt_layout_equal(reading, layout) || !dnnl->plan->values[value].constant) {
-        return vt_dnnl_form_get(dnnl, value, VT_F32, NULL, buffer, error);
+        return vt_dnnl_form_get(dnnl, value, vt_layout_type(reading), NULL, buffer, error);
     }
     /* Not noted as a form: another reader may see the same bytes differently. */
     return prepare_constant(dnnl, value, reading, layout, buffer, error);
 }
 
-/* Adds the reorder from one f32 arrangement to another of the same dimensions. */
+/* Adds the reorder from one arrangement to another of the same dimensions. */
 static vt_status reorder(vt_dnnl *dnnl, vt_value_id value, const vt_layout *from,
                          size_t from_buffer, const vt_layout *to, size_t *to_buffer,
                          vt_error *error)
 {
     dnnl_primitive_desc_t desc = NULL;
-    vt_status status = vt_dnnl_form_make(dnnl, value, VT_F32, to, to_buffer, error);
+    vt_status status = vt_dnnl_form_make(dnnl, value, vt_layout_type(to), to, to_buffer, error);
     if (status != VT_OK) {
         return status;
     }
@@ -167,49 +199,35 @@ static vt_status reorder(vt_dnnl *dnnl, vt_value_id value, const vt_layout *from
     return vt_dnnl_primitive_add(dnnl, NULL, desc, arguments, 2, error);
 }
 
-/* Row-major f32 out of blocks. */
-static vt_status unblock(vt_dnnl *dnnl, vt_value_id value, size_t form, size_t *buffer,
-                         vt_error *error)
+/* From form number `form`; `to` has its dimensions, or (NULL) is row-major of them in `dtype`. */
+static vt_status reorder_form(vt_dnnl *dnnl, vt_value_id value, size_t form, vt_dtype dtype,
+                              const vt_layout *to, size_t *buffer, vt_error *error)
 {
     int64_t dims[VT_LAYOUT_MAX_RANK];
-    vt_layout *from = vt_layout_dup(dnnl->forms[form].layout); /* forms may move */
-    int rank = from ? vt_layout_dims(from, dims) : 0;
-    vt_layout *to = from ? vt_layout_new_plain(rank, dims, VT_F32) : NULL;
+    vt_layout *from = vt_layout_dup(dnnl->forms[form].layout), *plain = NULL; /* forms may move */
+    if (from && !to) {
+        int rank = vt_layout_dims(from, dims);
+        to = plain = vt_layout_new_plain(rank, dims, dtype);
+    }
     vt_status status = from && to
                            ? reorder(dnnl, value, from, dnnl->forms[form].buffer, to, buffer, error)
                            : vt_fail_memory(error, "the layout of a value");
     vt_layout_free(from);
-    vt_layout_free(to);
+    vt_layout_free(plain);
     return status;
 }
 
-/* Row-major in this type. */
-static vt_status get_plain(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype, size_t *buffer,
-                           vt_error *error)
+/* Between row-major forms, element by element. */
+static vt_status convert_plain(vt_dnnl *dnnl, vt_value_id value, size_t form, vt_dtype dtype,
+                               size_t *buffer, vt_error *error)
 {
-    size_t form = find_form(dnnl, value, dtype, NULL);
-    if (form != SIZE_MAX) {
-        *buffer = dnnl->forms[form].buffer;
-        return VT_OK;
-    }
-    if (dtype == VT_F32) {
-        form = find_blocked(dnnl, value, NO_FORM_RANK, NULL);
-        if (form != SIZE_MAX) {
-            return unblock(dnnl, value, form, buffer, error);
-        }
-    }
-    /* Another type: from the producer's when that is row-major, else by way of f32. */
-    size_t first = dnnl->value_forms[value], source;
-    vt_dtype from = dnnl->forms[first].layout ? VT_F32 : dnnl->forms[first].dtype;
+    vt_dtype from = dnnl->forms[form].dtype;
+    size_t source = dnnl->forms[form].buffer;
     if (!vt_dnnl_can_convert(from, dtype)) {
-        return vt_fail(error, VT_ERR_INTERNAL, "run value \"%s\": no way from %s to %s",
-                       dnnl->plan->graph->values[value].name, vt_dtype_name(from),
-                       vt_dtype_name(dtype));
+        return vt_fail(error, VT_ERR_INTERNAL, "run value %u: no way from %s to %s",
+                       (unsigned)value, vt_dtype_name(from), vt_dtype_name(dtype));
     }
-    vt_status status = vt_dnnl_form_get(dnnl, value, from, NULL, &source, error);
-    if (status == VT_OK) {
-        status = vt_dnnl_form_make(dnnl, value, dtype, NULL, buffer, error);
-    }
+    vt_status status = vt_dnnl_form_make(dnnl, value, dtype, NULL, buffer, error);
     if (status != VT_OK) {
         return status;
     }
@@ -218,63 +236,141 @@ static vt_status get_plain(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype, siz
     return vt_dnnl_convert_add(dnnl, tensors, (size_t[]){source, *buffer}, error);
 }
 
+/* Between row-major f32 and bf16, by oneDNN (it does that with vectors and threads). */
+static vt_status reorder_plain(vt_dnnl *dnnl, vt_value_id value, size_t form, vt_dtype dtype,
+                               size_t *buffer, vt_error *error)
+{
+    int64_t count = (int64_t)vt_tensor_count(&dnnl->plan->values[value].tensor);
+    vt_layout *from = vt_layout_new_plain(1, &count, dnnl->forms[form].dtype);
+    vt_layout *to = vt_layout_new_plain(1, &count, dtype);
+    vt_status status = from && to
+                           ? reorder(dnnl, value, from, dnnl->forms[form].buffer, to, buffer, error)
+                           : vt_fail_memory(error, "the layout of a value");
+    vt_layout_free(from);
+    vt_layout_free(to);
+    return status;
+}
+
+/* Row-major in this type, which it is not in yet. */
+static vt_status make_plain(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype, size_t *buffer,
+                            vt_error *error)
+{
+    size_t plain = find_plain(dnnl, value, dtype);
+    size_t arranged = find_arranged(dnnl, value, dtype, -1, NULL);
+    if (plain == SIZE_MAX && arranged != SIZE_MAX) {
+        vt_dtype from = dnnl->forms[arranged].dtype;
+        bool direct = from == dtype || can_reorder(dtype);
+        vt_status status =
+            reorder_form(dnnl, value, arranged, direct ? dtype : from, NULL, buffer, error);
+        if (status != VT_OK || direct) {
+            return status;
+        }
+        plain = find_form(dnnl, value, from, NULL);
+    }
+    vt_dtype from = dnnl->forms[plain].dtype;
+    if (can_reorder(from) && can_reorder(dtype)) {
+        return reorder_plain(dnnl, value, plain, dtype, buffer, error);
+    }
+    if (from != VT_F32 && dtype != VT_F32) { /* by way of f32 */
+        size_t between = VT_NO_BUFFER;
+        vt_status status = vt_dnnl_form_get(dnnl, value, VT_F32, NULL, &between, error);
+        if (status != VT_OK) {
+            return status;
+        }
+        plain = find_form(dnnl, value, VT_F32, NULL);
+        return can_reorder(dtype) ? reorder_plain(dnnl, value, plain, dtype, buffer, error)
+                                  : convert_plain(dnnl, value, plain, dtype, buffer, error);
+    }
+    return convert_plain(dnnl, value, plain, dtype, buffer, error);
+}
+
+/* In this arrangement, which it is not in yet. */
+static vt_status make_arranged(vt_dnnl *dnnl, vt_value_id value, const vt_layout *layout,
+                               size_t *buffer, vt_error *error)
+{
+    int64_t dims[VT_LAYOUT_MAX_RANK];
+    int rank = vt_layout_dims(layout, dims);
+    vt_dtype dtype = vt_layout_type(layout);
+    size_t form = find_arranged(dnnl, value, dtype, rank, dims);
+    if (form != SIZE_MAX) {
+        return reorder_form(dnnl, value, form, dtype, layout, buffer, error);
+    }
+    size_t plain = find_plain(dnnl, value, dtype), source = VT_NO_BUFFER;
+    vt_dtype from = plain == SIZE_MAX ? dtype : dnnl->forms[plain].dtype;
+    if (from != dtype && !can_reorder(from)) {
+        from = VT_F32;
+    }
+    vt_status status = vt_dnnl_form_get(dnnl, value, from, NULL, &source, error);
+    if (status != VT_OK) {
+        return status;
+    }
+    vt_layout *read = vt_layout_new_plain(rank, dims, from);
+    status = read ? reorder(dnnl, value, read, source, layout, buffer, error)
+                  : vt_fail_memory(error, "the layout of a value");
+    vt_layout_free(read);
+    return status;
+}
+
 vt_status vt_dnnl_form_get(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype,
                            const vt_layout *layout, size_t *buffer, vt_error *error)
 {
-    layout = layout && vt_layout_is_plain(layout) ? NULL : layout;
+    const vt_layout *wanted = layout && vt_layout_is_plain(layout) ? NULL : layout;
     if (!vt_dnnl_form_first(dnnl, value, error)) {
         return error ? error->status : VT_ERR_NO_MEMORY;
     }
-    size_t form = find_form(dnnl, value, dtype, layout);
+    size_t form = find_form(dnnl, value, dtype, wanted);
     if (form != SIZE_MAX) {
         *buffer = dnnl->forms[form].buffer;
         return VT_OK;
     }
-    if (dnnl->plan->values[value].constant && dtype == VT_F32) {
+    if (dnnl->plan->values[value].constant && (layout || dtype == VT_F32)) {
         vt_status status = prepare_constant(dnnl, value, NULL, layout, buffer, error);
-        return status == VT_OK ? vt_dnnl_form_add(dnnl, value, dtype, layout, *buffer, error)
+        return status == VT_OK ? vt_dnnl_form_add(dnnl, value, dtype, wanted, *buffer, error)
                                : status;
     }
-    if (!layout) {
-        return get_plain(dnnl, value, dtype, buffer, error);
-    }
-
-    int64_t dims[VT_LAYOUT_MAX_RANK];
-    int rank = vt_layout_dims(layout, dims);
-    form = find_blocked(dnnl, value, rank, dims);
-    if (form != SIZE_MAX) {
-        vt_layout *from = vt_layout_dup(dnnl->forms[form].layout);
-        vt_status status =
-            from ? reorder(dnnl, value, from, dnnl->forms[form].buffer, layout, buffer, error)
-                 : vt_fail_memory(error, "the layout of a value");
-        vt_layout_free(from);
-        return status;
-    }
-    size_t plain_buffer = VT_NO_BUFFER;
-    vt_status status = get_plain(dnnl, value, VT_F32, &plain_buffer, error);
-    if (status != VT_OK) {
-        return status;
-    }
-    vt_layout *plain = vt_layout_new_plain(rank, dims, VT_F32);
-    status = plain ? reorder(dnnl, value, plain, plain_buffer, layout, buffer, error)
-                   : vt_fail_memory(error, "the layout of a value");
-    vt_layout_free(plain);
-    return status;
+    return wanted ? make_arranged(dnnl, value, wanted, buffer, error)
+                  : make_plain(dnnl, value, dtype, buffer, error);
 }
 
-vt_status vt_dnnl_form_layout(vt_dnnl *dnnl, vt_value_id value, vt_layout **out, vt_error *error)
+/* ---- asking ---- */
+
+vt_status vt_dnnl_form_layout(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype, vt_layout **out,
+                              vt_error *error)
 {
     const vt_shape *shape = &dnnl->plan->values[value].tensor.shape;
     if (!vt_dnnl_form_first(dnnl, value, error)) {
         return error ? error->status : VT_ERR_NO_MEMORY;
     }
-    size_t form = dnnl->value_forms[value];
-    const vt_layout *first = dnnl->forms[form].dtype == VT_F32 ? dnnl->forms[form].layout : NULL;
-    vt_layout *layout =
-        first ? vt_layout_dup(first) : vt_layout_new_plain(shape->rank, shape->dims, VT_F32);
+    const vt_layout *first = dnnl->forms[dnnl->value_forms[value]].layout;
+    bool blocked = first && vt_layout_view_of(first).block_count > 0;
+    vt_layout *layout = NULL;
+    if (first && can_reorder(vt_layout_type(first)) && (blocked || vt_layout_is_dense(first))) {
+        layout = vt_layout_retype(first, dtype);
+    }
+    if (!layout) {
+        layout = vt_layout_new_plain(shape->rank, shape->dims, dtype);
+    }
     if (!layout) {
         return vt_fail_memory(error, "the layout of a value");
     }
     *out = layout;
+    return VT_OK;
+}
+
+vt_status vt_dnnl_form_as_is(vt_dnnl *dnnl, vt_value_id value, vt_layout **layout, size_t *buffer,
+                             vt_error *error)
+{
+    const vt_shape *shape = &dnnl->plan->values[value].tensor.shape;
+    const vt_form *first = vt_dnnl_form_first(dnnl, value, error);
+    if (!first) {
+        return error ? error->status : VT_ERR_NO_MEMORY;
+    }
+    vt_layout *copy = first->layout ? vt_layout_dup(first->layout)
+                                    : vt_layout_new_plain(shape->rank, shape->dims, first->dtype);
+    if (!copy) {
+        return vt_fail_memory(error, "the layout of a value");
+    }
+    *layout = copy;
+    *buffer = first->buffer;
     return VT_OK;
 }

@@ -73,6 +73,32 @@ bool vt_layout_is_plain(const vt_layout *layout)
     return true;
 }
 
+bool vt_layout_is_dense(const vt_layout *layout)
+{
+    vt_layout_view view = vt_layout_view_of(layout);
+    size_t count = vt_dtype_bytes(vt_layout_type(layout));
+    if (!view.blocked) {
+        return false;
+    }
+    for (int axis = 0; axis < view.rank; axis++) {
+        if (view.padded[axis] != view.dims[axis] ||
+            (view.dims[axis] > 1 && view.strides[axis] == 0)) {
+            return false;
+        }
+        count *= (size_t)view.dims[axis];
+    }
+    return vt_layout_bytes(layout) == count;
+}
+
+bool vt_layout_strides(const vt_layout *layout, int64_t strides[VT_LAYOUT_MAX_RANK])
+{
+    vt_layout_view view = vt_layout_view_of(layout);
+    for (int axis = 0; axis < view.rank && view.blocked; axis++) {
+        strides[axis] = view.strides[axis];
+    }
+    return view.blocked && view.block_count == 0;
+}
+
 /* ---- joining ---- */
 
 /* Elements inside the blocks of each axis; the product over all axes is returned. */

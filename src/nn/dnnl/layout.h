@@ -28,6 +28,10 @@ bool vt_layout_is_none(
 /* Whether the bytes are those of row-major order, whatever the layout calls itself: no padding, and
  * blocks only over axes so short that they change no address. */
 bool vt_layout_is_plain(const vt_layout *layout);
+/* Whether every byte between the first and the last belongs to an element, and to one only. */
+bool vt_layout_is_dense(const vt_layout *layout);
+/* Strides in elements of a layout without blocks; false: it has blocks, or no addresses. */
+bool vt_layout_strides(const vt_layout *layout, int64_t strides[VT_LAYOUT_MAX_RANK]);
 /* Whether joining the sources along the axis is copying runs of elements: `outer` times, one run of
  * runs[i] elements from each source in turn. runs: (count). */
 bool vt_layout_join_runs(const vt_layout *result, const vt_layout *const *sources, int count,

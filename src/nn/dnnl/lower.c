@@ -40,7 +40,6 @@ static const lowering table[] = {
     {"LogSoftmax", vt_lower_softmax, false, false},
     {"LRN", vt_lower_lrn, false, false},
     {"Concat", vt_lower_concat, false, false},
-    {"Transpose", vt_lower_transpose, false, false},
     {"Relu", vt_lower_eltwise, false, false},
     {"LeakyRelu", vt_lower_eltwise, false, false},
     {"Clip", vt_lower_eltwise, false, false},
@@ -57,8 +56,15 @@ static const lowering table[] = {
     {"Log", vt_lower_eltwise, false, false},
 };
 
-static const char *const alias_ops[] = {"Reshape",  "Flatten", "Squeeze", "Unsqueeze",
-                                        "Identity", "Dropout", "Cast"};
+/* What moves nothing; types of any kind, integers in the other operands. */
+static const lowering views[] = {
+    {"Transpose", vt_lower_transpose, false, false}, {"Slice", vt_lower_slice, false, false},
+    {"Split", vt_lower_split, false, false},         {"Gather", vt_lower_gather, false, false},
+    {"Reshape", vt_lower_alias, false, false},       {"Flatten", vt_lower_alias, false, false},
+    {"Squeeze", vt_lower_alias, false, false},       {"Unsqueeze", vt_lower_alias, false, false},
+    {"Identity", vt_lower_alias, false, false},      {"Dropout", vt_lower_alias, false, false},
+    {"Cast", vt_lower_alias, false, false},
+};
 
 /* ---- what lowering functions share ---- */
 
@@ -87,20 +93,105 @@ static const dnnl_alg_kind_t post_algorithms[] = {
     [VT_POST_MISH] = dnnl_eltwise_mish,
 };
 
-void vt_lower_posts(const vt_step *step, vt_posts *posts)
+static void append_eltwise(const vt_step_post *post, vt_posts *posts)
 {
-    for (int i = 0; i < step->post_count; i++) {
-        const vt_step_post *post = &step->posts[i];
-        vt_post item = {.kind = VT_APPEND_ELTWISE, .alpha = post->alpha, .beta = post->beta};
-        if (post->kind == VT_POST_HARD_SIGMOID) { /* 2.x has no such function */
-            item.algorithm = dnnl_eltwise_linear;
-            posts->items[posts->count++] = item;
-            item = (vt_post){.kind = VT_APPEND_ELTWISE, .algorithm = dnnl_eltwise_clip, .beta = 1};
-        } else {
-            item.algorithm = post_algorithms[post->kind];
-        }
+    vt_post item = {.kind = VT_APPEND_ELTWISE, .alpha = post->alpha, .beta = post->beta};
+    if (post->kind == VT_POST_HARD_SIGMOID) { /* 2.x has no such function */
+        item.algorithm = dnnl_eltwise_linear;
         posts->items[posts->count++] = item;
+        item = (vt_post){.kind = VT_APPEND_ELTWISE, .algorithm = dnnl_eltwise_clip, .beta = 1};
+    } else {
+        item.algorithm = post_algorithms[post->kind];
+        item.alpha = post->kind == VT_POST_RELU ? 0 : item.alpha;
     }
+    posts->items[posts->count++] = item;
+}
+
+/* An operand's dimensions as a primitive with this result sees them; false: impossible. */
+static bool operand_dims(const vt_shape *output, const vt_shape *operand, const vt_shape *result,
+                         int64_t dims[VT_MAX_RANK])
+{
+    size_t count = 1;
+    for (int i = 0; i < operand->rank; i++) {
+        count *= (size_t)operand->dims[i];
+    }
+    for (int i = 0; i < result->rank; i++) {
+        int at = i - (result->rank - operand->rank);
+        dims[i] = at < 0 ? 1 : operand->dims[at];
+    }
+    if (vt_shape_equal(output, result)) {
+        return operand->rank <= result->rank;
+    }
+    bool whole = vt_shape_equal(output, operand);
+    for (int i = 0; i < result->rank; i++) {
+        dims[i] = whole ? result->dims[i] : 1;
+    }
+    if (whole || count == 1) {
+        return true;
+    }
+    int64_t last = result->dims[result->rank - 1];
+    dims[result->rank - 1] = last;
+    return operand->rank > 0 && operand->dims[operand->rank - 1] == last && count == (size_t)last;
+}
+
+vt_status vt_lower_posts(const vt_dnnl *dnnl, const vt_step *step, int first,
+                         const vt_shape *result, vt_posts *posts, bool *possible, vt_error *error)
+{
+    const vt_plan_value *values = dnnl->plan->values;
+    *possible = true;
+    for (int i = first; i < step->post_count; i++) {
+        const vt_step_post *post = &step->posts[i];
+        if (!vt_post_has_operand(post)) {
+            append_eltwise(post, posts);
+            continue;
+        }
+        const vt_plan_value *operand = &values[post->operand];
+        int64_t dims[VT_MAX_RANK];
+        if (!operand_dims(&values[step->node.outputs[0]].tensor.shape, &operand->tensor.shape,
+                          result, dims) ||
+            !vt_dtype_is_float(operand->tensor.dtype)) {
+            *possible = false;
+            return VT_OK;
+        }
+        bool whole = memcmp(dims, result->dims, (size_t)result->rank * sizeof *dims) == 0;
+        vt_dtype dtype = operand->constant ? VT_F32 : step->result;
+        vt_layout *layout = whole ? vt_layout_new_any(result->rank, dims, dtype)
+                                  : vt_layout_new_plain(result->rank, dims, dtype);
+        if (!layout) {
+            return vt_fail_memory(error, "the layout of a fused operand");
+        }
+        posts->items[posts->count++] = (vt_post){
+            .kind = VT_APPEND_BINARY,
+            .algorithm = post->kind == VT_POST_ADD ? dnnl_binary_add : dnnl_binary_mul,
+            .operand = layout,
+            .value = post->operand,
+        };
+    }
+    return VT_OK;
+}
+
+void vt_lower_posts_deinit(vt_posts *posts)
+{
+    for (int i = 0; i < posts->count; i++) {
+        vt_layout_free(posts->items[i].operand);
+    }
+    posts->count = 0;
+}
+
+int vt_lower_post_operands(const vt_posts *posts, vt_operand *operands, int count)
+{
+    for (int i = 0; i < posts->count; i++) {
+        if (posts->items[i].kind == VT_APPEND_BINARY) {
+            int name = DNNL_ARG_ATTR_MULTIPLE_POST_OP(i) | DNNL_ARG_SRC_1;
+            operands[count++] = (vt_operand){
+                .name = name,
+                .value = posts->items[i].value,
+                .query = dnnl_query_exec_arg_md,
+                .index = name,
+            };
+        }
+    }
+    return count;
 }
 
 const vt_tensor *vt_lower_constant(const vt_dnnl *dnnl, const vt_step *step, size_t input)
@@ -122,11 +213,12 @@ void vt_lower_layouts_free(vt_layout **layouts, int count)
 static vt_status operand_buffer(vt_dnnl *dnnl, const vt_operand *operand, const vt_layout *layout,
                                 size_t *buffer, vt_error *error)
 {
+    vt_dtype dtype = vt_layout_type(layout);
     if (operand->written) {
-        return vt_dnnl_form_make(dnnl, operand->value, VT_F32, layout, buffer, error);
+        return vt_dnnl_form_make(dnnl, operand->value, dtype, layout, buffer, error);
     }
     if (!operand->reading) {
-        return vt_dnnl_form_get(dnnl, operand->value, VT_F32, layout, buffer, error);
+        return vt_dnnl_form_get(dnnl, operand->value, dtype, layout, buffer, error);
     }
     return vt_dnnl_form_read(dnnl, operand->value, operand->reading, layout, buffer, error);
 }
@@ -203,6 +295,33 @@ static vt_status lower_reference(vt_dnnl *dnnl, const vt_step *step, vt_error *e
     return status;
 }
 
+/* The step's posts on what a primitive has made of it: a copy of the result, then plain code. */
+static vt_status lower_posts_apart(vt_dnnl *dnnl, const vt_step *step, vt_error *error)
+{
+    vt_value_id value = step->node.outputs[0];
+    vt_tensor tensors[VT_STEP_POSTS + 2] = {0};
+    size_t buffers[VT_STEP_POSTS + 2], count = 0;
+    vt_dtype dtype = dnnl->plan->values[value].tensor.dtype;
+    vt_status status = vt_dnnl_form_get(dnnl, value, dtype, NULL, &buffers[0], error);
+    for (int i = 0; status == VT_OK && i < step->post_count; i++) {
+        vt_value_id operand = step->posts[i].operand;
+        buffers[2 + i] = VT_NO_BUFFER;
+        if (operand != VT_NO_VALUE) {
+            const vt_tensor *tensor = &dnnl->plan->values[operand].tensor;
+            tensors[2 + i] = *tensor;
+            status = vt_dnnl_form_get(dnnl, operand, tensor->dtype, NULL, &buffers[2 + i], error);
+        }
+    }
+    if (status != VT_OK) {
+        return status;
+    }
+    tensors[0] = tensors[1] = dnnl->plan->values[value].tensor;
+    count = 2 + (size_t)step->post_count;
+    dnnl->value_forms[value] = SIZE_MAX; /* what was there is not the step's result yet */
+    status = vt_dnnl_form_make(dnnl, value, dtype, NULL, &buffers[1], error);
+    return status == VT_OK ? vt_dnnl_posts_add(dnnl, step, tensors, buffers, count, error) : status;
+}
+
 bool vt_lower_window_fits(const vt_pd_window *window, int rank)
 {
     const dnnl_dim_t maximum = 1 << 15;
@@ -218,12 +337,11 @@ bool vt_lower_window_fits(const vt_pd_window *window, int rank)
 
 /* ---- dispatch ---- */
 
-static const lowering *find_lowering(const vt_step *step)
+static const lowering *find_lowering(const vt_step *step, const lowering *rows, size_t count)
 {
-    for (size_t i = 0; step->node.op->domain[0] == '\0' && i < sizeof table / sizeof table[0];
-         i++) {
-        if (strcmp(table[i].op, step->node.op->name) == 0) {
-            return &table[i];
+    for (size_t i = 0; step->node.op->domain[0] == '\0' && i < count; i++) {
+        if (strcmp(rows[i].op, step->node.op->name) == 0) {
+            return &rows[i];
         }
     }
     return NULL;
@@ -238,20 +356,10 @@ static bool operand_fits(const vt_tensor *tensor, bool heavy)
            (heavy || tensor->dtype != VT_F64);
 }
 
-static bool can_post(const lowering *row, const vt_step *step)
-{
-    for (int i = 0; i < step->post_count; i++) {
-        if (!row->posts || vt_post_has_operand(&step->posts[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* One result, and every operand that is there of a float type with elements. */
 static bool can_lower(const lowering *row, const vt_step *step, const vt_op_args *args)
 {
-    if (!row || step->node.output_count != 1 || !can_post(row, step) ||
+    if (!row || step->node.output_count != 1 || (step->post_count > 0 && !row->posts) ||
         !operand_fits(&args->outputs[0], row->heavy)) {
         return false;
     }
@@ -266,18 +374,48 @@ static bool can_lower(const lowering *row, const vt_step *step, const vt_op_args
     return count > 0 && args->inputs[0].dtype != VT_DTYPE_NONE;
 }
 
-static bool is_alias(const vt_step *step)
+/* Views of tensors with elements; aliases also of empty ones. */
+static bool can_view(const lowering *row, const vt_step *step, const vt_op_args *args)
 {
-    if (step->node.op->domain[0] != '\0' || step->post_count > 0 || step->node.output_count != 1 ||
-        step->node.input_count < 1) {
+    if (!row || step->post_count > 0 || step->node.input_count < 1 ||
+        args->inputs[0].dtype == VT_DTYPE_NONE) {
         return false;
     }
-    for (size_t i = 0; i < sizeof alias_ops / sizeof alias_ops[0]; i++) {
-        if (strcmp(alias_ops[i], step->node.op->name) == 0) {
-            return true;
+    if (row->function == vt_lower_alias) {
+        return step->node.output_count == 1;
+    }
+    for (size_t i = 0; i < step->node.output_count; i++) {
+        if (step->node.outputs[i] == VT_NO_VALUE || vt_tensor_count(&args->outputs[i]) == 0) {
+            return false;
         }
     }
-    return false;
+    return operand_fits(&args->inputs[0], true);
+}
+
+static vt_status lower_with_row(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
+                                vt_error *error)
+{
+    const lowering *row = find_lowering(step, views, sizeof views / sizeof views[0]);
+    if (can_view(row, step, args)) {
+        return row->function(dnnl, step, args, done, error);
+    }
+    row = find_lowering(step, table, sizeof table / sizeof table[0]);
+    return can_lower(row, step, args) ? row->function(dnnl, step, args, done, error) : VT_OK;
+}
+
+/* Where a primitive exists for the step but not for its posts, they follow as plain code: better
+ * than a convolution by the reference. */
+static vt_status lower_apart(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
+                             vt_error *error)
+{
+    vt_step *bare = vt_arena_array(&dnnl->arena, 1, sizeof *bare);
+    if (!bare) {
+        return vt_fail_memory(error, "a step");
+    }
+    *bare = *step;
+    bare->post_count = 0;
+    vt_status status = lower_with_row(dnnl, bare, args, done, error);
+    return status == VT_OK && *done ? lower_posts_apart(dnnl, step, error) : status;
 }
 
 vt_status vt_dnnl_lower(vt_dnnl *dnnl, const vt_step *step, vt_error *error)
@@ -293,11 +431,9 @@ vt_status vt_dnnl_lower(vt_dnnl *dnnl, const vt_step *step, vt_error *error)
     vt_op_args args;
     vt_plan_args(dnnl->plan, node, inputs, outputs, &args);
     bool done = false;
-    const lowering *row = find_lowering(step);
-    if (is_alias(step)) {
-        status = vt_lower_alias(dnnl, step, &args, &done, error);
-    } else if (can_lower(row, step, &args)) {
-        status = row->function(dnnl, step, &args, &done, error);
+    status = lower_with_row(dnnl, step, &args, &done, error);
+    if (status == VT_OK && !done && step->post_count > 0) {
+        status = lower_apart(dnnl, step, &args, &done, error);
     }
     if (status == VT_OK && !done) {
         status = lower_reference(dnnl, step, error);

@@ -28,16 +28,21 @@ vt_lower_function vt_lower_sum;
 vt_lower_function vt_lower_batchnorm; /* lower_norm.c */
 vt_lower_function vt_lower_softmax;
 vt_lower_function vt_lower_lrn;
-vt_lower_function vt_lower_concat; /* lower_move.c */
-vt_lower_function vt_lower_transpose;
+vt_lower_function vt_lower_concat;    /* lower_concat.c */
+vt_lower_function vt_lower_transpose; /* lower_view.c */
+vt_lower_function vt_lower_slice;
+vt_lower_function vt_lower_split;
+vt_lower_function vt_lower_gather;
 vt_lower_function vt_lower_alias; /* any type, no elements allowed */
+
+enum { VT_LOWER_OPERANDS = 6 + VT_STEP_POSTS }; /* room for any one primitive's */
 
 /* One operand of a primitive and where to read its layout. */
 typedef struct vt_operand {
     int name; /* DNNL_ARG_... */
     vt_value_id value;
     dnnl_query_t query;
-    int index; /* of the query; -1: no query, the layout is `reading` */
+    int index; /* of the query (for exec_arg_md the name again); -1: none, it is `reading` */
     bool written;
     const vt_layout *reading; /* how to read the value's row-major bytes; NULL: in order */
 } vt_operand;
@@ -53,8 +58,14 @@ vt_status vt_lower_unary(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc
 vt_status vt_lower_answer(dnnl_status_t answer, bool *possible, vt_error *error);
 /* Whether the numbers are small enough for oneDNN's own arithmetic, which is in int. */
 bool vt_lower_window_fits(const vt_pd_window *window, int rank);
-/* The step's fused clamp as post-op. */
-void vt_lower_posts(const vt_step *step, vt_posts *posts);
+/* Appends the step's posts from number `first` on to a primitive whose result has these dimensions
+ * (the output's, or a flattened form of them). *possible false: an operand cannot be said in them.
+ * The list is the caller's (vt_lower_posts_deinit), also on failure. */
+vt_status vt_lower_posts(const vt_dnnl *dnnl, const vt_step *step, int first,
+                         const vt_shape *result, vt_posts *posts, bool *possible, vt_error *error);
+void vt_lower_posts_deinit(vt_posts *posts);
+/* The operands that the list needs, appended to an array with room; returns the new count. */
+int vt_lower_post_operands(const vt_posts *posts, vt_operand *operands, int count);
 /* An input of the step if it is a constant, else NULL. */
 const vt_tensor *vt_lower_constant(const vt_dnnl *dnnl, const vt_step *step, size_t input);
 /* Frees an array of layouts, any of which may be NULL. */

@@ -40,25 +40,26 @@ static bool is_blocked(const vt_layout *layout)
 }
 
 /* A broadcast operand's layout, with ones in front up to the result's rank. */
-static vt_layout *broadcast_layout(const vt_shape *result, const vt_shape *shape, bool any)
+static vt_layout *broadcast_layout(const vt_shape *result, const vt_shape *shape, vt_dtype dtype,
+                                   bool any)
 {
     int64_t dims[VT_MAX_RANK];
     for (int i = 0; i < result->rank; i++) {
         int at = i - (result->rank - shape->rank);
         dims[i] = at < 0 ? 1 : shape->dims[at];
     }
-    return any ? vt_layout_new_any(result->rank, dims, VT_F32)
-               : vt_layout_new_plain(result->rank, dims, VT_F32);
+    return any ? vt_layout_new_any(result->rank, dims, dtype)
+               : vt_layout_new_plain(result->rank, dims, dtype);
 }
 
 /* The layout of the whole-shaped operand; when both are, a blocked one wins. */
-static vt_status first_layout(vt_dnnl *dnnl, const vt_value_id values[2], bool both,
-                              vt_layout **out, vt_error *error)
+static vt_status first_layout(vt_dnnl *dnnl, const vt_step *step, const vt_value_id values[2],
+                              bool both, vt_layout **out, vt_error *error)
 {
     vt_layout *layout = NULL, *other = NULL;
-    vt_status status = vt_dnnl_form_layout(dnnl, values[0], &layout, error);
+    vt_status status = vt_dnnl_form_layout(dnnl, values[0], step->compute, &layout, error);
     if (status == VT_OK && both && !is_blocked(layout)) {
-        status = vt_dnnl_form_layout(dnnl, values[1], &other, error);
+        status = vt_dnnl_form_layout(dnnl, values[1], step->compute, &other, error);
         if (status == VT_OK && is_blocked(other)) {
             vt_layout *swap = layout;
             layout = other;
@@ -77,25 +78,30 @@ static vt_status first_layout(vt_dnnl *dnnl, const vt_value_id values[2], bool b
 /* Describes the primitive with the second operand of the first one's shape in its layout, else in
  * row-major order, else (where oneDNN has only slow code for that, as 2.6 for gates over blocked
  * maps on AVX2) in the layout it would like. */
-static vt_status describe(vt_dnnl *dnnl, const vt_step *step, dnnl_alg_kind_t algorithm,
-                          const vt_shape *second, vt_layout *layouts[3],
-                          dnnl_primitive_desc_t *desc, vt_error *error)
+typedef struct pair_call {
+    dnnl_alg_kind_t algorithm;
+    vt_layout *layouts[3];
+    vt_posts posts;
+} pair_call;
+
+static vt_status describe(vt_dnnl *dnnl, const vt_step *step, const vt_shape *second,
+                          pair_call *call, dnnl_primitive_desc_t *desc, vt_error *error)
 {
+    vt_layout **layouts = call->layouts;
     const vt_shape *result = &dnnl->plan->values[step->node.outputs[0]].tensor.shape;
     bool whole = vt_shape_equal(result, second), possible;
-    vt_posts posts = {0};
-    vt_lower_posts(step, &posts);
     layouts[2] = vt_layout_dup(layouts[0]);
     for (int any = 0; any < (whole ? 1 : 2); any++) {
         dnnl_primitive_desc_t other = NULL;
         vt_layout_free(layouts[1]);
-        layouts[1] = whole ? vt_layout_dup(layouts[0]) : broadcast_layout(result, second, any);
+        layouts[1] = whole ? vt_layout_dup(layouts[0])
+                           : broadcast_layout(result, second, step->compute, any);
         if (!layouts[1] || !layouts[2]) {
             return vt_fail_memory(error, "the layouts of a step");
         }
         vt_status status =
-            vt_lower_answer(vt_pd_binary(dnnl->engine, algorithm, (const vt_layout *const *)layouts,
-                                         &posts, &other),
+            vt_lower_answer(vt_pd_binary(dnnl->engine, call->algorithm,
+                                         (const vt_layout *const *)layouts, &call->posts, &other),
                             &possible, error);
         if (status != VT_OK) {
             return status;
@@ -121,14 +127,25 @@ static vt_status lower_pair(vt_dnnl *dnnl, const vt_step *step, const vt_value_i
 {
     const vt_shape *result = &dnnl->plan->values[step->node.outputs[0]].tensor.shape;
     const vt_shape *second = &dnnl->plan->values[values[1]].tensor.shape;
-    vt_layout *layouts[3] = {NULL, NULL, NULL};
+    pair_call call = {.algorithm = algorithm};
     dnnl_primitive_desc_t desc = NULL;
-    vt_status status =
-        first_layout(dnnl, values, vt_shape_equal(result, second), &layouts[0], error);
-    if (status == VT_OK) {
-        status = describe(dnnl, step, algorithm, second, layouts, &desc, error);
+    bool possible = false;
+    vt_operand operands[VT_LOWER_OPERANDS] = {
+        {DNNL_ARG_SRC_0, values[0], dnnl_query_src_md, 0, false, NULL},
+        {DNNL_ARG_SRC_1, values[1], dnnl_query_src_md, 1, false, NULL},
+        {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL},
+    };
+    vt_status status = vt_lower_posts(dnnl, step, 0, result, &call.posts, &possible, error);
+    if (status == VT_OK && possible) {
+        status = first_layout(dnnl, step, values, vt_shape_equal(result, second), &call.layouts[0],
+                              error);
     }
-    vt_lower_layouts_free(layouts, 3);
+    if (status == VT_OK && possible) {
+        status = describe(dnnl, step, second, &call, &desc, error);
+    }
+    int count = vt_lower_post_operands(&call.posts, operands, 3);
+    vt_lower_layouts_free(call.layouts, 3);
+    vt_lower_posts_deinit(&call.posts);
     if (status != VT_OK || !desc) {
         if (desc) {
             dnnl_primitive_desc_destroy(desc);
@@ -136,12 +153,7 @@ static vt_status lower_pair(vt_dnnl *dnnl, const vt_step *step, const vt_value_i
         return status;
     }
     *done = true;
-    const vt_operand operands[] = {
-        {DNNL_ARG_SRC_0, values[0], dnnl_query_src_md, 0, false, NULL},
-        {DNNL_ARG_SRC_1, values[1], dnnl_query_src_md, 1, false, NULL},
-        {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL},
-    };
-    return vt_lower_primitive(dnnl, step, desc, operands, 3, error);
+    return vt_lower_primitive(dnnl, step, desc, operands, count, error);
 }
 
 vt_status vt_lower_binary(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
@@ -175,9 +187,9 @@ static vt_status sum_several(vt_dnnl *dnnl, const vt_step *step, bool *done, vt_
     dnnl_primitive_desc_t desc = NULL;
     const vt_layout **sources = vt_alloc_array(node->input_count, sizeof *sources);
     vt_operand *operands = vt_calloc(node->input_count + 1, sizeof *operands);
-    vt_status status = sources && operands
-                           ? vt_dnnl_form_layout(dnnl, node->inputs[0], &layout, error)
-                           : vt_fail_memory(error, "a sum");
+    vt_status status = sources && operands ? vt_dnnl_form_layout(dnnl, node->inputs[0],
+                                                                 step->compute, &layout, error)
+                                           : vt_fail_memory(error, "a sum");
     if (status != VT_OK) {
         goto out;
     }

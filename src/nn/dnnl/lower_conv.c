@@ -10,18 +10,18 @@
 #include "nn/ops/op.h"
 
 /* ONNX weights (M, C / g, kernel...) as oneDNN wants grouped ones: (g, M / g, C / g, kernel...). */
-static vt_layout *weights_layout(const vt_shape *weights, int64_t groups)
+static vt_layout *weights_layout(const vt_shape *weights, int64_t groups, vt_dtype dtype)
 {
     int64_t dims[VT_MAX_RANK + 1];
     if (groups == 1) {
-        return vt_layout_new_any(weights->rank, weights->dims, VT_F32);
+        return vt_layout_new_any(weights->rank, weights->dims, dtype);
     }
     dims[0] = groups;
     dims[1] = weights->dims[0] / groups;
     for (int i = 1; i < weights->rank; i++) {
         dims[i + 1] = weights->dims[i];
     }
-    return vt_layout_new_any(weights->rank + 1, dims, VT_F32);
+    return vt_layout_new_any(weights->rank + 1, dims, dtype);
 }
 
 /* False: not for oneDNN. */
@@ -55,30 +55,33 @@ vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bo
 
     const vt_shape *result = &args->outputs[0].shape;
     vt_layout *layouts[4] = {
-        vt_layout_new_any(source->shape.rank, source->shape.dims, VT_F32),
-        weights_layout(&weights->shape, vt_node_int(&step->node, "group", 1)),
+        vt_layout_new_any(source->shape.rank, source->shape.dims, step->compute),
+        weights_layout(&weights->shape, vt_node_int(&step->node, "group", 1), step->compute),
         has_bias ? vt_layout_new_plain(1, &weights->shape.dims[0], VT_F32) : NULL,
-        vt_layout_new_any(result->rank, result->dims, VT_F32),
+        vt_layout_new_any(result->rank, result->dims, step->result),
     };
     vt_posts posts = {0};
+    bool possible = false;
     dnnl_primitive_desc_t desc = NULL;
-    vt_lower_posts(step, &posts);
     if (!layouts[0] || !layouts[1] || (has_bias && !layouts[2]) || !layouts[3]) {
         status = vt_fail_memory(error, "the layouts of a convolution");
     } else {
+        status = vt_lower_posts(dnnl, step, 0, result, &posts, &possible, error);
+    }
+    if (status == VT_OK && possible) {
         status = vt_lower_answer(vt_pd_convolution(dnnl->engine, (const vt_layout *const *)layouts,
                                                    &pd_window, &posts, &desc),
                                  done, error);
     }
-    vt_lower_layouts_free(layouts, 4);
-    if (status != VT_OK || !*done) {
-        return status;
-    }
-    const vt_operand operands[] = {
+    vt_operand operands[VT_LOWER_OPERANDS] = {
         {DNNL_ARG_SRC, step->node.inputs[0], dnnl_query_src_md, 0, false, NULL},
         {DNNL_ARG_WEIGHTS, step->node.inputs[1], dnnl_query_weights_md, 0, false, NULL},
         {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL},
         {DNNL_ARG_BIAS, has_bias ? step->node.inputs[2] : 0, dnnl_query_weights_md, 1, false, NULL},
     };
-    return vt_lower_primitive(dnnl, step, desc, operands, has_bias ? 4 : 3, error);
+    int count = vt_lower_post_operands(&posts, operands, has_bias ? 4 : 3);
+    vt_lower_layouts_free(layouts, 4);
+    vt_lower_posts_deinit(&posts);
+    return status == VT_OK && *done ? vt_lower_primitive(dnnl, step, desc, operands, count, error)
+                                    : status;
 }

@@ -95,7 +95,8 @@ vt_status vt_lower_eltwise(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args,
     if (!operation_of(dnnl, step, &operation)) {
         return VT_OK;
     }
-    vt_status status = vt_dnnl_form_layout(dnnl, step->node.inputs[0], &layout, error);
+    vt_status status =
+        vt_dnnl_form_layout(dnnl, step->node.inputs[0], step->compute, &layout, error);
     if (status != VT_OK) {
         return status;
     }

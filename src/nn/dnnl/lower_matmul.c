@@ -3,7 +3,8 @@
  * Gemm and MatMul, both on oneDNN's matmul primitive.
  *
  * A constant second factor is left to oneDNN's choice of layout and arranged once. A stack of
- * matrices times one matrix is one tall matrix times that one.
+ * matrices times one matrix is one tall matrix times that one. A row vector that is added first
+ * becomes the primitive's bias, whether Gemm brings it as C or a pass has folded it into the step.
  *
  * Gemm computes alpha A B + beta C. C becomes the primitive's bias where it is one row and alpha is
  * 1, else it is added behind the product; a beta other than 1 (rare: no exporter writes it) is left
@@ -11,9 +12,9 @@
  */
 #include "nn/dnnl/lower.h"
 
+/* The three tensors of a product, all of one rank. */
 typedef struct product_shape {
-    int rank; /* of all three */
-    int64_t a[VT_MAX_RANK], b[VT_MAX_RANK], result[VT_MAX_RANK];
+    vt_shape a, b, result;
 } product_shape;
 
 /* What one matmul primitive is asked for. layouts: a, b, bias or NULL, result; readings: of a and b
@@ -21,18 +22,17 @@ typedef struct product_shape {
 typedef struct matmul_call {
     vt_layout *layouts[4], *readings[2];
     vt_posts posts;
-    vt_value_id bias, addend; /* VT_NO_VALUE: none */
-    vt_layout *addend_layout;
+    vt_value_id bias; /* VT_NO_VALUE: none */
 } matmul_call;
 
 static void call_deinit(matmul_call *call)
 {
     vt_lower_layouts_free(call->layouts, 4);
     vt_lower_layouts_free(call->readings, 2);
-    vt_layout_free(call->addend_layout);
+    vt_lower_posts_deinit(&call->posts);
 }
 
-static vt_status call_add(vt_dnnl *dnnl, const vt_step *step, const matmul_call *call, bool *done,
+static vt_status call_add(vt_dnnl *dnnl, const vt_step *step, matmul_call *call, bool *done,
                           vt_error *error)
 {
     dnnl_primitive_desc_t desc = NULL;
@@ -43,7 +43,7 @@ static vt_status call_add(vt_dnnl *dnnl, const vt_step *step, const matmul_call 
         return status;
     }
     const vt_node *node = &step->node;
-    vt_operand operands[5] = {
+    vt_operand operands[VT_LOWER_OPERANDS] = {
         {DNNL_ARG_SRC, node->inputs[0], dnnl_query_src_md, 0, false, call->readings[0]},
         {DNNL_ARG_WEIGHTS, node->inputs[1], dnnl_query_weights_md, 0, false, call->readings[1]},
         {DNNL_ARG_DST, node->outputs[0], dnnl_query_dst_md, 0, true, NULL},
@@ -53,26 +53,60 @@ static vt_status call_add(vt_dnnl *dnnl, const vt_step *step, const matmul_call 
         operands[count++] = (vt_operand){
             .name = DNNL_ARG_BIAS, .value = call->bias, .query = dnnl_query_weights_md, .index = 1};
     }
-    if (call->addend != VT_NO_VALUE) { /* the post-op behind the scaling by alpha, or the first */
-        int at = call->posts.items[0].kind == VT_APPEND_BINARY ? 0 : 1;
-        operands[count++] = (vt_operand){
-            .name = DNNL_ARG_ATTR_MULTIPLE_POST_OP(at) | DNNL_ARG_SRC_1,
-            .value = call->addend,
-            .reading = call->addend_layout,
-            .index = -1,
-        };
-    }
+    count = vt_lower_post_operands(&call->posts, operands, count);
     return vt_lower_primitive(dnnl, step, desc, operands, count, error);
+}
+
+/* A layout of the bias: ones, then the row. */
+static vt_layout *bias_layout(const vt_shape *result)
+{
+    int64_t dims[VT_MAX_RANK];
+    for (int i = 0; i < result->rank; i++) {
+        dims[i] = i + 1 == result->rank ? result->dims[i] : 1;
+    }
+    return vt_layout_new_plain(result->rank, dims, VT_F32);
+}
+
+static bool is_row(const vt_shape *shape, int64_t length)
+{
+    for (int i = 0; i + 1 < shape->rank; i++) {
+        if (shape->dims[i] != 1) {
+            return false;
+        }
+    }
+    return shape->rank > 0 && shape->dims[shape->rank - 1] == length;
+}
+
+/* The rest of the call: a folded row as bias where there is none yet, the other posts as post-ops.
+ */
+static vt_status call_posts(vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
+                            matmul_call *call, bool *possible, vt_error *error)
+{
+    const vt_step_post *post = &step->posts[0];
+    int first = 0;
+    if (call->bias == VT_NO_VALUE && call->posts.count == 0 && step->post_count > 0 &&
+        post->kind == VT_POST_ADD && dnnl->plan->values[post->operand].constant &&
+        is_row(&dnnl->plan->values[post->operand].tensor.shape, result->dims[result->rank - 1])) {
+        call->bias = post->operand;
+        call->layouts[2] = bias_layout(result);
+        first = 1;
+        if (!call->layouts[2]) {
+            return vt_fail_memory(error, "the layout of a bias");
+        }
+    }
+    return vt_lower_posts(dnnl, step, first, result, &call->posts, possible, error);
 }
 
 /* ---- MatMul ---- */
 
-static void copy_dims(int64_t *to, const vt_shape *from, int rank)
+static void pad_shape(vt_shape *shape, int rank)
 {
+    vt_shape padded = {.rank = rank};
     for (int i = 0; i < rank; i++) {
-        int at = i - (rank - from->rank);
-        to[i] = at < 0 ? 1 : from->dims[at];
+        int at = i - (rank - shape->rank);
+        padded.dims[i] = at < 0 ? 1 : shape->dims[at];
     }
+    *shape = padded;
 }
 
 /* Vectors count as a row on the left and a column on the right; the shorter stack of matrices is
@@ -80,7 +114,6 @@ static void copy_dims(int64_t *to, const vt_shape *from, int rank)
 static void matmul_product(const vt_op_args *args, product_shape *out)
 {
     vt_shape a = args->inputs[0].shape, b = args->inputs[1].shape;
-    *out = (product_shape){0};
     if (a.rank == 1) {
         a = (vt_shape){.rank = 2, .dims = {1, a.dims[0]}};
     }
@@ -94,14 +127,14 @@ static void matmul_product(const vt_op_args *args, product_shape *out)
         }
         a = (vt_shape){.rank = 2, .dims = {rows, a.dims[a.rank - 1]}};
     }
-    out->rank = a.rank > b.rank ? a.rank : b.rank;
-    copy_dims(out->a, &a, out->rank);
-    copy_dims(out->b, &b, out->rank);
-    for (int i = 0; i < out->rank - 2; i++) {
-        out->result[i] = out->a[i] > out->b[i] ? out->a[i] : out->b[i];
+    int rank = a.rank > b.rank ? a.rank : b.rank;
+    pad_shape(&a, rank);
+    pad_shape(&b, rank);
+    *out = (product_shape){a, b, a};
+    for (int i = 0; i < rank - 2; i++) {
+        out->result.dims[i] = a.dims[i] > b.dims[i] ? a.dims[i] : b.dims[i];
     }
-    out->result[out->rank - 2] = out->a[out->rank - 2];
-    out->result[out->rank - 1] = out->b[out->rank - 1];
+    out->result.dims[rank - 1] = b.dims[rank - 1];
 }
 
 vt_status vt_lower_matmul(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
@@ -109,19 +142,21 @@ vt_status vt_lower_matmul(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, 
 {
     product_shape product;
     matmul_product(args, &product);
-    bool arrange = vt_lower_constant(dnnl, step, 1) != NULL;
+    int rank = product.a.rank;
+    bool arrange = vt_lower_constant(dnnl, step, 1) != NULL, possible = false;
     matmul_call call = {
-        .layouts = {vt_layout_new_plain(product.rank, product.a, VT_F32),
-                    arrange ? vt_layout_new_any(product.rank, product.b, VT_F32)
-                            : vt_layout_new_plain(product.rank, product.b, VT_F32),
-                    NULL, vt_layout_new_plain(product.rank, product.result, VT_F32)},
+        .layouts = {vt_layout_new_plain(rank, product.a.dims, step->compute),
+                    arrange ? vt_layout_new_any(rank, product.b.dims, step->compute)
+                            : vt_layout_new_plain(rank, product.b.dims, step->compute),
+                    NULL, vt_layout_new_plain(rank, product.result.dims, step->result)},
         .bias = VT_NO_VALUE,
-        .addend = VT_NO_VALUE,
     };
-    vt_lower_posts(step, &call.posts);
     vt_status status = call.layouts[0] && call.layouts[1] && call.layouts[3]
-                           ? call_add(dnnl, step, &call, done, error)
+                           ? call_posts(dnnl, step, &product.result, &call, &possible, error)
                            : vt_fail_memory(error, "the layouts of a product");
+    if (status == VT_OK && possible) {
+        status = call_add(dnnl, step, &call, done, error);
+    }
     call_deinit(&call);
     return status;
 }
@@ -129,74 +164,88 @@ vt_status vt_lower_matmul(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, 
 /* ---- Gemm ---- */
 
 /* A factor whose logical dimensions are these; swapped: its bytes hold the transpose row by row. */
-static bool factor_layouts(const int64_t dims[2], bool swapped, bool arrange, vt_layout **layout,
-                           vt_layout **reading)
+static bool factor_layouts(const int64_t dims[2], bool swapped, vt_dtype dtype, bool arrange,
+                           vt_layout *both[2])
 {
     const int64_t strides[2] = {1, dims[0]};
-    *reading = swapped ? vt_layout_new_strided(2, dims, strides, VT_F32) : NULL;
+    both[1] = swapped ? vt_layout_new_strided(2, dims, strides, dtype) : NULL;
     if (arrange) {
-        *layout = vt_layout_new_any(2, dims, VT_F32);
+        both[0] = vt_layout_new_any(2, dims, dtype);
     } else {
-        *layout = swapped ? vt_layout_new_strided(2, dims, strides, VT_F32)
-                          : vt_layout_new_plain(2, dims, VT_F32);
+        both[0] = swapped ? vt_layout_new_strided(2, dims, strides, dtype)
+                          : vt_layout_new_plain(2, dims, dtype);
     }
-    return *layout && (!swapped || *reading);
+    return both[0] && (!swapped || both[1]);
 }
 
 /* C as bias when it is one row and the product is not scaled, else as a post-op. */
 static bool gemm_addend(const vt_step *step, const vt_op_args *args, float alpha,
-                        const int64_t result[2], matmul_call *call)
+                        const vt_shape *result, matmul_call *call)
 {
     if (step->node.input_count < 3 || args->inputs[2].dtype == VT_DTYPE_NONE) {
         return true;
     }
-    int64_t dims[2] = {1, 1};
-    copy_dims(dims, &args->inputs[2].shape, 2);
-    if (alpha == 1.0F && dims[0] == 1 && dims[1] == result[1]) {
+    vt_shape c = args->inputs[2].shape;
+    pad_shape(&c, 2);
+    if (alpha == 1.0F && is_row(&c, result->dims[1])) {
         call->bias = step->node.inputs[2];
-        call->layouts[2] = vt_layout_new_plain(2, dims, VT_F32);
+        call->layouts[2] = bias_layout(result);
         return call->layouts[2] != NULL;
     }
-    call->addend = step->node.inputs[2];
-    call->addend_layout = vt_layout_new_plain(2, dims, VT_F32);
-    call->posts.items[call->posts.count++] = (vt_post){
-        .kind = VT_APPEND_BINARY,
-        .algorithm = dnnl_binary_add,
-        .operand = call->addend_layout,
-    };
-    return call->addend_layout != NULL;
+    vt_layout *layout = vt_layout_new_plain(2, c.dims, VT_F32);
+    if (layout) {
+        call->posts.items[call->posts.count++] = (vt_post){
+            .kind = VT_APPEND_BINARY,
+            .algorithm = dnnl_binary_add,
+            .operand = layout,
+            .value = step->node.inputs[2],
+        };
+    }
+    return layout != NULL;
+}
+
+static bool gemm_layouts(const vt_step *step, const vt_op_args *args, bool arrange,
+                         matmul_call *call)
+{
+    const vt_node *node = &step->node;
+    const int64_t *a = args->inputs[0].shape.dims, *result = args->outputs[0].shape.dims;
+    bool a_swapped = vt_node_int(node, "transA", 0) != 0;
+    bool b_swapped = vt_node_int(node, "transB", 0) != 0;
+    const int64_t inner = a_swapped ? a[0] : a[1];
+    const int64_t first[2] = {result[0], inner}, second[2] = {inner, result[1]};
+    vt_layout *left[2] = {NULL, NULL}, *right[2] = {NULL, NULL};
+    bool made = factor_layouts(first, a_swapped, step->compute, false, left) &&
+                factor_layouts(second, b_swapped, step->compute, arrange, right);
+    call->layouts[0] = left[0];
+    call->readings[0] = left[1];
+    call->layouts[1] = right[0];
+    call->readings[1] = right[1];
+    call->layouts[3] = vt_layout_new_plain(2, result, step->result);
+    return made && call->layouts[3];
 }
 
 vt_status vt_lower_gemm(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
                         vt_error *error)
 {
     const vt_node *node = &step->node;
-    const int64_t *a = args->inputs[0].shape.dims, *result = args->outputs[0].shape.dims;
-    bool a_swapped = vt_node_int(node, "transA", 0) != 0;
-    bool b_swapped = vt_node_int(node, "transB", 0) != 0;
+    const vt_shape *result = &args->outputs[0].shape;
     float alpha = vt_node_float(node, "alpha", 1.0F), beta = vt_node_float(node, "beta", 1.0F);
-    bool has_c = node->input_count > 2 && args->inputs[2].dtype != VT_DTYPE_NONE;
+    bool has_c = node->input_count > 2 && args->inputs[2].dtype != VT_DTYPE_NONE, possible = false;
     if ((has_c && (beta != 1.0F || args->inputs[2].shape.rank > 2)) ||
         args->inputs[0].shape.rank != 2 || args->inputs[1].shape.rank != 2) {
         return VT_OK;
     }
-    const int64_t inner = a_swapped ? a[0] : a[1];
-    const int64_t first[2] = {result[0], inner}, second[2] = {inner, result[1]};
-    matmul_call call = {.bias = VT_NO_VALUE, .addend = VT_NO_VALUE};
+    matmul_call call = {.bias = VT_NO_VALUE};
     if (alpha != 1.0F) {
         call.posts.items[call.posts.count++] =
             (vt_post){.kind = VT_APPEND_ELTWISE, .algorithm = dnnl_eltwise_linear, .alpha = alpha};
     }
     bool arrange = vt_lower_constant(dnnl, step, 1) != NULL;
-    call.layouts[3] = vt_layout_new_plain(2, result, VT_F32);
-    vt_status status;
-    if (!call.layouts[3] ||
-        !factor_layouts(first, a_swapped, false, &call.layouts[0], &call.readings[0]) ||
-        !factor_layouts(second, b_swapped, arrange, &call.layouts[1], &call.readings[1]) ||
-        !gemm_addend(step, args, alpha, result, &call)) {
-        status = vt_fail_memory(error, "the layouts of a product");
-    } else {
-        vt_lower_posts(step, &call.posts);
+    vt_status status =
+        gemm_layouts(step, args, arrange, &call) && gemm_addend(step, args, alpha, result, &call)
+            ? call_posts(dnnl, step, result, &call, &possible, error)
+            : vt_fail_memory(error, "the layouts of a product");
+    if (status == VT_OK && possible) {
         status = call_add(dnnl, step, &call, done, error);
     }
     call_deinit(&call);

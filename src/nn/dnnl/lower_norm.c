@@ -15,21 +15,28 @@ vt_status vt_lower_batchnorm(vt_dnnl *dnnl, const vt_step *step, vt_op_args *arg
     const vt_node *node = &step->node;
     vt_layout *layout = NULL;
     vt_posts posts = {0};
+    bool possible = false;
     dnnl_primitive_desc_t desc = NULL;
     if (node->input_count != 5 || vt_node_int(node, "training_mode", 0) != 0 ||
         vt_node_int(node, "spatial", 1) != 1 || args->inputs[0].shape.rank < 2 ||
         args->inputs[0].shape.rank > 5) {
         return VT_OK;
     }
-    vt_lower_posts(step, &posts);
-    vt_status status = vt_dnnl_form_layout(dnnl, node->inputs[0], &layout, error);
-    if (status != VT_OK) {
-        return status;
+    vt_status status =
+        vt_lower_posts(dnnl, step, 0, &args->outputs[0].shape, &posts, &possible, error);
+    for (int i = 0; i < posts.count; i++) { /* its only post-ops are functions */
+        possible = possible && posts.items[i].kind == VT_APPEND_ELTWISE;
+    }
+    if (status == VT_OK && possible) {
+        status = vt_dnnl_form_layout(dnnl, node->inputs[0], step->compute, &layout, error);
     }
     float epsilon = vt_node_float(node, "epsilon", 1e-5F);
-    status =
-        vt_lower_answer(vt_pd_batchnorm(dnnl->engine, layout, epsilon, &posts, &desc), done, error);
+    if (status == VT_OK && possible) {
+        status = vt_lower_answer(vt_pd_batchnorm(dnnl->engine, layout, epsilon, &posts, &desc),
+                                 done, error);
+    }
     vt_layout_free(layout);
+    vt_lower_posts_deinit(&posts);
     if (status != VT_OK || !*done) {
         return status;
     }
@@ -59,7 +66,7 @@ vt_status vt_lower_softmax(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args,
     for (int i = 0; i < shape->rank; i++) {
         dims[i < axis ? 0 : i == axis || flattens ? 1 : 2] *= shape->dims[i];
     }
-    vt_layout *layout = vt_layout_new_plain(3, dims, VT_F32);
+    vt_layout *layout = vt_layout_new_plain(3, dims, step->compute);
     dnnl_primitive_desc_t desc = NULL;
     if (!layout) {
         return vt_fail_memory(error, "the layout of a softmax");
@@ -88,7 +95,7 @@ vt_status vt_lower_lrn(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, boo
     };
     vt_layout *layout = NULL;
     dnnl_primitive_desc_t desc = NULL;
-    vt_status status = vt_dnnl_form_layout(dnnl, node->inputs[0], &layout, error);
+    vt_status status = vt_dnnl_form_layout(dnnl, node->inputs[0], step->compute, &layout, error);
     if (status != VT_OK) {
         return status;
     }

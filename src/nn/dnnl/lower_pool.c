@@ -83,9 +83,10 @@ vt_status vt_lower_pool(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bo
         return status;
     }
 
-    vt_layout *layouts[2] = {NULL, vt_layout_new_any(result->rank, result->dims, VT_F32)};
+    vt_layout *layouts[2] = {NULL, vt_layout_new_any(result->rank, result->dims, step->compute)};
     dnnl_primitive_desc_t desc = NULL;
-    status = layouts[1] ? vt_dnnl_form_layout(dnnl, step->node.inputs[0], &layouts[0], error)
+    status = layouts[1] ? vt_dnnl_form_layout(dnnl, step->node.inputs[0], step->compute,
+                                              &layouts[0], error)
                         : vt_fail_memory(error, "the layout of a pool");
     if (status == VT_OK) {
         status =

@@ -75,10 +75,10 @@ static vt_status describe_pool(vt_dnnl *dnnl, const vt_step *step, const vt_shap
     if (!vt_lower_window_fits(&window, source->rank - 2)) {
         return VT_OK;
     }
-    vt_layout *layouts[2] = {NULL, vt_layout_new_any(kept->rank, kept->dims, VT_F32)};
-    vt_status status = layouts[1]
-                           ? vt_dnnl_form_layout(dnnl, step->node.inputs[0], &layouts[0], error)
-                           : vt_fail_memory(error, "the layout of a reduction");
+    vt_layout *layouts[2] = {NULL, vt_layout_new_any(kept->rank, kept->dims, step->compute)};
+    vt_status status = layouts[1] ? vt_dnnl_form_layout(dnnl, step->node.inputs[0], step->compute,
+                                                        &layouts[0], error)
+                                  : vt_fail_memory(error, "the layout of a reduction");
     if (status == VT_OK) {
         status = vt_lower_answer(vt_pd_pooling(dnnl->engine, dnnl_pooling_avg_exclude_padding,
                                                (const vt_layout *const *)layouts, &window, desc),
@@ -100,8 +100,8 @@ static vt_status describe_reduction(vt_dnnl *dnnl, const vt_step *step, const vt
     const vt_shape *source = &dnnl->plan->values[step->node.inputs[0]].tensor.shape;
     dnnl_alg_kind_t algorithm =
         strcmp(step->node.op->name, "ReduceMean") == 0 ? dnnl_reduction_mean : dnnl_reduction_sum;
-    vt_layout *layouts[2] = {vt_layout_new_plain(source->rank, source->dims, VT_F32),
-                             vt_layout_new_plain(kept->rank, kept->dims, VT_F32)};
+    vt_layout *layouts[2] = {vt_layout_new_plain(source->rank, source->dims, step->compute),
+                             vt_layout_new_plain(kept->rank, kept->dims, step->compute)};
     vt_status status =
         layouts[0] && layouts[1]
             ? vt_lower_answer(

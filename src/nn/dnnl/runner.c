@@ -128,14 +128,14 @@ static vt_status add_outputs(vt_dnnl *dnnl, vt_error *error)
         out->bytes = vt_tensor_count(out) * vt_dtype_bytes(out->dtype);
         size_t buffer = VT_NO_BUFFER;
         vt_status status = vt_dnnl_form_get(dnnl, value, out->dtype, NULL, &buffer, error);
-        if (status == VT_OK && dnnl->buffers[buffer].kind == VT_BUFFER_INPUT) {
+        if (status == VT_OK && vt_dnnl_buffer_root(dnnl, buffer)->kind == VT_BUFFER_INPUT) {
             status = copy_input(dnnl, value, &buffer, error);
         }
         if (status != VT_OK) {
             return status;
         }
         dnnl->output_buffers[i] = buffer;
-        dnnl->buffers[buffer].used = true;
+        vt_dnnl_buffer_root(dnnl, buffer)->used = true;
     }
     return VT_OK;
 }
@@ -150,7 +150,7 @@ static vt_status place_buffers(vt_dnnl *dnnl, vt_error *error)
         return vt_fail_memory(error, "a network's memory plan");
     }
     for (size_t i = 0; i < dnnl->plan->output_count; i++) { /* handed out: live to the end */
-        dnnl->buffers[dnnl->output_buffers[i]].last = (int)dnnl->action_count;
+        vt_dnnl_buffer_root(dnnl, dnnl->output_buffers[i])->last = (int)dnnl->action_count;
     }
     size_t count = 0;
     for (size_t i = 0; i < dnnl->buffer_count; i++) {
@@ -178,24 +178,35 @@ static vt_status place_buffers(vt_dnnl *dnnl, vt_error *error)
     return status;
 }
 
-/* Writes the address of one buffer, or of all (VT_NO_BUFFER), where it is used. */
-static vt_status bind_action(vt_dnnl *dnnl, vt_action *action, size_t only, vt_error *error)
+static void *address_of(vt_dnnl *dnnl, size_t buffer)
+{
+    char *data = vt_dnnl_buffer_root(dnnl, buffer)->data;
+    return data ? data + dnnl->buffers[buffer].offset : NULL;
+}
+
+/* Whether the buffer's memory is what `only` stands for: one owner, or (NULL) any. */
+static bool concerns(vt_dnnl *dnnl, size_t buffer, const vt_buffer *only)
+{
+    return buffer != VT_NO_BUFFER && (!only || vt_dnnl_buffer_root(dnnl, buffer) == only);
+}
+
+/* Writes the addresses of one owner of memory, or of all (NULL), where they are used. */
+static vt_status bind_action(vt_dnnl *dnnl, vt_action *action, const vt_buffer *only,
+                             vt_error *error)
 {
     for (int i = 0; i < action->arg_count; i++) {
-        size_t buffer = action->arg_buffers[i];
-        if (only != VT_NO_BUFFER && only != buffer) {
+        if (!concerns(dnnl, action->arg_buffers[i], only)) {
             continue;
         }
-        dnnl_status_t status =
-            dnnl_memory_set_data_handle(action->args[i].memory, dnnl->buffers[buffer].data);
+        dnnl_status_t status = dnnl_memory_set_data_handle(
+            action->args[i].memory, address_of(dnnl, action->arg_buffers[i]));
         if (status != dnnl_success) {
             return vt_dnnl_fail(status, "a memory object", error);
         }
     }
     for (size_t i = 0; i < action->tensor_count; i++) {
-        size_t buffer = action->tensor_buffers[i];
-        if (buffer != VT_NO_BUFFER && (only == VT_NO_BUFFER || only == buffer)) {
-            action->tensors[i].data = dnnl->buffers[buffer].data;
+        if (concerns(dnnl, action->tensor_buffers[i], only)) {
+            action->tensors[i].data = address_of(dnnl, action->tensor_buffers[i]);
         }
     }
     return VT_OK;
@@ -205,11 +216,11 @@ static vt_status bind_all(vt_dnnl *dnnl, vt_error *error)
 {
     vt_status status = VT_OK;
     for (size_t i = 0; status == VT_OK && i < dnnl->action_count; i++) {
-        status = bind_action(dnnl, &dnnl->actions[i], VT_NO_BUFFER, error);
+        status = bind_action(dnnl, &dnnl->actions[i], NULL, error);
     }
     for (size_t i = 0; i < dnnl->plan->output_count; i++) {
         vt_tensor *out = &dnnl->outputs[i];
-        out->data = out->bytes > 0 ? dnnl->buffers[dnnl->output_buffers[i]].data : NULL;
+        out->data = out->bytes > 0 ? address_of(dnnl, dnnl->output_buffers[i]) : NULL;
     }
     return status;
 }
@@ -221,7 +232,7 @@ static void drop_raw_constants(vt_dnnl *dnnl)
     for (size_t i = 0; i < plan->value_count; i++) {
         vt_plan_value *value = &plan->values[i];
         size_t form = dnnl->value_forms[i];
-        bool used = form != SIZE_MAX && dnnl->buffers[dnnl->forms[form].buffer].used;
+        bool used = form != SIZE_MAX && vt_dnnl_buffer_root(dnnl, dnnl->forms[form].buffer)->used;
         if (value->folded && !used) {
             vt_tensor head = value->tensor;
             vt_tensor_deinit(&value->tensor);
@@ -242,7 +253,7 @@ static vt_status bind_inputs(vt_dnnl *dnnl, const vt_tensor *inputs, vt_error *e
         }
         buffer->data = inputs[buffer->input].data;
         for (int k = buffer->first; status == VT_OK && k <= buffer->last; k++) {
-            status = bind_action(dnnl, &dnnl->actions[k], i, error);
+            status = bind_action(dnnl, &dnnl->actions[k], buffer, error);
         }
         if (status != VT_OK) {
             buffer->data = NULL; /* so that the next run binds again */

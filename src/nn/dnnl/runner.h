@@ -30,12 +30,14 @@ typedef struct vt_buffer {
         VT_BUFFER_INPUT,    /* the caller's, bound at each run */
         VT_BUFFER_CONSTANT, /* read only: the plan's or graph's own data */
         VT_BUFFER_PREPARED, /* read only: made from a constant, released with the runner */
+        VT_BUFFER_VIEW,     /* inside another buffer, which is not a view itself */
     } kind;
     size_t bytes;
-    int first, last; /* actions between which it is live */
-    bool used;       /* some action or output refers to it */
-    void *data;      /* once known */
-    size_t input;    /* INPUT: index among the graph's inputs */
+    int first, last;     /* actions between which it is live */
+    bool used;           /* some action or output refers to it */
+    void *data;          /* once known */
+    size_t input;        /* INPUT: index among the graph's inputs */
+    size_t base, offset; /* VIEW: the buffer it lies in, and where, in bytes */
 } vt_buffer;
 
 typedef struct vt_form {
@@ -84,6 +86,11 @@ struct vt_dnnl {
 
 /* ---- actions.c ---- */
 vt_status vt_dnnl_buffer_add(vt_dnnl *dnnl, const vt_buffer *buffer, size_t *out, vt_error *error);
+/* The part of a buffer (or of a view) that starts at `offset` bytes; the buffer itself for 0. */
+vt_status vt_dnnl_buffer_view(vt_dnnl *dnnl, size_t buffer, size_t offset, size_t *out,
+                              vt_error *error);
+/* The buffer that owns the memory. */
+vt_buffer *vt_dnnl_buffer_root(vt_dnnl *dnnl, size_t buffer);
 /* One argument of a primitive. */
 typedef struct vt_argument {
     int name; /* DNNL_ARG_... */
@@ -97,6 +104,9 @@ vt_status vt_dnnl_primitive_add(vt_dnnl *dnnl, const vt_step *step, dnnl_primiti
 /* Runs the step's reference function; tensors and buffers are copied, inputs before outputs. */
 vt_status vt_dnnl_reference_add(vt_dnnl *dnnl, const vt_step *step, const vt_tensor *tensors,
                                 const size_t *buffers, vt_error *error);
+/* Copies tensors[0] to tensors[1] and applies the step's posts there; their operands follow. */
+vt_status vt_dnnl_posts_add(vt_dnnl *dnnl, const vt_step *step, const vt_tensor *tensors,
+                            const size_t *buffers, size_t count, vt_error *error);
 /* Element by element from tensors[0] to tensors[1], row-major, types as they say (equal: a copy).
  */
 vt_status vt_dnnl_convert_add(vt_dnnl *dnnl, const vt_tensor tensors[2], const size_t buffers[2],
@@ -111,7 +121,7 @@ vt_status vt_dnnl_fail(dnnl_status_t status, const char *what, vt_error *error);
 
 /* ---- forms.c ---- */
 /* Registers what a step has made; the first form of a value is its producer's. layout NULL:
- * row-major. */
+ * row-major; else its type is dtype. */
 vt_status vt_dnnl_form_add(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype,
                            const vt_layout *layout, size_t buffer, vt_error *error);
 /* The buffer that holds a value in this form; adds the conversions it takes. */
@@ -124,15 +134,21 @@ vt_status vt_dnnl_form_read(vt_dnnl *dnnl, vt_value_id value, const vt_layout *r
 /* A new buffer for a result in this form. */
 vt_status vt_dnnl_form_make(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype,
                             const vt_layout *layout, size_t *buffer, vt_error *error);
-/* The f32 layout in which a value lies best as it is; the caller's. */
-vt_status vt_dnnl_form_layout(vt_dnnl *dnnl, vt_value_id value, vt_layout **out, vt_error *error);
+/* The layout of this type in which a value lies best for a primitive that takes any: its
+ * producer's, if that leaves no gaps, else row-major. The caller's. */
+vt_status vt_dnnl_form_layout(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype, vt_layout **out,
+                              vt_error *error);
+/* The same without a change: type, layout (row-major too) and buffer as they are, the layout the
+ * caller's. */
+vt_status vt_dnnl_form_as_is(vt_dnnl *dnnl, vt_value_id value, vt_layout **layout, size_t *buffer,
+                             vt_error *error);
 /* The first form, added now if the value is a constant; never NULL for values that are defined. */
 const vt_form *vt_dnnl_form_first(vt_dnnl *dnnl, vt_value_id value, vt_error *error);
 
 /* ---- weights.c ---- */
-/* A constant as f32 in this layout (NULL: row-major), converted now. reading: what its row-major
- * bytes mean (NULL: the layout's dimensions in order). On success data and bytes of *out are set.
- */
+/* A constant in this layout and its type (NULL: row-major f32), converted now. reading: what its
+ * row-major bytes mean (NULL: the layout's dimensions in order). On success data and bytes of *out
+ * are set. */
 vt_status vt_dnnl_weights_prepare(vt_dnnl *dnnl, const vt_tensor *tensor, const vt_layout *reading,
                                   const vt_layout *layout, vt_buffer *out, vt_error *error);
 void vt_dnnl_weights_release(void *data);

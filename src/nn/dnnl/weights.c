@@ -104,13 +104,14 @@ void vt_dnnl_weights_release(void *data)
     }
 }
 
-static vt_status reorder_now(vt_dnnl *dnnl, const vt_layout *const layouts[2], const void *from,
-                             void *to, vt_error *error)
+/* layouts: of the source in its own type (NULL: row-major), of the result. */
+static vt_status reorder_now(vt_dnnl *dnnl, const vt_layout *const layouts[2], vt_dtype type,
+                             const void *from, void *to, vt_error *error)
 {
     int64_t dims[VT_LAYOUT_MAX_RANK];
     int rank = vt_layout_dims(layouts[1], dims);
     vt_layout *plain =
-        layouts[0] ? vt_layout_dup(layouts[0]) : vt_layout_new_plain(rank, dims, VT_F32);
+        layouts[0] ? vt_layout_retype(layouts[0], type) : vt_layout_new_plain(rank, dims, type);
     if (!plain) {
         return vt_fail_memory(error, "the layout of a weight");
     }
@@ -165,6 +166,11 @@ vt_status vt_dnnl_weights_prepare(vt_dnnl *dnnl, const vt_tensor *tensor, const 
                                   const vt_layout *layout, vt_buffer *out, vt_error *error)
 {
     size_t count = vt_tensor_count(tensor), total;
+    vt_dtype target = layout ? vt_layout_type(layout) : VT_F32;
+    if (vt_dtype_is_float(target) != vt_dtype_is_float(tensor->dtype)) {
+        return vt_fail(error, VT_ERR_INTERNAL, "prepare a constant: no way from %s to %s",
+                       vt_dtype_name(tensor->dtype), vt_dtype_name(target));
+    }
     size_t size = layout ? vt_layout_bytes(layout) : count * sizeof(float);
     if (!vt_size_add(size, HEADER_BYTES, &total)) {
         return vt_fail_memory(error, "a weight");
@@ -180,16 +186,18 @@ vt_status vt_dnnl_weights_prepare(vt_dnnl *dnnl, const vt_tensor *tensor, const 
     if (!layout) {
         vt_dnnl_convert(tensor->dtype, tensor->data, VT_F32, data_of(block), count);
     } else {
-        if (tensor->dtype != VT_F32) {
+        vt_dtype type = tensor->dtype;
+        if (type == VT_F16 || type == VT_F64) {
             converted = vt_alloc_array(count, sizeof *converted);
             if (!converted) {
                 status = vt_fail_memory(error, "a weight");
                 goto out;
             }
-            vt_dnnl_convert(tensor->dtype, tensor->data, VT_F32, converted, count);
+            vt_dnnl_convert(type, tensor->data, VT_F32, converted, count);
             source = converted;
+            type = VT_F32;
         }
-        status = reorder_now(dnnl, (const vt_layout *const[]){reading, layout}, source,
+        status = reorder_now(dnnl, (const vt_layout *const[]){reading, layout}, type, source,
                              data_of(block), error);
         if (status != VT_OK) {
             goto out;
