@@ -15,6 +15,8 @@
 
 #include "nn/graph.h"
 
+typedef struct vt_plan vt_plan;
+
 /* What passes append to a step: functions of each element of its first output, in order (post.c).
  */
 typedef enum vt_post_kind {
@@ -56,6 +58,12 @@ typedef struct vt_step {
 size_t vt_step_read_count(const vt_step *step);
 vt_value_id vt_step_read(const vt_step *step, size_t index); /* may be VT_NO_VALUE */
 
+/* Everything of a description but the executor's name; posts: memory for its text. The operands are
+ * the caller's arrays as in vt_plan_args. */
+enum { VT_STEP_POSTS_TEXT = 128 };
+void vt_step_describe(const vt_plan *plan, const vt_step *step, vt_op_args *args,
+                      char posts[VT_STEP_POSTS_TEXT], vt_step_info *out);
+
 /* ---- post.c ---- */
 /* Appends; false when the step is full. */
 bool vt_step_post_add(vt_step *step, const vt_step_post *post);
@@ -74,7 +82,7 @@ typedef struct vt_plan_value {
     size_t offset;             /* in the arena, of computed values */
 } vt_plan_value;
 
-typedef struct vt_plan {
+struct vt_plan {
     const vt_graph *graph;
     vt_arena arena;        /* ids and attributes made by passes */
     vt_plan_value *values; /* (value_count), heap (vt_alloc), indexed by the graph's vt_value_id;
@@ -85,7 +93,7 @@ typedef struct vt_plan {
     vt_value_id *outputs; /* borrowed from the session */
     size_t output_count;
     size_t arena_bytes, unshared_bytes;
-} vt_plan;
+};
 
 /* input_shapes: one per graph input. *out is the caller's. */
 vt_status vt_plan_new(const vt_graph *graph, const vt_shape *input_shapes, vt_value_id *outputs,
@@ -119,6 +127,8 @@ vt_status vt_pass_fold_batchnorm(vt_plan *plan, vt_error *error); /* Conv -> Bat
 vt_status vt_pass_fuse_posts(vt_plan *plan, vt_error *error);     /* activations, residual sums and
                                                                      gates into the step before */
 vt_status vt_pass_dead_code(vt_plan *plan, vt_error *error);      /* after the others */
+/* Marks what may compute in bf16; after all passes that make or merge steps. */
+vt_status vt_pass_choose_precision(vt_plan *plan, vt_error *error);
 
 /* ---- executors ---- */
 typedef struct vt_runner vt_runner;
@@ -127,6 +137,9 @@ struct vt_runner {
     vt_status (*run)(vt_runner *runner, const vt_tensor *inputs, vt_tensor *outputs,
                      vt_error *error);
     void (*free)(vt_runner *runner);
+    /* Every step in order, as vt_session_each_step promises. */
+    vt_status (*describe)(vt_runner *runner, void (*visit)(void *context, const vt_step_info *step),
+                          void *context, vt_error *error);
     size_t weights_bytes, activations_bytes, unshared_bytes, reorders;
 };
 /* Both take the plan (also on failure). */

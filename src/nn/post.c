@@ -10,6 +10,7 @@
 #include "nn/plan.h"
 
 #include <math.h>
+#include <stdio.h>
 
 size_t vt_step_read_count(const vt_step *step)
 {
@@ -37,6 +38,47 @@ bool vt_step_post_add(vt_step *step, const vt_step_post *post)
         step->posts[step->post_count].operand = VT_NO_VALUE;
     step->post_count++;
     return true;
+}
+
+static const char *const post_names[] = {
+    [VT_POST_LINEAR] = "linear",
+    [VT_POST_CLIP] = "clip",
+    [VT_POST_RELU] = "relu",
+    [VT_POST_LEAKY_RELU] = "leaky-relu",
+    [VT_POST_ELU] = "elu",
+    [VT_POST_SIGMOID] = "sigmoid",
+    [VT_POST_TANH] = "tanh",
+    [VT_POST_GELU] = "gelu",
+    [VT_POST_GELU_TANH] = "gelu-tanh",
+    [VT_POST_SWISH] = "swish",
+    [VT_POST_HARD_SIGMOID] = "hard-sigmoid",
+    [VT_POST_HARD_SWISH] = "hard-swish",
+    [VT_POST_MISH] = "mish",
+    [VT_POST_ADD] = "add",
+    [VT_POST_MUL] = "mul",
+};
+
+void vt_step_describe(const vt_plan *plan, const vt_step *step, vt_op_args *args,
+                      char posts[VT_STEP_POSTS_TEXT], vt_step_info *out)
+{
+    const vt_node *node = &step->node;
+    vt_value_id output = node->outputs[0];
+    size_t length = 0;
+    posts[0] = '\0';
+    for (int i = 0; i < step->post_count; i++)
+        length += (size_t)snprintf(posts + length, VT_STEP_POSTS_TEXT - length, "%s%s",
+                                   i == 0 ? "" : " ", post_names[step->posts[i].kind]);
+    *out = (vt_step_info){.op_type = node->op->name,
+                          .name = node->name,
+                          .output = "",
+                          .compute = step->compute,
+                          .posts = posts,
+                          .macs = node->op->macs == NULL ? 0 : node->op->macs(args)};
+    if (output == VT_NO_VALUE)
+        return;
+    out->shape = plan->values[output].tensor.shape;
+    if (output < plan->graph->value_count)
+        out->output = plan->graph->values[output].name;
 }
 
 static double sigmoid(double x)

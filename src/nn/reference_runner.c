@@ -104,6 +104,25 @@ static void reference_free(vt_runner *base)
     vt_free(runner);
 }
 
+static vt_status reference_describe(vt_runner *base,
+                                    void (*visit)(void *context, const vt_step_info *step),
+                                    void *context, vt_error *error)
+{
+    reference_runner *runner = (reference_runner *)base;
+    (void)error;
+    for (size_t s = 0; s < runner->plan->step_count; s++) {
+        const vt_step *step = &runner->plan->steps[s];
+        char posts[VT_STEP_POSTS_TEXT];
+        vt_op_args args;
+        vt_step_info info;
+        vt_plan_args(runner->plan, &step->node, runner->inputs, runner->outputs, &args);
+        vt_step_describe(runner->plan, step, &args, posts, &info);
+        info.executor = "reference";
+        visit(context, &info);
+    }
+    return VT_OK;
+}
+
 static int compare_death(const void *left, const void *right, void *context)
 {
     const vt_plan *plan = context;
@@ -144,6 +163,7 @@ vt_status vt_reference_runner_new(vt_plan *plan, vt_runner **out, vt_error *erro
     vt_plan_lifetimes(plan);
     runner->base.run = reference_run;
     runner->base.free = reference_free;
+    runner->base.describe = reference_describe;
     runner->plan = plan;
     runner->inputs = vt_calloc(inputs, sizeof(*runner->inputs));
     runner->outputs = vt_calloc(outputs, sizeof(*runner->outputs));

@@ -23,6 +23,7 @@ typedef struct planned {
 struct vt_session {
     const vt_graph *graph;
     vt_executor executor;
+    vt_precision precision;
     int threads;
     vt_value_id *outputs;
     size_t output_count;
@@ -64,6 +65,10 @@ static vt_status runner_new(const vt_session *session, vt_plan *plan, vt_runner 
         status = vt_pass_fuse_posts(plan, error);
     if (status == VT_OK)
         status = vt_pass_dead_code(plan, error);
+    if (status == VT_OK &&
+        (session->precision == VT_PRECISION_BF16 || session->precision == VT_PRECISION_INT8) &&
+        vt_precision_is_fast(VT_PRECISION_BF16))
+        status = vt_pass_choose_precision(plan, error);
     if (status == VT_OK)
         status = vt_memory_plan(plan, error);
     if (status != VT_OK) {
@@ -211,6 +216,7 @@ vt_status vt_session_new(const vt_model *model, const vt_session_options *option
         return vt_fail_memory(error, "a session");
     session->graph = graph;
     session->executor = options->executor;
+    session->precision = options->precision;
     session->threads = options->threads;
     session->output_count = options->outputs == NULL ? graph->output_count : options->output_count;
     session->outputs = vt_calloc(session->output_count, sizeof(*session->outputs));
@@ -351,16 +357,24 @@ vt_status vt_session_run(vt_session *session, const vt_tensor *inputs, size_t in
     return status == VT_OK ? outputs_detach(session, outputs, error) : status;
 }
 
+/* Inputs of these shapes, without data. */
+static vt_status inputs_describe(vt_session *session, const vt_shape *shapes, size_t count,
+                                 vt_error *error)
+{
+    vt_status status = input_count_check(session, count, error);
+    for (size_t i = 0; i < count && status == VT_OK; i++) {
+        const vt_value *value = &session->graph->values[session->graph->inputs[i]];
+        status = input_check(value, &shapes[i], error);
+        session->inputs[i] = (vt_tensor){.dtype = value->dtype, .shape = shapes[i]};
+    }
+    return status;
+}
+
 vt_status vt_session_output_shapes(vt_session *session, const vt_shape *input_shapes,
                                    size_t input_count, vt_shape *outputs, vt_error *error)
 {
     vt_plan *plan;
-    vt_status status = input_count_check(session, input_count, error);
-    for (size_t i = 0; i < input_count && status == VT_OK; i++) {
-        const vt_value *value = &session->graph->values[session->graph->inputs[i]];
-        status = input_check(value, &input_shapes[i], error);
-        session->inputs[i] = (vt_tensor){.dtype = value->dtype, .shape = input_shapes[i]};
-    }
+    vt_status status = inputs_describe(session, input_shapes, input_count, error);
     if (status != VT_OK)
         return status;
     const planned *entry = planned_find(session);
@@ -375,6 +389,18 @@ vt_status vt_session_output_shapes(vt_session *session, const vt_shape *input_sh
     if (status == VT_OK)
         vt_plan_free(plan);
     return status;
+}
+
+vt_status vt_session_each_step(vt_session *session, const vt_shape *input_shapes,
+                               size_t input_count,
+                               void (*visit)(void *context, const vt_step_info *step),
+                               void *context, vt_error *error)
+{
+    planned *entry;
+    vt_status status = inputs_describe(session, input_shapes, input_count, error);
+    if (status == VT_OK)
+        status = planned_get(session, &entry, error);
+    return status == VT_OK ? entry->runner->describe(entry->runner, visit, context, error) : status;
 }
 
 vt_session_memory vt_session_memory_of(const vt_session *session)

@@ -222,7 +222,8 @@ static void node_step(specializer *work, const vt_op_args *args)
     for (size_t i = 0; i < node->output_count; i++)
         if (node->outputs[i] != VT_NO_VALUE)
             work->plan->values[node->outputs[i]].tensor = args->outputs[i];
-    work->plan->steps[work->plan->step_count++] = (vt_step){.node = *node, .compute = VT_F32, .result = VT_F32};
+    work->plan->steps[work->plan->step_count++] =
+        (vt_step){.node = *node, .compute = VT_F32, .result = VT_F32};
 }
 
 static vt_status plan_walk(specializer *work, vt_error *error)

@@ -223,6 +223,7 @@ vt_status vt_dnnl_reference_add(vt_dnnl *dnnl, const vt_step *step, const vt_ten
 {
     vt_action action = {
         .run = run_reference,
+        .name = "reference",
         .step = step,
         .input_count = step->node.input_count,
         .tensor_count = step->node.input_count + step->node.output_count + (size_t)step->post_count,
@@ -233,14 +234,18 @@ vt_status vt_dnnl_reference_add(vt_dnnl *dnnl, const vt_step *step, const vt_ten
 vt_status vt_dnnl_posts_add(vt_dnnl *dnnl, const vt_step *step, const vt_tensor *tensors,
                             const size_t *buffers, size_t count, vt_error *error)
 {
-    vt_action action = {.run = run_posts, .step = step, .input_count = 1, .tensor_count = count};
+    vt_action action = {.run = run_posts,
+                        .step = step,
+                        .name = "reference posts",
+                        .input_count = 1,
+                        .tensor_count = count};
     return plain_add(dnnl, &action, tensors, buffers, error);
 }
 
 vt_status vt_dnnl_convert_add(vt_dnnl *dnnl, const vt_tensor tensors[2], const size_t buffers[2],
                               vt_error *error)
 {
-    vt_action action = {.run = run_convert, .input_count = 1, .tensor_count = 2};
+    vt_action action = {.run = run_convert, .name = "convert", .input_count = 1, .tensor_count = 2};
     return plain_add(dnnl, &action, tensors, buffers, error);
 }
 
@@ -264,6 +269,7 @@ vt_status vt_dnnl_join_add(vt_dnnl *dnnl, const vt_step *step, const size_t *buf
 {
     vt_action action = {
         .run = run_join,
+        .name = "copy",
         .step = step,
         .input_count = step->node.input_count,
         .tensor_count = step->node.input_count + 1,

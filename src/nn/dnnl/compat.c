@@ -616,6 +616,19 @@ const vt_layout *vt_pd_layout(const_dnnl_primitive_desc_t desc, dnnl_query_t wha
     return dnnl_primitive_desc_query_md(desc, what, index);
 }
 
+const char *vt_primitive_name(const_dnnl_primitive_t primitive)
+{
+    const_dnnl_primitive_desc_t desc = NULL;
+    const char *name = NULL;
+    if (dnnl_primitive_get_primitive_desc(primitive, &desc) != dnnl_success ||
+        dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, (void *)&name) !=
+            dnnl_success ||
+        !name) {
+        return "unknown";
+    }
+    return name;
+}
+
 bool vt_pd_is_slow(const_dnnl_primitive_desc_t desc)
 {
     const char *name = NULL;

@@ -116,6 +116,8 @@ dnnl_status_t vt_pd_reorder(dnnl_engine_t engine, const vt_layout *from, const v
 
 /* Borrowed from the descriptor. */
 const vt_layout *vt_pd_layout(const_dnnl_primitive_desc_t desc, dnnl_query_t what, int index);
+/* oneDNN's name of the code behind a primitive; never NULL. */
+const char *vt_primitive_name(const_dnnl_primitive_t primitive);
 /* Whether oneDNN has only its slow, general code for this. */
 bool vt_pd_is_slow(const_dnnl_primitive_desc_t desc);
 

@@ -320,6 +320,7 @@ vt_status vt_onednn_runner_new(vt_plan *plan, int threads, vt_runner **out, vt_e
     }
     dnnl->base.run = runner_run;
     dnnl->base.free = runner_free;
+    dnnl->base.describe = vt_dnnl_describe;
     dnnl->plan = plan;
     dnnl->threads = threads > 0 ? threads : vt_core_count();
     int before = omp_get_max_threads();

@@ -53,6 +53,7 @@ typedef struct vt_action vt_action;
 struct vt_action {
     vt_status (*run)(vt_dnnl *dnnl, vt_action *action, vt_error *error);
     const vt_step *step; /* for messages; NULL: a conversion */
+    const char *name;    /* what it is, for people; NULL: a primitive of oneDNN */
     /* oneDNN: */
     dnnl_primitive_t primitive; /* owned */
     dnnl_exec_arg_t *args;      /* (arg_count), in the arena; memories owned */
@@ -159,6 +160,10 @@ bool vt_dnnl_can_convert(vt_dtype from, vt_dtype to);
 void vt_dnnl_convert(vt_dtype from, const void *source, vt_dtype to, void *target, size_t count);
 /* max(low, min(x, high)) in place; NaN stays. False: no float type. */
 bool vt_dnnl_clamp(vt_dtype dtype, void *data, size_t count, float low, float high);
+
+/* ---- describe.c ---- */
+vt_status vt_dnnl_describe(vt_runner *base, void (*visit)(void *context, const vt_step_info *step),
+                           void *context, vt_error *error);
 
 /* ---- lower.c ---- */
 /* Turns one step into actions. */

@@ -46,10 +46,15 @@ size_t vt_pass_only_reader(const vt_pass_uses *uses, vt_value_id value)
     return value < uses->value_count && uses->counts[value] == 1 ? uses->readers[value] : SIZE_MAX;
 }
 
+bool vt_pass_is_op(const vt_step *step, const char *op)
+{
+    return step->node.op && step->node.op->domain[0] == '\0' &&
+           strcmp(step->node.op->name, op) == 0;
+}
+
 bool vt_pass_is(const vt_step *step, const char *op)
 {
-    return step->node.op && step->node.op->domain[0] == '\0' && step->node.output_count == 1 &&
-           strcmp(step->node.op->name, op) == 0;
+    return vt_pass_is_op(step, op) && step->node.output_count == 1;
 }
 
 const vt_tensor *vt_pass_constant(const vt_plan *plan, const vt_step *step, size_t input)

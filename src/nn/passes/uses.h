@@ -24,7 +24,8 @@ vt_status vt_pass_uses_init(vt_pass_uses *uses, const vt_plan *plan, vt_error *e
 void vt_pass_uses_deinit(vt_pass_uses *uses); /* safe on a zeroed one */
 size_t vt_pass_only_reader(const vt_pass_uses *uses, vt_value_id value);
 
-/* Whether the step is this ai.onnx operator with one output. */
+/* Whether the step is this ai.onnx operator; vt_pass_is: and has one output. */
+bool vt_pass_is_op(const vt_step *step, const char *op);
 bool vt_pass_is(const vt_step *step, const char *op);
 /* The constant tensor behind an input of a step, NULL when left out or computed. */
 const vt_tensor *vt_pass_constant(const vt_plan *plan, const vt_step *step, size_t input);
