@@ -92,6 +92,9 @@ void vt_dnnl_action_deinit(vt_action *action)
     if (action->primitive) {
         dnnl_primitive_destroy(action->primitive);
     }
+    if (action->state_free) {
+        action->state_free(action->state);
+    }
     *action = (vt_action){0};
 }
 
@@ -204,18 +207,24 @@ static vt_status run_convert(vt_dnnl *dnnl, vt_action *action, vt_error *error)
     return VT_OK;
 }
 
-static vt_status plain_add(vt_dnnl *dnnl, vt_action *action, const vt_tensor *tensors,
-                           const size_t *buffers, vt_error *error)
+vt_status vt_dnnl_action_add(vt_dnnl *dnnl, vt_action *action, const vt_tensor *tensors,
+                             const size_t *buffers, vt_error *error)
 {
     action->tensors = vt_arena_array(&dnnl->arena, action->tensor_count, sizeof *action->tensors);
     action->tensor_buffers =
         vt_arena_array(&dnnl->arena, action->tensor_count, sizeof *action->tensor_buffers);
+    vt_status status = VT_OK;
     if (!action->tensors || !action->tensor_buffers) {
-        return vt_fail_memory(error, "the tensors of a step");
+        status = vt_fail_memory(error, "the tensors of a step");
+    } else {
+        memcpy(action->tensors, tensors, action->tensor_count * sizeof *tensors);
+        memcpy(action->tensor_buffers, buffers, action->tensor_count * sizeof *buffers);
+        status = action_add(dnnl, action, error);
     }
-    memcpy(action->tensors, tensors, action->tensor_count * sizeof *tensors);
-    memcpy(action->tensor_buffers, buffers, action->tensor_count * sizeof *buffers);
-    return action_add(dnnl, action, error);
+    if (status != VT_OK) {
+        vt_dnnl_action_deinit(action);
+    }
+    return status;
 }
 
 vt_status vt_dnnl_reference_add(vt_dnnl *dnnl, const vt_step *step, const vt_tensor *tensors,
@@ -228,7 +237,7 @@ vt_status vt_dnnl_reference_add(vt_dnnl *dnnl, const vt_step *step, const vt_ten
         .input_count = step->node.input_count,
         .tensor_count = step->node.input_count + step->node.output_count + (size_t)step->post_count,
     };
-    return plain_add(dnnl, &action, tensors, buffers, error);
+    return vt_dnnl_action_add(dnnl, &action, tensors, buffers, error);
 }
 
 vt_status vt_dnnl_posts_add(vt_dnnl *dnnl, const vt_step *step, const vt_tensor *tensors,
@@ -239,14 +248,14 @@ vt_status vt_dnnl_posts_add(vt_dnnl *dnnl, const vt_step *step, const vt_tensor 
                         .name = "reference posts",
                         .input_count = 1,
                         .tensor_count = count};
-    return plain_add(dnnl, &action, tensors, buffers, error);
+    return vt_dnnl_action_add(dnnl, &action, tensors, buffers, error);
 }
 
 vt_status vt_dnnl_convert_add(vt_dnnl *dnnl, const vt_tensor tensors[2], const size_t buffers[2],
                               vt_error *error)
 {
     vt_action action = {.run = run_convert, .name = "convert", .input_count = 1, .tensor_count = 2};
-    return plain_add(dnnl, &action, tensors, buffers, error);
+    return vt_dnnl_action_add(dnnl, &action, tensors, buffers, error);
 }
 
 static vt_status run_join(vt_dnnl *dnnl, vt_action *action, vt_error *error)
@@ -280,7 +289,7 @@ vt_status vt_dnnl_join_add(vt_dnnl *dnnl, const vt_step *step, const size_t *buf
     vt_status status = VT_ERR_NO_MEMORY;
     if (tensors && action.runs) {
         memcpy(action.runs, runs, action.input_count * sizeof *runs);
-        status = plain_add(dnnl, &action, tensors, buffers, error);
+        status = vt_dnnl_action_add(dnnl, &action, tensors, buffers, error);
     } else {
         status = vt_fail_memory(error, "a concatenation");
     }

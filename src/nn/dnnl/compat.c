@@ -474,26 +474,39 @@ dnnl_status_t vt_pd_batchnorm(dnnl_engine_t engine, const vt_layout *layout, flo
     return status;
 }
 
-dnnl_status_t vt_pd_softmax(dnnl_engine_t engine, bool logarithm, const vt_layout *layout, int axis,
-                            dnnl_primitive_desc_t *out)
+static dnnl_status_t describe_softmax(dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
+                                      const vt_layout *const layouts[2], int axis,
+                                      dnnl_primitive_desc_t *out)
 {
-    const dnnl_alg_kind_t algorithm = logarithm ? dnnl_softmax_log : dnnl_softmax_accurate;
     dnnl_primitive_attr_t attr;
     dnnl_status_t status = attr_new(NULL, &attr);
     if (status != dnnl_success) {
         return status;
     }
 #if DNNL_VERSION_MAJOR >= 3
-    status = dnnl_softmax_forward_primitive_desc_create(out, engine, dnnl_forward_inference,
-                                                        algorithm, layout, layout, axis, attr);
+    status = dnnl_softmax_forward_primitive_desc_create(
+        out, engine, dnnl_forward_inference, algorithm, layouts[0], layouts[1], axis, attr);
 #else
     dnnl_softmax_v2_desc_t description;
     status = dnnl_softmax_v2_forward_desc_init(&description, dnnl_forward_inference, algorithm,
-                                               layout, layout, axis);
+                                               layouts[0], layouts[1], axis);
     status = describe(status, &description, attr, engine, out);
 #endif
     dnnl_primitive_attr_destroy(attr);
     return status;
+}
+
+dnnl_status_t vt_pd_softmax(dnnl_engine_t engine, bool logarithm, const vt_layout *layout, int axis,
+                            dnnl_primitive_desc_t *out)
+{
+    return describe_softmax(engine, logarithm ? dnnl_softmax_log : dnnl_softmax_accurate,
+                            (const vt_layout *const[]){layout, layout}, axis, out);
+}
+
+dnnl_status_t vt_pd_softmax_to(dnnl_engine_t engine, const vt_layout *const layouts[2], int axis,
+                               dnnl_primitive_desc_t *out)
+{
+    return describe_softmax(engine, dnnl_softmax_accurate, layouts, axis, out);
 }
 
 dnnl_status_t vt_pd_lrn(dnnl_engine_t engine, const vt_layout *layout, int64_t size,

@@ -100,6 +100,9 @@ dnnl_status_t vt_pd_batchnorm(dnnl_engine_t engine, const vt_layout *layout, flo
                               const vt_posts *posts, dnnl_primitive_desc_t *out);
 dnnl_status_t vt_pd_softmax(dnnl_engine_t engine, bool logarithm, const vt_layout *layout, int axis,
                             dnnl_primitive_desc_t *out);
+/* Into another type or layout: source, result. */
+dnnl_status_t vt_pd_softmax_to(dnnl_engine_t engine, const vt_layout *const layouts[2], int axis,
+                               dnnl_primitive_desc_t *out);
 dnnl_status_t vt_pd_lrn(dnnl_engine_t engine, const vt_layout *layout, int64_t size,
                         const float coefficients[3],
                         dnnl_primitive_desc_t *out); /* alpha, beta, k */

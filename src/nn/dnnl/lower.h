@@ -28,6 +28,7 @@ vt_lower_function vt_lower_sum;
 vt_lower_function vt_lower_batchnorm; /* lower_norm.c */
 vt_lower_function vt_lower_softmax;
 vt_lower_function vt_lower_lrn;
+vt_lower_function vt_lower_attention; /* lower_attention.c */
 vt_lower_function vt_lower_concat;    /* lower_concat.c */
 vt_lower_function vt_lower_transpose; /* lower_view.c */
 vt_lower_function vt_lower_slice;

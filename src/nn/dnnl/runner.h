@@ -64,6 +64,8 @@ struct vt_action {
     size_t *tensor_buffers; /* (tensor_count), VT_NO_BUFFER: absent */
     size_t input_count, tensor_count;
     size_t outer, *runs; /* of a join: (input_count), in bytes */
+    void *state;         /* whatever else `run` needs; owned */
+    void (*state_free)(void *state);
 };
 
 struct vt_dnnl {
@@ -102,6 +104,10 @@ typedef struct vt_argument {
 /* Creates the primitive, its scratchpad and its memories. Takes desc, also on failure. */
 vt_status vt_dnnl_primitive_add(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc_t desc,
                                 const vt_argument *arguments, int count, vt_error *error);
+/* Plain code: copies tensors and buffers (action->tensor_count of each). Takes the state, also on
+ * failure. */
+vt_status vt_dnnl_action_add(vt_dnnl *dnnl, vt_action *action, const vt_tensor *tensors,
+                             const size_t *buffers, vt_error *error);
 /* Runs the step's reference function; tensors and buffers are copied, inputs before outputs. */
 vt_status vt_dnnl_reference_add(vt_dnnl *dnnl, const vt_step *step, const vt_tensor *tensors,
                                 const size_t *buffers, vt_error *error);
