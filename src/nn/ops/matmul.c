@@ -5,27 +5,16 @@
  * The reference multiplies in f64, integers in wrapping 64-bit arithmetic, row by row (i, k, j
  * order, so that the innermost loop runs along memory).
  */
-#include "nn/ops/op.h"
+#include "nn/ops/matmul.h"
 #include "nn/ops/table.h"
 
 #include <string.h>
 
-/* Both operands as stacks of matrices: a (..., m, k) times b (..., k, n). */
-typedef struct matmul_shapes {
-    vt_shape a_stack, b_stack, stack; /* leading dimensions, own and common */
-    size_t m, k, n;
-    bool a_vector, b_vector;
-} matmul_shapes;
-
-static vt_status matmul_resolve(const vt_op_args *args, matmul_shapes *shapes, vt_error *error)
+vt_status vt_matmul_init(vt_matmul *matmul, vt_shape a, vt_shape b, vt_error *error)
 {
-    vt_shape a = args->inputs[0].shape, b = args->inputs[1].shape;
-    vt_status status = vt_op_check_rank(args, 0, 1, VT_MAX_RANK, error);
-    if (status == VT_OK)
-        status = vt_op_check_rank(args, 1, 1, VT_MAX_RANK, error);
-    if (status != VT_OK)
-        return status;
-    *shapes = (matmul_shapes){.a_vector = a.rank == 1, .b_vector = b.rank == 1};
+    if (a.rank < 1 || b.rank < 1)
+        return vt_fail(error, VT_ERR_FORMAT, "an operand without dimensions");
+    *matmul = (vt_matmul){.a_vector = a.rank == 1, .b_vector = b.rank == 1};
     if (a.rank == 1)
         a = vt_shape_of(2, (const int64_t[]){1, a.dims[0]});
     if (b.rank == 1)
@@ -33,34 +22,39 @@ static vt_status matmul_resolve(const vt_op_args *args, matmul_shapes *shapes, v
     if (a.dims[a.rank - 1] != b.dims[b.rank - 2])
         return vt_fail(error, VT_ERR_FORMAT, "inner dimensions %lld and %lld differ",
                        (long long)a.dims[a.rank - 1], (long long)b.dims[b.rank - 2]);
-    shapes->m = (size_t)a.dims[a.rank - 2];
-    shapes->k = (size_t)a.dims[a.rank - 1];
-    shapes->n = (size_t)b.dims[b.rank - 1];
-    shapes->a_stack = vt_shape_of(a.rank - 2, a.dims);
-    shapes->b_stack = vt_shape_of(b.rank - 2, b.dims);
-    shapes->stack = shapes->a_stack;
-    return vt_broadcast_shape(&shapes->stack, &shapes->b_stack, error);
+    matmul->m = (size_t)a.dims[a.rank - 2];
+    matmul->k = (size_t)a.dims[a.rank - 1];
+    matmul->n = (size_t)b.dims[b.rank - 1];
+    matmul->a_stack = vt_shape_of(a.rank - 2, a.dims);
+    matmul->b_stack = vt_shape_of(b.rank - 2, b.dims);
+    matmul->stack = matmul->a_stack;
+    return vt_broadcast_shape(&matmul->stack, &matmul->b_stack, error);
+}
+
+vt_shape vt_matmul_output(const vt_matmul *matmul)
+{
+    vt_shape shape = matmul->stack;
+    if (!matmul->a_vector)
+        shape.dims[shape.rank++] = (int64_t)matmul->m;
+    if (!matmul->b_vector)
+        shape.dims[shape.rank++] = (int64_t)matmul->n;
+    return shape;
 }
 
 static vt_status matmul_infer(vt_op_args *args, vt_error *error)
 {
-    matmul_shapes shapes;
+    vt_matmul shapes;
     vt_status status = vt_op_check_same(args, VT_TYPES_NUMBER, error);
     if (status == VT_OK)
-        status = matmul_resolve(args, &shapes, error);
+        status = vt_matmul_init(&shapes, args->inputs[0].shape, args->inputs[1].shape, error);
     if (status != VT_OK)
         return status;
-    vt_shape shape = shapes.stack;
-    if (!shapes.a_vector)
-        shape.dims[shape.rank++] = (int64_t)shapes.m;
-    if (!shapes.b_vector)
-        shape.dims[shape.rank++] = (int64_t)shapes.n;
+    vt_shape shape = vt_matmul_output(&shapes);
     vt_op_set_output(args, 0, args->inputs[0].dtype, &shape);
     return VT_OK;
 }
 
-/* row (n) = a_row (k) times b (k, n) */
-static void row_multiply_f64(const double *a_row, const double *b, size_t k, size_t n, double *row)
+void vt_matmul_row(const double *a_row, const double *b, size_t k, size_t n, double *row)
 {
     memset(row, 0, n * sizeof(*row));
     for (size_t i = 0; i < k; i++)
@@ -92,7 +86,7 @@ static void matrix_load(const vt_tensor *tensor, bool is_float, size_t index, si
         vt_load_i64(tensor->dtype, tensor->data, index * count, count, out);
 }
 
-static void matmul_run(vt_op_args *args, const matmul_shapes *shapes, const matmul_work *work)
+static void matmul_run(vt_op_args *args, const vt_matmul *shapes, const matmul_work *work)
 {
     vt_broadcast a_index, b_index;
     vt_tensor *y = &args->outputs[0];
@@ -109,7 +103,7 @@ static void matmul_run(vt_op_args *args, const matmul_shapes *shapes, const matm
         for (size_t i = 0; i < m; i++) {
             size_t start = (s * m + i) * n;
             if (work->is_float) {
-                row_multiply_f64((const double *)work->a + i * k, work->b, k, n, work->row);
+                vt_matmul_row((const double *)work->a + i * k, work->b, k, n, work->row);
                 vt_store_f64(y->dtype, y->data, start, n, work->row);
             } else {
                 row_multiply_i64((const uint64_t *)work->a + i * k, work->b, k, n, work->row);
@@ -121,8 +115,8 @@ static void matmul_run(vt_op_args *args, const matmul_shapes *shapes, const matm
 
 static vt_status matmul_reference(vt_op_args *args, vt_error *error)
 {
-    matmul_shapes shapes;
-    vt_status status = matmul_resolve(args, &shapes, error);
+    vt_matmul shapes;
+    vt_status status = vt_matmul_init(&shapes, args->inputs[0].shape, args->inputs[1].shape, error);
     if (status != VT_OK)
         return status;
     matmul_work work = {.is_float = vt_dtype_is_float(args->inputs[0].dtype),
@@ -139,14 +133,17 @@ static vt_status matmul_reference(vt_op_args *args, vt_error *error)
     return status;
 }
 
-static uint64_t matmul_macs(const vt_op_args *args)
+uint64_t vt_matmul_macs(uint64_t outputs, const vt_shape *a)
 {
-    const vt_shape *a = &args->inputs[0].shape;
     uint64_t macs;
-    if (__builtin_mul_overflow((uint64_t)vt_tensor_count(&args->outputs[0]),
-                               (uint64_t)a->dims[a->rank - 1], &macs))
+    if (__builtin_mul_overflow(outputs, (uint64_t)a->dims[a->rank - 1], &macs))
         return UINT64_MAX;
     return macs;
+}
+
+static uint64_t matmul_macs(const vt_op_args *args)
+{
+    return vt_matmul_macs(vt_tensor_count(&args->outputs[0]), &args->inputs[0].shape);
 }
 
 const vt_op vt_ops_matmul[] = {
