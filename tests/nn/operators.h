@@ -16,7 +16,7 @@
 
 #include <math.h>
 
-enum { OP_OPERANDS = 8 };
+enum { OP_OPERANDS = 10 };
 
 typedef struct op_call {
     const char *name;
