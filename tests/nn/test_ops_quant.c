@@ -164,6 +164,9 @@ static void quantize_refuses_what_cannot_be(void **state)
     const vt_attr other[] = {ATTR_INT("output_dtype", VT_I8)};
     op_call call = {"QuantizeLinear", 13, .inputs = {&x, &scales3}, .input_count = 2};
     op_fails(&call, VT_ERR_FORMAT, "each of the 2 steps of axis 1");
+    call.opset = 10;
+    op_fails(&call, VT_ERR_FORMAT, "not a single number, as opset 10");
+    call.opset = 13;
     call.inputs[1] = &dead;
     op_fails(&call, VT_ERR_FORMAT, "scale 1 in input 1 is 0");
     call.inputs[1] = &scale_zero;

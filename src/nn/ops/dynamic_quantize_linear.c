@@ -58,7 +58,7 @@ static vt_status dynamic_reference(vt_op_args *args, vt_error *error)
 }
 
 const vt_op vt_ops_dynamic_quantize_linear[] = {
-    {"DynamicQuantizeLinear", "", 11, 0, 1, 1, 3, 3, .infer = dynamic_infer,
+    {"DynamicQuantizeLinear", "", 11, 0, 1, 1, 1, 3, .infer = dynamic_infer,
      .reference = dynamic_reference},
     {0},
 };

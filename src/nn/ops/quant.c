@@ -89,6 +89,9 @@ vt_status vt_quant_grid_init(vt_quant_grid *grid, const vt_op_args *args, vt_err
         return vt_fail(error, VT_ERR_FORMAT, "scale and zero point have different shapes");
     if (single && scale->shape.rank <= 1)
         return VT_OK;
+    if (args->node->opset < 13)
+        return vt_fail(error, VT_ERR_FORMAT, "scale is not a single number, as opset %d wants it",
+                       args->node->opset);
     return block == 0 ? grid_init_axis(grid, args, error)
                       : grid_init_blocks(grid, args, block, error);
 }
