@@ -45,13 +45,30 @@ typedef struct vt_step_post {
 
 enum { VT_STEP_POSTS = 4 };
 
+/* A value kept as whole numbers: real = scale (stored - zero). */
+typedef struct vt_scale {
+    float scale;
+    int32_t zero;
+} vt_scale;
+
+/* What a step that multiplies whole numbers knows beyond its node (passes/fuse_quantized.c). Its
+ * first input is u8 or i8, its weights (input 1) are i8 without a zero point, its bias (input 2,
+ * may be left out) is real; an operand of a post, or the result, that is u8 or i8 has its scale
+ * here. */
+typedef struct vt_step_quant {
+    vt_scale source, result, posts[VT_STEP_POSTS];
+    const float *weight_scales; /* (weight_scale_count), by output channel, or one */
+    size_t weight_scale_count;
+} vt_step_quant;
+
 typedef struct vt_step {
     vt_node node; /* copy of the graph's node; passes may change op, inputs, attrs */
     vt_step_post posts[VT_STEP_POSTS];
     int post_count;
-    /* What the executor reads and multiplies floats in, and what it keeps the result in: F32, or
-     * BF16 where a pass says so. They differ for convolutions and products only. */
+    /* What the executor reads and multiplies in, and what it keeps the result in: F32, or where a
+     * pass says so BF16 or U8 or I8. They differ for convolutions and products only. */
     vt_dtype compute, result;
+    const vt_step_quant *quant; /* NULL: on floats; in the plan's arena */
 } vt_step;
 
 /* All values a step reads: the node's inputs (left-out ones too), then the posts' operands. */
@@ -126,7 +143,11 @@ vt_status vt_pass_fold_batchnorm(vt_plan *plan, vt_error *error); /* Conv -> Bat
                                                                     Conv -> Mul/Add by channel */
 vt_status vt_pass_fuse_posts(vt_plan *plan, vt_error *error);     /* activations, residual sums and
                                                                      gates into the step before */
-vt_status vt_pass_dead_code(vt_plan *plan, vt_error *error);      /* after the others */
+/* Before vt_pass_fuse_posts: sums of quantised values read what was there before. */
+vt_status vt_pass_drop_requantization(vt_plan *plan, vt_error *error);
+/* After it: DequantizeLinear -> Conv/MatMul/Gemm/MaxPool -> QuantizeLinear to steps on integers. */
+vt_status vt_pass_fuse_quantized(vt_plan *plan, vt_error *error);
+vt_status vt_pass_dead_code(vt_plan *plan, vt_error *error); /* after the others */
 /* Marks what may compute in bf16; after all passes that make or merge steps. */
 vt_status vt_pass_choose_precision(vt_plan *plan, vt_error *error);
 

@@ -173,6 +173,8 @@ static bool node_can_fold(specializer *work, const vt_op_args *args)
 {
     const vt_node *node = args->node;
     size_t bytes = work->folded_bytes;
+    if ((node->op->flags & VT_OP_DEQUANTIZES) != 0 && vt_dtype_bytes(args->inputs[0].dtype) == 1)
+        return false;
     for (size_t i = 0; i < node->input_count; i++)
         if (node->inputs[i] != VT_NO_VALUE && !work->plan->values[node->inputs[i]].constant &&
             (node->op->flags & VT_OP_SHAPE_ONLY) == 0)

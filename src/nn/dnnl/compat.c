@@ -271,6 +271,11 @@ static void eltwise_constants(const vt_post *post, float *alpha, float *beta)
 }
 #endif
 
+/* Which dimensions of the weights (3.x) or of the result (2.x) scales by output channel follow. */
+typedef struct vt_attr_masks {
+    int weights, result;
+} vt_attr_masks;
+
 static dnnl_status_t append_post(dnnl_post_ops_t list, const vt_post *post)
 {
     if (post->kind == VT_APPEND_BINARY) {
@@ -285,26 +290,90 @@ static dnnl_status_t append_post(dnnl_post_ops_t list, const vt_post *post)
 #endif
 }
 
-/* posts may be NULL. */
-static dnnl_status_t attr_new(const vt_posts *posts, dnnl_primitive_attr_t *out)
+#if DNNL_VERSION_MAJOR >= 3
+int vt_argument_scales(void)
+{
+    return DNNL_ARG_ATTR_SCALES | DNNL_ARG_WEIGHTS;
+}
+
+int vt_argument_source_zero(void)
+{
+    return DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC;
+}
+
+int vt_argument_reorder_scale(void)
+{
+    return DNNL_ARG_ATTR_SCALES | DNNL_ARG_FROM;
+}
+
+static dnnl_status_t set_quant(dnnl_primitive_attr_t attr, const vt_pd_quant *quant,
+                               const vt_attr_masks *masks)
+{
+    dnnl_status_t status = dnnl_primitive_attr_set_scales_mask(
+        attr, DNNL_ARG_WEIGHTS, quant->count > 1 ? masks->weights : 0);
+    if (status == dnnl_success && quant->source_zero != 0) {
+        status = dnnl_primitive_attr_set_zero_points_mask(attr, DNNL_ARG_SRC, 0);
+    }
+    return status;
+}
+#else
+int vt_argument_scales(void)
+{
+    return 0;
+}
+
+int vt_argument_source_zero(void)
+{
+    return 0;
+}
+
+int vt_argument_reorder_scale(void)
+{
+    return 0;
+}
+
+static dnnl_status_t set_quant(dnnl_primitive_attr_t attr, const vt_pd_quant *quant,
+                               const vt_attr_masks *masks)
+{
+    dnnl_status_t status = dnnl_primitive_attr_set_output_scales(
+        attr, (dnnl_dim_t)quant->count, quant->count > 1 ? masks->result : 0, quant->scales);
+    if (status == dnnl_success && quant->source_zero != 0) {
+        status = dnnl_primitive_attr_set_zero_points(attr, DNNL_ARG_SRC, 1, 0, &quant->source_zero);
+    }
+    return status;
+}
+#endif
+
+static dnnl_status_t set_posts(dnnl_primitive_attr_t attr, const vt_posts *posts)
+{
+    dnnl_post_ops_t list = NULL;
+    dnnl_status_t status = dnnl_post_ops_create(&list);
+    for (int i = 0; status == dnnl_success && i < posts->count; i++) {
+        status = append_post(list, &posts->items[i]);
+    }
+    if (status == dnnl_success) {
+        status = dnnl_primitive_attr_set_post_ops(attr, list);
+    }
+    if (list) {
+        dnnl_post_ops_destroy(list);
+    }
+    return status;
+}
+
+/* posts may be NULL; masks are read where they bring scales by channel. */
+static dnnl_status_t attr_new_masked(const vt_posts *posts, const vt_attr_masks *masks,
+                                     dnnl_primitive_attr_t *out)
 {
     dnnl_primitive_attr_t attr = NULL;
-    dnnl_post_ops_t list = NULL;
     dnnl_status_t status = dnnl_primitive_attr_create(&attr);
     if (status == dnnl_success) {
         status = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
     }
     if (status == dnnl_success && posts && posts->count > 0) {
-        status = dnnl_post_ops_create(&list);
-        for (int i = 0; status == dnnl_success && i < posts->count; i++) {
-            status = append_post(list, &posts->items[i]);
-        }
-        if (status == dnnl_success) {
-            status = dnnl_primitive_attr_set_post_ops(attr, list);
-        }
-        if (list) {
-            dnnl_post_ops_destroy(list);
-        }
+        status = set_posts(attr, posts);
+    }
+    if (status == dnnl_success && posts && posts->quant) {
+        status = set_quant(attr, posts->quant, masks);
     }
     if (status != dnnl_success) {
         if (attr) {
@@ -314,6 +383,11 @@ static dnnl_status_t attr_new(const vt_posts *posts, dnnl_primitive_attr_t *out)
     }
     *out = attr;
     return dnnl_success;
+}
+
+static dnnl_status_t attr_new(const vt_posts *posts, dnnl_primitive_attr_t *out)
+{
+    return attr_new_masked(posts, NULL, out);
 }
 
 /* ---- primitive descriptors ----
@@ -335,7 +409,9 @@ dnnl_status_t vt_pd_convolution(dnnl_engine_t engine, const vt_layout *const lay
                                 dnnl_primitive_desc_t *out)
 {
     dnnl_primitive_attr_t attr;
-    dnnl_status_t status = attr_new(posts, &attr);
+    bool grouped = vt_layout_view_of(layouts[1]).rank > vt_layout_view_of(layouts[0]).rank;
+    const vt_attr_masks masks = {grouped ? 1 << 0 | 1 << 1 : 1 << 0, 1 << 1};
+    dnnl_status_t status = attr_new_masked(posts, &masks, &attr);
     if (status != dnnl_success) {
         return status;
     }
@@ -390,7 +466,9 @@ dnnl_status_t vt_pd_matmul(dnnl_engine_t engine, const vt_layout *const layouts[
                            const vt_posts *posts, dnnl_primitive_desc_t *out)
 {
     dnnl_primitive_attr_t attr;
-    dnnl_status_t status = attr_new(posts, &attr);
+    const int last = 1 << (vt_layout_view_of(layouts[3]).rank - 1);
+    const vt_attr_masks masks = {last, last};
+    dnnl_status_t status = attr_new_masked(posts, &masks, &attr);
     if (status != dnnl_success) {
         return status;
     }
@@ -621,6 +699,28 @@ dnnl_status_t vt_pd_reorder(dnnl_engine_t engine, const vt_layout *from, const v
         status = dnnl_reorder_primitive_desc_create(out, from, engine, to, engine, attr);
         dnnl_primitive_attr_destroy(attr);
     }
+    return status;
+}
+
+dnnl_status_t vt_pd_reorder_scaled(dnnl_engine_t engine, const vt_layout *const layouts[2],
+                                   const float *scale, dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(NULL, &attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    (void)scale;
+    status = dnnl_primitive_attr_set_scales_mask(attr, DNNL_ARG_FROM, 0);
+#else
+    status = dnnl_primitive_attr_set_output_scales(attr, 1, 0, scale);
+#endif
+    if (status == dnnl_success) {
+        status =
+            dnnl_reorder_primitive_desc_create(out, layouts[0], engine, layouts[1], engine, attr);
+    }
+    dnnl_primitive_attr_destroy(attr);
     return status;
 }
 

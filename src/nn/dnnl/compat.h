@@ -66,7 +66,25 @@ typedef struct vt_post {
     vt_value_id value;  /* of BINARY: what the operand is read from */
 } vt_post;
 
+/* Products of whole numbers. 2.x takes the numbers when the primitive is made, 3.x as arguments of
+ * each run: VT_SCALES_ARE_ARGUMENTS says which. */
+typedef struct vt_pd_quant {
+    const float *scales; /* (count), by output channel or one: sums times this are what posts see */
+    size_t count;
+    int32_t source_zero;
+} vt_pd_quant;
+
+#if DNNL_VERSION_MAJOR >= 3
+enum { VT_SCALES_ARE_ARGUMENTS = 1 };
+#else
+enum { VT_SCALES_ARE_ARGUMENTS = 0 };
+#endif
+/* The names of those arguments; 2.x: none. */
+int vt_argument_scales(void);
+int vt_argument_source_zero(void);
+
 typedef struct vt_posts {
+    const vt_pd_quant *quant; /* NULL: on floats */
     vt_post items[2 * VT_STEP_POSTS + 2];
     int count;
 } vt_posts;
@@ -116,6 +134,10 @@ dnnl_status_t vt_pd_sum(dnnl_engine_t engine, const vt_layout *const *sources, i
                         const vt_layout *result, dnnl_primitive_desc_t *out);
 dnnl_status_t vt_pd_reorder(dnnl_engine_t engine, const vt_layout *from, const vt_layout *to,
                             dnnl_primitive_desc_t *out);
+/* to = scale * from, rounded; 3.x takes the scale as an argument (vt_argument_reorder_scale). */
+dnnl_status_t vt_pd_reorder_scaled(dnnl_engine_t engine, const vt_layout *const layouts[2],
+                                   const float *scale, dnnl_primitive_desc_t *out);
+int vt_argument_reorder_scale(void);
 
 /* Borrowed from the descriptor. */
 const vt_layout *vt_pd_layout(const_dnnl_primitive_desc_t desc, dnnl_query_t what, int index);

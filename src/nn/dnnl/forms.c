@@ -344,7 +344,8 @@ vt_status vt_dnnl_form_layout(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype, 
     const vt_layout *first = dnnl->forms[dnnl->value_forms[value]].layout;
     bool blocked = first && vt_layout_view_of(first).block_count > 0;
     vt_layout *layout = NULL;
-    if (first && can_reorder(vt_layout_type(first)) && (blocked || vt_layout_is_dense(first))) {
+    bool usable = first && (vt_layout_type(first) == dtype || can_reorder(vt_layout_type(first)));
+    if (usable && (blocked || vt_layout_is_dense(first))) {
         layout = vt_layout_retype(first, dtype);
     }
     if (!layout) {

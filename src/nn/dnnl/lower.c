@@ -31,6 +31,8 @@ static const lowering table[] = {
     {"Max", vt_lower_binary, false, true},
     {"Sum", vt_lower_sum, false, true},
     {"BatchNormalization", vt_lower_batchnorm, false, true},
+    {"QuantizeLinear", vt_lower_quantize, false, false},
+    {"DequantizeLinear", vt_lower_quantize, false, false},
     {"MaxPool", vt_lower_pool, false, false},
     {"AveragePool", vt_lower_pool, false, false},
     {"GlobalMaxPool", vt_lower_pool, false, false},
@@ -135,6 +137,18 @@ static bool operand_dims(const vt_shape *output, const vt_shape *operand, const 
     return operand->rank > 0 && operand->dims[operand->rank - 1] == last && count == (size_t)last;
 }
 
+/* Constants are f32, integers stay, the rest comes in the type of the result where that is one. */
+static vt_dtype post_type(const vt_step *step, const vt_plan_value *operand)
+{
+    if (operand->constant) {
+        return VT_F32;
+    }
+    if (!vt_dtype_is_float(operand->tensor.dtype)) {
+        return operand->tensor.dtype;
+    }
+    return vt_dtype_is_float(step->result) ? step->result : VT_F32;
+}
+
 vt_status vt_lower_posts(const vt_dnnl *dnnl, const vt_step *step, int first,
                          const vt_shape *result, vt_posts *posts, bool *possible, vt_error *error)
 {
@@ -150,12 +164,12 @@ vt_status vt_lower_posts(const vt_dnnl *dnnl, const vt_step *step, int first,
         int64_t dims[VT_MAX_RANK];
         if (!operand_dims(&values[step->node.outputs[0]].tensor.shape, &operand->tensor.shape,
                           result, dims) ||
-            !vt_dtype_is_float(operand->tensor.dtype)) {
+            (!vt_dtype_is_float(operand->tensor.dtype) && !step->quant)) {
             *possible = false;
             return VT_OK;
         }
         bool whole = memcmp(dims, result->dims, (size_t)result->rank * sizeof *dims) == 0;
-        vt_dtype dtype = operand->constant ? VT_F32 : step->result;
+        vt_dtype dtype = post_type(step, operand);
         vt_layout *layout = whole ? vt_layout_new_any(result->rank, dims, dtype)
                                   : vt_layout_new_plain(result->rank, dims, dtype);
         if (!layout) {
@@ -215,6 +229,10 @@ static vt_status operand_buffer(vt_dnnl *dnnl, const vt_operand *operand, const 
                                 size_t *buffer, vt_error *error)
 {
     vt_dtype dtype = vt_layout_type(layout);
+    if (operand->buffer) {
+        *buffer = *operand->buffer;
+        return VT_OK;
+    }
     if (operand->written) {
         return vt_dnnl_form_make(dnnl, operand->value, dtype, layout, buffer, error);
     }
@@ -257,8 +275,8 @@ vt_status vt_lower_unary(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc
                          vt_error *error)
 {
     const vt_operand operands[] = {
-        {DNNL_ARG_SRC, step->node.inputs[0], dnnl_query_src_md, 0, false, NULL},
-        {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL},
+        {DNNL_ARG_SRC, step->node.inputs[0], dnnl_query_src_md, 0, false, NULL, NULL},
+        {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL, NULL},
     };
     return vt_lower_primitive(dnnl, step, desc, operands, 2, error);
 }
@@ -357,11 +375,17 @@ static bool operand_fits(const vt_tensor *tensor, bool heavy)
            (heavy || tensor->dtype != VT_F64);
 }
 
-/* One result, and every operand that is there of a float type with elements. */
+/* One result, and every operand that is there of a float type with elements; steps on integers
+ * were looked at by the pass that made them. */
 static bool can_lower(const lowering *row, const vt_step *step, const vt_op_args *args)
 {
-    if (!row || step->node.output_count != 1 || (step->post_count > 0 && !row->posts) ||
-        !operand_fits(&args->outputs[0], row->heavy)) {
+    if (!row || step->node.output_count != 1 || (step->post_count > 0 && !row->posts)) {
+        return false;
+    }
+    if (step->quant || !vt_dtype_is_float(step->compute) || row->function == vt_lower_quantize) {
+        return vt_tensor_count(&args->outputs[0]) > 0 && vt_tensor_count(&args->inputs[0]) > 0;
+    }
+    if (!operand_fits(&args->outputs[0], row->heavy)) {
         return false;
     }
     /* Axes and bounds may be integers or f64; the functions read those themselves. */
@@ -433,6 +457,9 @@ vt_status vt_dnnl_lower(vt_dnnl *dnnl, const vt_step *step, vt_error *error)
     vt_plan_args(dnnl->plan, node, inputs, outputs, &args);
     bool done = false;
     status = lower_with_row(dnnl, step, &args, &done, error);
+    if (status == VT_OK && !done && step->quant) {
+        status = vt_fail(error, VT_ERR_UNSUPPORTED, "onednn has no integer form of it");
+    }
     if (status == VT_OK && !done && step->post_count > 0) {
         status = lower_apart(dnnl, step, &args, &done, error);
     }

@@ -29,6 +29,7 @@ vt_lower_function vt_lower_batchnorm; /* lower_norm.c */
 vt_lower_function vt_lower_softmax;
 vt_lower_function vt_lower_lrn;
 vt_lower_function vt_lower_attention; /* lower_attention.c */
+vt_lower_function vt_lower_quantize;  /* lower_quantize.c: QuantizeLinear, DequantizeLinear */
 vt_lower_function vt_lower_concat;    /* lower_concat.c */
 vt_lower_function vt_lower_transpose; /* lower_view.c */
 vt_lower_function vt_lower_slice;
@@ -36,7 +37,7 @@ vt_lower_function vt_lower_split;
 vt_lower_function vt_lower_gather;
 vt_lower_function vt_lower_alias; /* any type, no elements allowed */
 
-enum { VT_LOWER_OPERANDS = 6 + VT_STEP_POSTS }; /* room for any one primitive's */
+enum { VT_LOWER_OPERANDS = 8 + VT_STEP_POSTS }; /* room for any one primitive's */
 
 /* One operand of a primitive and where to read its layout. */
 typedef struct vt_operand {
@@ -46,6 +47,7 @@ typedef struct vt_operand {
     int index; /* of the query (for exec_arg_md the name again); -1: none, it is `reading` */
     bool written;
     const vt_layout *reading; /* how to read the value's row-major bytes; NULL: in order */
+    const size_t *buffer;     /* where it is, if it is no value (scales); NULL: a value */
 } vt_operand;
 
 /* Brings every operand into the layout that desc wants, makes the results, adds the primitive.
@@ -65,6 +67,24 @@ bool vt_lower_window_fits(const vt_pd_window *window, int rank);
 vt_status vt_lower_posts(const vt_dnnl *dnnl, const vt_step *step, int first,
                          const vt_shape *result, vt_posts *posts, bool *possible, vt_error *error);
 void vt_lower_posts_deinit(vt_posts *posts);
+/* ---- lower_quant.c: steps on whole numbers (step->quant) ---- */
+
+/* What such a step brings to its primitive beyond posts: the buffers are VT_NO_BUFFER when the
+ * version of oneDNN or the step needs none. */
+typedef struct vt_lower_quant {
+    vt_pd_quant attributes;
+    float *scales; /* owned, behind attributes */
+    size_t scales_buffer, zero_buffer, bias_buffer;
+    vt_layout *scales_layout, *zero_layout;
+} vt_lower_quant;
+/* Fills the posts (from number 0 on) and everything else. bias: the value of a bias, or
+ * VT_NO_VALUE. The result is the caller's (vt_lower_quant_deinit), also on failure. */
+vt_status vt_lower_quant_init(vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
+                              vt_value_id bias, vt_posts *posts, vt_lower_quant *out,
+                              vt_error *error);
+void vt_lower_quant_deinit(vt_lower_quant *quant);
+int vt_lower_quant_operands(const vt_lower_quant *quant, vt_operand *operands, int count);
+
 /* The operands that the list needs, appended to an array with room; returns the new count. */
 int vt_lower_post_operands(const vt_posts *posts, vt_operand *operands, int count);
 /* An input of the step if it is a constant, else NULL. */

@@ -131,9 +131,9 @@ static vt_status lower_pair(vt_dnnl *dnnl, const vt_step *step, const vt_value_i
     dnnl_primitive_desc_t desc = NULL;
     bool possible = false;
     vt_operand operands[VT_LOWER_OPERANDS] = {
-        {DNNL_ARG_SRC_0, values[0], dnnl_query_src_md, 0, false, NULL},
-        {DNNL_ARG_SRC_1, values[1], dnnl_query_src_md, 1, false, NULL},
-        {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL},
+        {DNNL_ARG_SRC_0, values[0], dnnl_query_src_md, 0, false, NULL, NULL},
+        {DNNL_ARG_SRC_1, values[1], dnnl_query_src_md, 1, false, NULL, NULL},
+        {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL, NULL},
     };
     vt_status status = vt_lower_posts(dnnl, step, 0, result, &call.posts, &possible, error);
     if (status == VT_OK && possible) {

@@ -38,6 +38,31 @@ static bool window_of(const vt_window *window, vt_pd_window *out)
     return vt_lower_window_fits(out, window->rank);
 }
 
+static vt_status add_primitive(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc_t desc,
+                               const vt_posts *posts, const vt_lower_quant *quant, vt_error *error)
+{
+    const vt_node *node = &step->node;
+    vt_operand operands[VT_LOWER_OPERANDS] = {
+        {.name = DNNL_ARG_SRC, .value = node->inputs[0], .query = dnnl_query_src_md},
+        {.name = DNNL_ARG_WEIGHTS, .value = node->inputs[1], .query = dnnl_query_weights_md},
+        {.name = DNNL_ARG_DST,
+         .value = node->outputs[0],
+         .query = dnnl_query_dst_md,
+         .written = true},
+    };
+    int count = 3;
+    if (step->quant) {
+        count = vt_lower_quant_operands(quant, operands, count);
+    } else if (node->input_count > 2 && node->inputs[2] != VT_NO_VALUE) {
+        operands[count++] = (vt_operand){.name = DNNL_ARG_BIAS,
+                                         .value = node->inputs[2],
+                                         .query = dnnl_query_weights_md,
+                                         .index = 1};
+    }
+    count = vt_lower_post_operands(posts, operands, count);
+    return vt_lower_primitive(dnnl, step, desc, operands, count, error);
+}
+
 vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
                         vt_error *error)
 {
@@ -56,15 +81,21 @@ vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bo
     const vt_shape *result = &args->outputs[0].shape;
     vt_layout *layouts[4] = {
         vt_layout_new_any(source->shape.rank, source->shape.dims, step->compute),
-        weights_layout(&weights->shape, vt_node_int(&step->node, "group", 1), step->compute),
+        weights_layout(&weights->shape, vt_node_int(&step->node, "group", 1),
+                       step->quant ? VT_I8 : step->compute),
         has_bias ? vt_layout_new_plain(1, &weights->shape.dims[0], VT_F32) : NULL,
         vt_layout_new_any(result->rank, result->dims, step->result),
     };
     vt_posts posts = {0};
-    bool possible = false;
+    vt_lower_quant quant = {.bias_buffer = VT_NO_BUFFER};
+    bool possible = true;
     dnnl_primitive_desc_t desc = NULL;
     if (!layouts[0] || !layouts[1] || (has_bias && !layouts[2]) || !layouts[3]) {
         status = vt_fail_memory(error, "the layouts of a convolution");
+    } else if (step->quant) {
+        status =
+            vt_lower_quant_init(dnnl, step, result, has_bias ? step->node.inputs[2] : VT_NO_VALUE,
+                                &posts, &quant, error);
     } else {
         status = vt_lower_posts(dnnl, step, 0, result, &posts, &possible, error);
     }
@@ -73,15 +104,11 @@ vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bo
                                                    &pd_window, &posts, &desc),
                                  done, error);
     }
-    vt_operand operands[VT_LOWER_OPERANDS] = {
-        {DNNL_ARG_SRC, step->node.inputs[0], dnnl_query_src_md, 0, false, NULL},
-        {DNNL_ARG_WEIGHTS, step->node.inputs[1], dnnl_query_weights_md, 0, false, NULL},
-        {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL},
-        {DNNL_ARG_BIAS, has_bias ? step->node.inputs[2] : 0, dnnl_query_weights_md, 1, false, NULL},
-    };
-    int count = vt_lower_post_operands(&posts, operands, has_bias ? 4 : 3);
+    if (status == VT_OK && *done) {
+        status = add_primitive(dnnl, step, desc, &posts, &quant, error);
+    }
     vt_lower_layouts_free(layouts, 4);
     vt_lower_posts_deinit(&posts);
-    return status == VT_OK && *done ? vt_lower_primitive(dnnl, step, desc, operands, count, error)
-                                    : status;
+    vt_lower_quant_deinit(&quant);
+    return status;
 }

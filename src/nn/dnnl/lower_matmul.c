@@ -23,6 +23,7 @@ typedef struct matmul_call {
     vt_layout *layouts[4], *readings[2];
     vt_posts posts;
     vt_value_id bias; /* VT_NO_VALUE: none */
+    vt_lower_quant quant;
 } matmul_call;
 
 static void call_deinit(matmul_call *call)
@@ -30,6 +31,7 @@ static void call_deinit(matmul_call *call)
     vt_lower_layouts_free(call->layouts, 4);
     vt_lower_layouts_free(call->readings, 2);
     vt_lower_posts_deinit(&call->posts);
+    vt_lower_quant_deinit(&call->quant);
 }
 
 static vt_status call_add(vt_dnnl *dnnl, const vt_step *step, matmul_call *call, bool *done,
@@ -44,17 +46,25 @@ static vt_status call_add(vt_dnnl *dnnl, const vt_step *step, matmul_call *call,
     }
     const vt_node *node = &step->node;
     vt_operand operands[VT_LOWER_OPERANDS] = {
-        {DNNL_ARG_SRC, node->inputs[0], dnnl_query_src_md, 0, false, call->readings[0]},
-        {DNNL_ARG_WEIGHTS, node->inputs[1], dnnl_query_weights_md, 0, false, call->readings[1]},
-        {DNNL_ARG_DST, node->outputs[0], dnnl_query_dst_md, 0, true, NULL},
+        {DNNL_ARG_SRC, node->inputs[0], dnnl_query_src_md, 0, false, call->readings[0], NULL},
+        {DNNL_ARG_WEIGHTS, node->inputs[1], dnnl_query_weights_md, 0, false, call->readings[1],
+         NULL},
+        {DNNL_ARG_DST, node->outputs[0], dnnl_query_dst_md, 0, true, NULL, NULL},
     };
     int count = 3;
-    if (call->bias != VT_NO_VALUE) {
+    if (step->quant) {
+        count = vt_lower_quant_operands(&call->quant, operands, count);
+    } else if (call->bias != VT_NO_VALUE) {
         operands[count++] = (vt_operand){
             .name = DNNL_ARG_BIAS, .value = call->bias, .query = dnnl_query_weights_md, .index = 1};
     }
     count = vt_lower_post_operands(&call->posts, operands, count);
     return vt_lower_primitive(dnnl, step, desc, operands, count, error);
+}
+
+static vt_dtype weights_type(const vt_step *step)
+{
+    return step->quant ? VT_I8 : step->compute;
 }
 
 /* A layout of the bias: ones, then the row. */
@@ -84,6 +94,11 @@ static vt_status call_posts(vt_dnnl *dnnl, const vt_step *step, const vt_shape *
 {
     const vt_step_post *post = &step->posts[0];
     int first = 0;
+    if (step->quant) {
+        *possible = true;
+        return vt_lower_quant_init(dnnl, step, result, call->bias, &call->posts, &call->quant,
+                                   error);
+    }
     if (call->bias == VT_NO_VALUE && call->posts.count == 0 && step->post_count > 0 &&
         post->kind == VT_POST_ADD && dnnl->plan->values[post->operand].constant &&
         is_row(&dnnl->plan->values[post->operand].tensor.shape, result->dims[result->rank - 1])) {
@@ -146,8 +161,8 @@ vt_status vt_lower_matmul(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, 
     bool arrange = vt_lower_constant(dnnl, step, 1) != NULL, possible = false;
     matmul_call call = {
         .layouts = {vt_layout_new_plain(rank, product.a.dims, step->compute),
-                    arrange ? vt_layout_new_any(rank, product.b.dims, step->compute)
-                            : vt_layout_new_plain(rank, product.b.dims, step->compute),
+                    arrange ? vt_layout_new_any(rank, product.b.dims, weights_type(step))
+                            : vt_layout_new_plain(rank, product.b.dims, weights_type(step)),
                     NULL, vt_layout_new_plain(rank, product.result.dims, step->result)},
         .bias = VT_NO_VALUE,
     };
@@ -215,7 +230,7 @@ static bool gemm_layouts(const vt_step *step, const vt_op_args *args, bool arran
     const int64_t first[2] = {result[0], inner}, second[2] = {inner, result[1]};
     vt_layout *left[2] = {NULL, NULL}, *right[2] = {NULL, NULL};
     bool made = factor_layouts(first, a_swapped, step->compute, false, left) &&
-                factor_layouts(second, b_swapped, step->compute, arrange, right);
+                factor_layouts(second, b_swapped, weights_type(step), arrange, right);
     call->layouts[0] = left[0];
     call->readings[0] = left[1];
     call->layouts[1] = right[0];

@@ -42,12 +42,12 @@ vt_status vt_lower_batchnorm(vt_dnnl *dnnl, const vt_step *step, vt_op_args *arg
     }
     /* Scale and shift have the statistics' layout: one f32 per channel. */
     const vt_operand operands[] = {
-        {DNNL_ARG_SRC, node->inputs[0], dnnl_query_src_md, 0, false, NULL},
-        {DNNL_ARG_SCALE, node->inputs[1], dnnl_query_src_md, 1, false, NULL},
-        {DNNL_ARG_SHIFT, node->inputs[2], dnnl_query_src_md, 1, false, NULL},
-        {DNNL_ARG_MEAN, node->inputs[3], dnnl_query_src_md, 1, false, NULL},
-        {DNNL_ARG_VARIANCE, node->inputs[4], dnnl_query_src_md, 2, false, NULL},
-        {DNNL_ARG_DST, node->outputs[0], dnnl_query_dst_md, 0, true, NULL},
+        {DNNL_ARG_SRC, node->inputs[0], dnnl_query_src_md, 0, false, NULL, NULL},
+        {DNNL_ARG_SCALE, node->inputs[1], dnnl_query_src_md, 1, false, NULL, NULL},
+        {DNNL_ARG_SHIFT, node->inputs[2], dnnl_query_src_md, 1, false, NULL, NULL},
+        {DNNL_ARG_MEAN, node->inputs[3], dnnl_query_src_md, 1, false, NULL, NULL},
+        {DNNL_ARG_VARIANCE, node->inputs[4], dnnl_query_src_md, 2, false, NULL, NULL},
+        {DNNL_ARG_DST, node->outputs[0], dnnl_query_dst_md, 0, true, NULL, NULL},
     };
     return vt_lower_primitive(dnnl, step, desc, operands, 6, error);
 }

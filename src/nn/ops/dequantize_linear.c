@@ -56,13 +56,13 @@ static vt_status dequantize_reference(vt_op_args *args, vt_error *error)
 }
 
 const vt_op vt_ops_dequantize_linear[] = {
-    {"DequantizeLinear", "", 10, 12, 2, 3, 1, 1, .infer = dequantize_infer,
-     .reference = dequantize_reference},
-    {"DequantizeLinear", "", 13, 20, 2, 3, 1, 1, "axis:i", .infer = dequantize_infer,
-     .reference = dequantize_reference},
-    {"DequantizeLinear", "", 21, 22, 2, 3, 1, 1, "axis:i block_size:i", .infer = dequantize_infer,
-     .reference = dequantize_reference},
-    {"DequantizeLinear", "", 23, 0, 2, 3, 1, 1, "axis:i block_size:i output_dtype:i",
+    {"DequantizeLinear", "", 10, 12, 2, 3, 1, 1, .flags = VT_OP_DEQUANTIZES,
      .infer = dequantize_infer, .reference = dequantize_reference},
+    {"DequantizeLinear", "", 13, 20, 2, 3, 1, 1, "axis:i", .flags = VT_OP_DEQUANTIZES,
+     .infer = dequantize_infer, .reference = dequantize_reference},
+    {"DequantizeLinear", "", 21, 22, 2, 3, 1, 1, "axis:i block_size:i", .flags = VT_OP_DEQUANTIZES,
+     .infer = dequantize_infer, .reference = dequantize_reference},
+    {"DequantizeLinear", "", 23, 0, 2, 3, 1, 1, "axis:i block_size:i output_dtype:i",
+     .flags = VT_OP_DEQUANTIZES, .infer = dequantize_infer, .reference = dequantize_reference},
     {0},
 };

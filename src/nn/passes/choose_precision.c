@@ -77,6 +77,12 @@ static bool inputs_are_there(const precision_work *work, const vt_step *step)
     return any;
 }
 
+/* What can keep its result in either type, whatever its inputs are. */
+static bool makes_floats(const vt_step *step)
+{
+    return IS_ONE_OF(step, heavy_ops) || vt_pass_is(step, "DequantizeLinear");
+}
+
 static void forward(precision_work *work)
 {
     for (size_t s = 0; s < work->plan->step_count; s++) {
@@ -84,9 +90,12 @@ static void forward(precision_work *work)
         if (!is_float(work->plan, step->node.outputs[0])) {
             continue;
         }
-        bool bf16 = IS_ONE_OF(step, heavy_ops) ||
-                    (IS_ONE_OF(step, light_ops) && inputs_are_there(work, step));
-        step->compute = step->result = bf16 ? VT_BF16 : VT_F32;
+        bool bf16 =
+            makes_floats(step) || (IS_ONE_OF(step, light_ops) && inputs_are_there(work, step));
+        step->result = bf16 ? VT_BF16 : VT_F32;
+        if (!step->quant) {
+            step->compute = step->result;
+        }
         bool there = bf16 || (IS_ONE_OF(step, view_ops) && work->there[step->node.inputs[0]]);
         for (size_t i = 0; i < step->node.output_count; i++) {
             if (step->node.outputs[i] != VT_NO_VALUE) {
@@ -113,7 +122,8 @@ static void backward(precision_work *work)
         bool reads = step->compute == VT_BF16;
         if (IS_ONE_OF(step, view_ops)) {
             reads = any_output_wanted(work, step);
-        } else if (IS_ONE_OF(step, heavy_ops) && !any_output_wanted(work, step)) {
+        } else if (makes_floats(step) && is_float(work->plan, step->node.outputs[0]) &&
+                   !any_output_wanted(work, step)) {
             step->result = VT_F32;
         }
         for (size_t i = 0; i < vt_step_read_count(step); i++) {
