@@ -22,3 +22,51 @@ unpack() {
 
 # number NAME: the value of "NAME": in the JSON on standard input, of which there is one.
 number() { sed -n "s/.*\"$1\": *\([-0-9.]*\).*/\1/p" | head -n 1; }
+# field NAME: the values of "NAME": in the lines of JSON on standard input, one each.
+field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^,\"}]*\).*/\1/p"; }
+
+# median: of the numbers on standard input, one a line.
+median() {
+    sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+# from_npm FOLDER PACKAGE: a peer, below the cache. No install scripts are run: what is measured comes
+# prebuilt in the packages themselves.
+from_npm() {
+    [ -d "$cache/$1/node_modules/$2" ] && return 0
+    mkdir -p "$cache/$1"
+    (cd "$cache/$1" && npm install --ignore-scripts --no-audit --no-fund --silent "$2" >&2) ||
+        fail "npm cannot install $2"
+}
+
+# need_ort: $ort becomes a folder whose node_modules holds ONNX Runtime: $VITRINE_ORT, or one below
+# the cache.
+need_ort() {
+    ort=${VITRINE_ORT:-$cache/ort}
+    [ -n "${VITRINE_ORT:-}" ] || from_npm ort onnxruntime-node
+    [ -d "$ort/node_modules/onnxruntime-node" ] || fail "there is no onnxruntime-node in $ort"
+}
+
+# need_model NAME: $model becomes the network's file, made by make_models.py at the first call.
+# light_* come from the conformance archive, their batch made free.
+need_model() {
+    model=$cache/models/$1.onnx
+    [ -f "$model" ] && [ "$model" -nt "$root/bench/make_models.py" ] && return 0
+    python=
+    for candidate in "${PYTHON:-python3}" /usr/bin/python3; do
+        if "$candidate" -c 'import onnx, numpy' 2>/dev/null; then
+            python=$candidate
+            break
+        fi
+    done
+    [ -n "$python" ] || fail "no python3 has the module onnx (Debian: python3-onnx); PYTHON may name one"
+    mkdir -p "$cache/models"
+    case $1 in
+    light_*)
+        unpack onnx-conformance
+        "$python" -B "$root/bench/make_models.py" free "$cache/onnx-conformance/light/$1.onnx" "$model.new"
+        ;;
+    *) "$python" -B "$root/bench/make_models.py" "$1" "$model.new" ;;
+    esac || fail "$1 cannot be made"
+    mv "$model.new" "$model"
+}
