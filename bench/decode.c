@@ -18,55 +18,15 @@
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "bench/files.h"
 #include "image/image.h"
 
-enum { BENCH_FILES = 20000, BENCH_WARM_UP = 50, BENCH_FILE_BYTES = 16 << 20 };
-
-typedef struct bench_files {
-    vt_buf list;
-    const char **paths; /* into list */
-    vt_buf *contents;
-    size_t count;
-} bench_files;
+enum { BENCH_WARM_UP = 50 };
 
 static int bench_fail(const vt_error *error)
 {
     fprintf(stderr, "decode: %s\n", error->message);
     return 1;
-}
-
-static vt_status bench_open(bench_files *files, const char *list, vt_error *error)
-{
-    vt_buf_init(&files->list, 16 << 20);
-    files->count = 0;
-    files->paths = vt_calloc(BENCH_FILES, sizeof *files->paths);
-    files->contents = vt_calloc(BENCH_FILES, sizeof *files->contents);
-    if (!files->paths || !files->contents)
-        return vt_fail_memory(error, "the list of files");
-    vt_status status = vt_file_read(list, files->list.maximum, &files->list, error);
-    char *line = files->list.data;
-    while (status == VT_OK && line && *line && files->count < BENCH_FILES) {
-        char *end = strchr(line, '\n');
-        if (end)
-            *end = '\0';
-        files->paths[files->count] = line;
-        vt_buf_init(&files->contents[files->count], BENCH_FILE_BYTES);
-        status = vt_file_read(line, BENCH_FILE_BYTES, &files->contents[files->count], error);
-        files->count++;
-        line = end ? end + 1 : NULL;
-    }
-    if (status == VT_OK && files->count == 0)
-        status = vt_fail(error, VT_ERR_USAGE, "read \"%s\": it names no files", list);
-    return status;
-}
-
-static void bench_close(bench_files *files)
-{
-    for (size_t i = 0; i < files->count; i++)
-        vt_buf_deinit(&files->contents[i]);
-    vt_free(files->contents);
-    vt_free(files->paths);
-    vt_buf_deinit(&files->list);
 }
 
 typedef struct bench_times {
@@ -92,7 +52,7 @@ static vt_status bench_one(const vt_buf *file, const vt_pixel_spec *spec, float 
     return status;
 }
 
-static vt_status bench_measure(const bench_files *files, int side, vt_kernel kernel,
+static vt_status bench_measure(const vt_bench_files *files, int side, vt_kernel kernel,
                                vt_error *error)
 {
     vt_pixel_spec spec = {.width = side,
@@ -128,7 +88,7 @@ static vt_status bench_enlarge_one(const vt_buf *file, int side, const char *pat
 {
     vt_image image = {0}, large = {0};
     vt_buf jpeg;
-    vt_buf_init(&jpeg, BENCH_FILE_BYTES);
+    vt_buf_init(&jpeg, VT_BENCH_FILE_BYTES);
     vt_status status = vt_image_decode(file->data, file->length, NULL, &image, error);
     if (status == VT_OK) {
         int longer = image.width > image.height ? image.width : image.height;
@@ -145,7 +105,7 @@ static vt_status bench_enlarge_one(const vt_buf *file, int side, const char *pat
     return status;
 }
 
-static vt_status bench_enlarge(const bench_files *files, int side, const char *folder,
+static vt_status bench_enlarge(const vt_bench_files *files, int side, const char *folder,
                                vt_error *error)
 {
     vt_status status = VT_OK;
@@ -173,11 +133,11 @@ int main(int argc, char **argv)
                         "       decode enlarge LIST SIDE FOLDER\n");
         return 2;
     }
-    bench_files files;
-    vt_status status = bench_open(&files, argv[2], &error);
+    vt_bench_files files;
+    vt_status status = vt_bench_files_open(&files, argv[2], &error);
     if (status == VT_OK)
         status = measure ? bench_measure(&files, (int)side, kernel, &error)
                          : bench_enlarge(&files, (int)side, argv[4], &error);
-    bench_close(&files);
+    vt_bench_files_close(&files);
     return status == VT_OK ? 0 : bench_fail(&error);
 }
