@@ -47,11 +47,19 @@ need_ort() {
     [ -d "$ort/node_modules/onnxruntime-node" ] || fail "there is no onnxruntime-node in $ort"
 }
 
-# need_model NAME: $model becomes the network's file, made by make_models.py at the first call.
+# up_to_date FILE SOURCE...: it is there, and none of these is newer.
+up_to_date() {
+    file=$1
+    shift
+    [ -f "$file" ] && [ -z "$(find "$@" -newer "$file")" ]
+}
+
+# need_model NAME: $model becomes the network's file, made by make_models.py when it is not there yet.
 # light_* come from the conformance archive, their batch made free.
 need_model() {
     model=$cache/models/$1.onnx
-    [ -f "$model" ] && [ "$model" -nt "$root/bench/make_models.py" ] && return 0
+    up_to_date "$model" "$root/bench/make_models.py" "$root/tests/support/onnx_graph.py" \
+        "$root/tests/support/onnx_networks.py" && return 0
     python=
     for candidate in "${PYTHON:-python3}" /usr/bin/python3; do
         if "$candidate" -c 'import onnx, numpy' 2>/dev/null; then
