@@ -31,8 +31,8 @@ enum { BENCH_BATCH = 4096, BENCH_THREADS = 1024, BENCH_SIDE = 224, BENCH_PLANES 
 /* False: not offered. */
 static bool take_precision(const char *name, vt_session_options *options)
 {
-    (void)options;
-    return strcmp(name, "f32") == 0;
+    return vt_precision_parse(name, &options->precision) &&
+           options->precision != VT_PRECISION_AUTO && vt_precision_is_fast(options->precision);
 }
 
 typedef struct bench_network {
