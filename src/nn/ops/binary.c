@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Elementwise operators of two inputs with broadcasting: arithmetic, comparison, logic.
+ * Elementwise operators of two inputs with broadcasting: arithmetic, comparison, logic, bits.
  *
  * Floating types are computed in f64 and rounded once. Integers are computed in 64 bits and keep
  * their low bits, so they wrap like the type itself; division truncates. Dividing an integer by
@@ -10,6 +10,7 @@
 #include "nn/ops/table.h"
 
 #include <math.h>
+#include <string.h>
 
 /* One run of elements. u: unsigned lane, for u64 and what fits into it. */
 typedef vt_status run_f64(const double *a, const double *b, size_t count, double *out);
@@ -76,6 +77,21 @@ static vt_status infer_logic(vt_op_args *args, vt_error *error)
 {
     vt_status status = vt_op_check_same(args, VT_TYPE(VT_BOOL), error);
     return status == VT_OK ? binary_shape(args, VT_BOOL, error) : status;
+}
+
+static vt_status infer_bits(vt_op_args *args, vt_error *error)
+{
+    vt_status status = vt_op_check_same(args, VT_TYPES_SIGNED | VT_TYPES_UNSIGNED, error);
+    return status == VT_OK ? binary_shape(args, args->inputs[0].dtype, error) : status;
+}
+
+static vt_status infer_shift(vt_op_args *args, vt_error *error)
+{
+    const char *direction = vt_node_text(args->node, "direction", "");
+    vt_status status = vt_op_check_same(args, VT_TYPES_UNSIGNED, error);
+    if (status == VT_OK && strcmp(direction, "LEFT") != 0 && strcmp(direction, "RIGHT") != 0)
+        status = vt_fail(error, VT_ERR_FORMAT, "attribute \"direction\" is \"%.40s\"", direction);
+    return status == VT_OK ? binary_shape(args, args->inputs[0].dtype, error) : status;
 }
 
 /* What a run needs on the stack. */
@@ -177,6 +193,22 @@ LOGIC(and, x != 0 && y != 0)
 LOGIC(or, x != 0 || y != 0)
 LOGIC(xor, (x != 0) != (y != 0))
 
+/* ---- bits: the same signed and unsigned; what is shifted out of 64 bits is gone ---- */
+
+LOGIC(bit_and, x &y)
+LOGIC(bit_or, x | y)
+LOGIC(bit_xor, x ^ y)
+LANE(shift_left, int64_t, uint64_t, y < 64 ? x << y : 0)
+LANE(shift_right, int64_t, uint64_t, y < 64 ? x >> y : 0)
+
+static vt_status shift_reference(vt_op_args *args, vt_error *error)
+{
+    bool left = strcmp(vt_node_text(args->node, "direction", ""), "LEFT") == 0;
+    const binary_runs runs = {NULL, left ? shift_left : shift_right,
+                              left ? shift_left : shift_right};
+    return binary_run(args, &runs, error);
+}
+
 /* ---- division ---- */
 
 LANE(div_f64, double, double, x / y)
@@ -205,7 +237,16 @@ REFERENCE(div)
 
 /* ---- remainders: sign of the divisor, or with attribute fmod that of the dividend ---- */
 
-LANE(mod_f64, double, double, y == 0.0 ? NAN : x - floor(x / y) * y)
+/* fmod is exact; x - floor(x / y) * y is not. */
+static double modulo(double x, double y)
+{
+    double rest = fmod(x, y);
+    if (rest == 0.0)
+        return copysign(rest, y);
+    return (rest < 0.0) != (y < 0.0) ? rest + y : rest;
+}
+
+LANE(mod_f64, double, double, modulo(x, y))
 LANE(fmod_f64, double, double, fmod(x, y))
 
 static vt_status fmod_i64(const int64_t *a, const int64_t *b, size_t count, int64_t *out)
@@ -326,5 +367,10 @@ const vt_op vt_ops_binary[] = {
     ROWS("And", infer_logic, and_reference),
     ROWS("Or", infer_logic, or_reference),
     ROWS("Xor", infer_logic, xor_reference),
+    ROW("BitwiseAnd", 18, 0, infer_bits, bit_and_reference),
+    ROW("BitwiseOr", 18, 0, infer_bits, bit_or_reference),
+    ROW("BitwiseXor", 18, 0, infer_bits, bit_xor_reference),
+    {"BitShift", "", 11, 0, 2, 2, 1, 1, "direction:s!", .infer = infer_shift,
+     .reference = shift_reference},
     {0},
 };

@@ -5,8 +5,6 @@
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
 
-#include <string.h>
-
 static vt_status expand_infer(vt_op_args *args, vt_error *error)
 {
     vt_shape shape = {0};
@@ -27,15 +25,16 @@ static vt_status expand_reference(vt_op_args *args, vt_error *error)
     (void)error;
     vt_tensor *y = &args->outputs[0];
     vt_broadcast broadcast;
-    size_t count = vt_tensor_count(y), bytes = vt_dtype_bytes(y->dtype);
+    vt_copy copy = {.rank = y->shape.rank, .bytes = vt_dtype_bytes(y->dtype)};
+    size_t to[VT_MAX_RANK];
     vt_broadcast_init(&broadcast, &args->inputs[0].shape, &y->shape);
-    for (size_t start = 0; start < count; start += VT_RUN) {
-        size_t index[VT_RUN], part = count - start < VT_RUN ? count - start : VT_RUN;
-        vt_broadcast_indices(&broadcast, start, part, index);
-        for (size_t i = 0; i < part; i++)
-            memcpy((char *)y->data + (start + i) * bytes,
-                   (const char *)args->inputs[0].data + index[i] * bytes, bytes);
+    vt_shape_strides(&y->shape, to);
+    for (int i = 0; i < copy.rank; i++) {
+        copy.dims[i] = y->shape.dims[i];
+        copy.from[i] = (int64_t)broadcast.strides[i];
+        copy.to[i] = (int64_t)to[i];
     }
+    vt_copy_run(&copy, args->inputs[0].data, y->data);
     return VT_OK;
 }
 

@@ -44,18 +44,14 @@ static vt_status gather_reference(vt_op_args *args, vt_error *error)
     size_t part =
         vt_shape_product(&data->shape, axis + 1, data->shape.rank) * vt_dtype_bytes(data->dtype);
     int64_t length = data->shape.dims[axis];
-    for (size_t k = 0; k < picks; k++) {
-        int64_t index;
-        vt_load_i64(indices->dtype, indices->data, k, 1, &index);
-        if (index < -length || index >= length)
-            return vt_fail(error, VT_ERR_FORMAT, "index %lld is outside an axis of %lld",
-                           (long long)index, (long long)length);
-        index += index < 0 ? length : 0;
-        for (size_t o = 0; o < outer; o++)
+    for (size_t k = 0; k < picks && status == VT_OK; k++) {
+        size_t index = 0;
+        status = vt_op_index(indices, k, length, &index, error);
+        for (size_t o = 0; o < outer && status == VT_OK; o++)
             memcpy((char *)args->outputs[0].data + (o * picks + k) * part,
-                   (const char *)data->data + (o * (size_t)length + (size_t)index) * part, part);
+                   (const char *)data->data + (o * (size_t)length + index) * part, part);
     }
-    return VT_OK;
+    return status;
 }
 
 const vt_op vt_ops_gather[] = {

@@ -201,6 +201,18 @@ vt_status vt_op_axes(const int64_t *axes, int count, int rank, bool marks[VT_MAX
     return VT_OK;
 }
 
+vt_status vt_op_index(const vt_tensor *indices, size_t at, int64_t length, size_t *out,
+                      vt_error *error)
+{
+    int64_t index;
+    vt_load_i64(indices->dtype, indices->data, at, 1, &index);
+    if (index < -length || index >= length)
+        return vt_fail(error, VT_ERR_FORMAT, "index %lld is outside an axis of %lld",
+                       (long long)index, (long long)length);
+    *out = (size_t)(index < 0 ? index + length : index);
+    return VT_OK;
+}
+
 vt_status vt_op_int_between(const vt_op_args *args, const char *name, int64_t fallback,
                             const int64_t range[2], int64_t *out, vt_error *error)
 {

@@ -54,6 +54,9 @@ vt_status vt_op_axis(int64_t axis, int rank, int *out, vt_error *error);
 /* Several at once, each at most once, as marks. */
 vt_status vt_op_axes(const int64_t *axes, int count, int rank, bool marks[VT_MAX_RANK],
                      vt_error *error);
+/* Element `at` of an integer tensor as a place on an axis: [-length, length) to [0, length). */
+vt_status vt_op_index(const vt_tensor *indices, size_t at, int64_t length, size_t *out,
+                      vt_error *error);
 /* Attribute `name` within [low, high]. */
 vt_status vt_op_int_between(const vt_op_args *args, const char *name, int64_t fallback,
                             const int64_t range[2], int64_t *out, vt_error *error);
@@ -78,6 +81,30 @@ void vt_broadcast_init(vt_broadcast *broadcast, const vt_shape *source, const vt
 /* Flat source indices of target elements start .. start + count. */
 void vt_broadcast_indices(const vt_broadcast *broadcast, size_t start, size_t count,
                           size_t *indices);
+
+/* ---- copy.c: blocks of elements between layouts ---- */
+enum { VT_COPY_RANK = 2 * VT_MAX_RANK };
+typedef struct vt_copy {
+    int rank;
+    size_t bytes; /* of an element */
+    int64_t dims[VT_COPY_RANK];
+    int64_t from[VT_COPY_RANK], to[VT_COPY_RANK]; /* strides in elements, negative ones too */
+} vt_copy;
+/* from and to: the elements at coordinate 0. */
+void vt_copy_run(const vt_copy *copy, const void *from, void *to);
+
+/* lists[axis][k]: the source coordinate of target coordinate k, -1: none. */
+typedef struct vt_picks {
+    int rank;
+    int64_t dims[VT_MAX_RANK]; /* of the target */
+    int64_t *lists[VT_MAX_RANK];
+    int64_t *block; /* of the lists, owned */
+} vt_picks;
+/* Room for the lists, uninitialised; vt_picks_deinit after success alone. */
+vt_status vt_picks_init(vt_picks *picks, const vt_shape *target, vt_error *error);
+void vt_picks_deinit(vt_picks *picks);
+/* Fills the row-major target, which is not empty; constant: one element of x's type. */
+void vt_pick_run(const vt_picks *picks, const vt_tensor *x, const void *constant, void *to);
 
 /* ---- window.c: sliding windows of convolutions and pools ---- */
 enum { VT_MAX_SPATIAL = VT_MAX_RANK - 2 };

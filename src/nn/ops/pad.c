@@ -99,59 +99,37 @@ static int64_t pad_source(pad_mode mode, int64_t at, int64_t length)
     return at < length ? at : period - at;
 }
 
-/* Lists of all axes in one block; *lists[axis] is the caller's through lists[0]. */
-static vt_status pad_lists(const vt_op_args *args, int64_t *lists[VT_MAX_RANK], vt_error *error)
+static vt_status pad_picks(const vt_op_args *args, vt_picks *picks, vt_error *error)
 {
     pad_mode mode = PAD_CONSTANT;
     int64_t begin[VT_MAX_RANK], end[VT_MAX_RANK];
-    const vt_shape *from = &args->inputs[0].shape, *to = &args->outputs[0].shape;
-    size_t total = 0;
+    const vt_shape *from = &args->inputs[0].shape;
     vt_status status = pad_mode_of(args, &mode, error);
     if (status == VT_OK)
         status = pad_read(args, begin, end, error);
-    if (status != VT_OK)
-        return status;
-    for (int i = 0; i < to->rank; i++)
-        total += (size_t)to->dims[i];
-    int64_t *list = vt_alloc_array(total, sizeof(*list));
-    if (list == NULL)
-        return vt_fail_memory(error, "padding");
-    lists[0] = list;
-    for (int i = 0; i < to->rank; i++) {
-        lists[i] = list;
-        for (int64_t k = 0; k < to->dims[i]; k++)
-            *list++ = pad_source(mode, k - begin[i], from->dims[i]);
-    }
-    return VT_OK;
+    if (status == VT_OK)
+        status = vt_picks_init(picks, &args->outputs[0].shape, error);
+    for (int i = 0; i < from->rank && status == VT_OK; i++)
+        for (int64_t k = 0; k < picks->dims[i]; k++)
+            picks->lists[i][k] = pad_source(mode, k - begin[i], from->dims[i]);
+    return status;
 }
 
 static vt_status pad_reference(vt_op_args *args, vt_error *error)
 {
     const vt_tensor *x = &args->inputs[0], *value = vt_op_input(args, 2);
-    vt_tensor *y = &args->outputs[0];
-    int64_t *lists[VT_MAX_RANK], position[VT_MAX_RANK] = {0};
-    size_t strides[VT_MAX_RANK], count = vt_tensor_count(y), bytes = vt_dtype_bytes(x->dtype);
+    vt_picks picks;
     uint8_t constant[8] = {0};
-    vt_status status = pad_lists(args, lists, error);
+    vt_status status = pad_picks(args, &picks, error);
     if (status != VT_OK)
         return status;
     double attribute = (double)vt_node_float(args->node, "value", 0.0f);
     if (value != NULL)
-        memcpy(constant, value->data, bytes);
+        memcpy(constant, value->data, vt_dtype_bytes(x->dtype));
     else if (attribute != 0.0)
         vt_store_f64(x->dtype, constant, 0, 1, &attribute);
-    vt_shape_strides(&x->shape, strides);
-    for (size_t k = 0; k < count; k++) {
-        const char *from = x->data;
-        for (int i = 0; i < y->shape.rank && from != NULL; i++) {
-            int64_t source = lists[i][position[i]];
-            from = source < 0 ? NULL : from + (size_t)source * strides[i] * bytes;
-        }
-        memcpy((char *)y->data + k * bytes, from == NULL ? (const void *)constant : from, bytes);
-        for (int i = y->shape.rank - 1; i >= 0 && ++position[i] == y->shape.dims[i]; i--)
-            position[i] = 0;
-    }
-    vt_free(lists[0]);
+    vt_pick_run(&picks, x, constant, args->outputs[0].data);
+    vt_picks_deinit(&picks);
     return VT_OK;
 }
 

@@ -6,8 +6,6 @@
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
 
-#include <string.h>
-
 /* Resolved for every axis: first element, step, and how many. */
 typedef struct slice_range {
     int64_t start[VT_MAX_RANK], step[VT_MAX_RANK], count[VT_MAX_RANK];
@@ -104,21 +102,22 @@ static vt_status slice_reference(vt_op_args *args, vt_error *error)
 {
     slice_range range;
     const vt_tensor *x = &args->inputs[0];
-    vt_tensor *y = &args->outputs[0];
-    size_t bytes = vt_dtype_bytes(x->dtype), strides[VT_MAX_RANK], count = vt_tensor_count(y);
-    int64_t position[VT_MAX_RANK] = {0};
+    size_t from[VT_MAX_RANK], to[VT_MAX_RANK], start = 0;
     vt_status status = slice_resolve(args, &range, error);
     if (status != VT_OK)
         return status;
-    vt_shape_strides(&x->shape, strides);
-    for (size_t k = 0; k < count; k++) {
-        size_t from = 0;
-        for (int i = 0; i < x->shape.rank; i++)
-            from += strides[i] * (size_t)(range.start[i] + position[i] * range.step[i]);
-        memcpy((char *)y->data + k * bytes, (const char *)x->data + from * bytes, bytes);
-        for (int i = x->shape.rank - 1; i >= 0 && ++position[i] == range.count[i]; i--)
-            position[i] = 0;
+    vt_copy copy = {.rank = x->shape.rank, .bytes = vt_dtype_bytes(x->dtype)};
+    vt_shape_strides(&x->shape, from);
+    vt_shape_strides(&args->outputs[0].shape, to);
+    for (int i = 0; i < copy.rank; i++) {
+        /* A step that is never taken may be any number. */
+        int64_t step = range.count[i] == 1 ? 1 : range.step[i];
+        copy.dims[i] = range.count[i];
+        copy.from[i] = (int64_t)from[i] * step;
+        copy.to[i] = (int64_t)to[i];
+        start += from[i] * (size_t)range.start[i];
     }
+    vt_copy_run(&copy, (const char *)x->data + start * copy.bytes, args->outputs[0].data);
     return VT_OK;
 }
 

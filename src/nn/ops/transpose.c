@@ -5,8 +5,6 @@
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
 
-#include <string.h>
-
 static vt_status transpose_order(const vt_op_args *args, int64_t order[VT_MAX_RANK],
                                  vt_error *error)
 {
@@ -42,23 +40,19 @@ static vt_status transpose_reference(vt_op_args *args, vt_error *error)
     const vt_tensor *x = &args->inputs[0];
     vt_tensor *y = &args->outputs[0];
     int64_t order[VT_MAX_RANK];
-    size_t strides[VT_MAX_RANK], bytes = vt_dtype_bytes(x->dtype), count = vt_tensor_count(y);
+    size_t from[VT_MAX_RANK], to[VT_MAX_RANK];
+    vt_copy copy = {.rank = y->shape.rank, .bytes = vt_dtype_bytes(x->dtype)};
     vt_status status = transpose_order(args, order, error);
     if (status != VT_OK)
         return status;
-    vt_broadcast walk = {.rank = y->shape.rank};
-    vt_shape_strides(&x->shape, strides);
-    for (int i = 0; i < walk.rank; i++) {
-        walk.dims[i] = y->shape.dims[i];
-        walk.strides[i] = strides[order[i]];
+    vt_shape_strides(&x->shape, from);
+    vt_shape_strides(&y->shape, to);
+    for (int i = 0; i < copy.rank; i++) {
+        copy.dims[i] = y->shape.dims[i];
+        copy.from[i] = (int64_t)from[order[i]];
+        copy.to[i] = (int64_t)to[i];
     }
-    for (size_t start = 0; start < count; start += VT_RUN) {
-        size_t index[VT_RUN], part = count - start < VT_RUN ? count - start : VT_RUN;
-        vt_broadcast_indices(&walk, start, part, index);
-        for (size_t i = 0; i < part; i++)
-            memcpy((char *)y->data + (start + i) * bytes, (const char *)x->data + index[i] * bytes,
-                   bytes);
-    }
+    vt_copy_run(&copy, x->data, y->data);
     return VT_OK;
 }
 

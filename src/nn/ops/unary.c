@@ -161,6 +161,23 @@ MIXED(neg, -x, negated(x))
 MIXED(relu, x < 0.0 ? 0.0 : x, is_signed &&x < 0 ? 0 : x)
 MIXED(sign, x > 0.0 ? 1.0 : (x < 0.0 ? -1.0 : x), is_signed &&x < 0 ? -1 : x != 0)
 
+static int64_t inverted(int64_t x, bool is_signed)
+{
+    (void)is_signed;
+    return ~x;
+}
+
+static vt_status infer_bits(vt_op_args *args, vt_error *error)
+{
+    return unary_infer(args, VT_TYPES_SIGNED | VT_TYPES_UNSIGNED, error);
+}
+
+static vt_status bit_not_reference(vt_op_args *args, vt_error *error)
+{
+    (void)error;
+    return unary_run_integer(args, inverted);
+}
+
 /* ---- with constants from attributes ---- */
 
 #define WITH(name, expression, first, first_default, second, second_default)                       \
@@ -263,6 +280,7 @@ const vt_op vt_ops_unary[] = {
     ROW("Neg", 6, NULL, infer_signed, neg_reference),
     ROW("Sign", 9, NULL, infer_number, sign_reference),
     ROW("Not", 1, NULL, infer_bool, not_reference),
+    ROW("BitwiseNot", 18, NULL, infer_bits, bit_not_reference),
     ROW("IsNaN", 9, NULL, infer_test, is_nan_reference),
     ROW("IsInf", 10, "detect_negative:i detect_positive:i", infer_test, is_inf_reference),
     ROW("Sin", 7, NULL, infer_float, sin_reference),

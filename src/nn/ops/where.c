@@ -22,6 +22,22 @@ static vt_status where_infer(vt_op_args *args, vt_error *error)
     return status;
 }
 
+/* One of two elements each, or runs of them where the condition stays the same. */
+static void where_part(const vt_op_args *args, size_t index[3][VT_RUN], char *to, size_t count)
+{
+    const uint8_t *condition = args->inputs[0].data;
+    size_t bytes = vt_dtype_bytes(args->inputs[1].dtype);
+    for (size_t i = 0, run; i < count; i += run) {
+        bool first = condition[index[0][i]] != 0;
+        const size_t *places = index[first ? 1 : 2];
+        const char *from = args->inputs[first ? 1 : 2].data;
+        for (run = 1; i + run < count; run++)
+            if ((condition[index[0][i + run]] != 0) != first || places[i + run] != places[i] + run)
+                break;
+        memcpy(to + i * bytes, from + places[i] * bytes, run * bytes);
+    }
+}
+
 static vt_status where_reference(vt_op_args *args, vt_error *error)
 {
     (void)error;
@@ -34,12 +50,7 @@ static vt_status where_reference(vt_op_args *args, vt_error *error)
         size_t index[3][VT_RUN], part = count - start < VT_RUN ? count - start : VT_RUN;
         for (size_t i = 0; i < 3; i++)
             vt_broadcast_indices(&broadcast[i], start, part, index[i]);
-        for (size_t i = 0; i < part; i++) {
-            bool first = ((const uint8_t *)args->inputs[0].data)[index[0][i]] != 0;
-            size_t from = first ? 1 : 2;
-            memcpy((char *)y->data + (start + i) * bytes,
-                   (const char *)args->inputs[from].data + index[from][i] * bytes, bytes);
-        }
+        where_part(args, index, (char *)y->data + start * bytes, part);
     }
     return VT_OK;
 }
