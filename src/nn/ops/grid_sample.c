@@ -117,7 +117,7 @@ static double grid_place(const grid *g, int axis, double normal)
                                 : ((normal + 1.0) * length - 1.0) / 2.0;
     x = isnan(x) ? -far : between(x, -far, far);
     if (g->count == 1)
-        x = g->rank == 3 ? round(x) : rint(x);
+        x = rint(x);
     if (x >= low && x <= high)
         return x;
     if (g->padding == PADDING_BORDER)
