@@ -257,6 +257,18 @@ static void lengths_follow_f32(void **state)
     op_done(&r.call);
 }
 
+static void scales_mean_what_f32_cannot_hold(void **state)
+{
+    (void)state;
+    const vt_attr down[] = {ATTR_TEXT("nearest_mode", "floor")};
+    resize_call r = {.x = X(4)};
+    SCALES(&r, 13, 0.6f);
+    WITH(r, down);
+    op_run(&r.call); /* 1.5 / 0.6 - 0.5 is 2 */
+    ASSERT_OUTPUT(r.call, DIMS(2), 1, 3);
+    op_done(&r.call);
+}
+
 static void nonsense_is_refused(void **state)
 {
     (void)state;
@@ -306,6 +318,7 @@ int main(void)
         cmocka_unit_test(aspect_ratio_is_kept),
         cmocka_unit_test(old_forms),
         cmocka_unit_test(lengths_follow_f32),
+        cmocka_unit_test(scales_mean_what_f32_cannot_hold),
         cmocka_unit_test(nonsense_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,8 +5,10 @@
  *
  * Each coordinate becomes one, two or four neighbours with weights per axis (nearest, linear, cubic
  * with a = -0.75); the result is the sum over their products. Neighbours outside are zero, the
- * edge, or mirrored. Ties of nearest go to the even place, with three axes away from zero, as in
- * the framework that the operator was taken from. A coordinate that is not a number lies outside.
+ * edge, or mirrored. With padding "border" cubic reads around the coordinate in the input continued
+ * by its edge, as the framework does that the operator was taken from; the other modes move the
+ * coordinate to the edge, which for them is the same. Ties of nearest go to the even place. A
+ * coordinate that is not a number lies outside.
  */
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
@@ -120,7 +122,7 @@ static double grid_place(const grid *g, int axis, double normal)
         x = rint(x);
     if (x >= low && x <= high)
         return x;
-    if (g->padding == PADDING_BORDER)
+    if (g->padding == PADDING_BORDER && g->count < 4)
         return between(x, 0.0, length - 1.0);
     return g->padding == PADDING_REFLECTION ? reflect(x, low, high) : x;
 }

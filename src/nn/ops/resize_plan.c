@@ -251,6 +251,15 @@ vt_status vt_resize_init(vt_resize *resize, const vt_op_args *args, vt_error *er
 
 /* ---- coordinates ---- */
 
+/* Scales and regions are f32: 1.5 / 0.6 is not quite 2.5. What is as near to a pixel or the middle
+ * of two as their rounding explains is taken to be there, so that floor and ties come out as for
+ * the number that was meant. Beyond some thousand pixels that would catch others too. */
+static double snap(double source)
+{
+    double half = rint(source * 2.0) / 2.0, size = fabs(source) + 1.0;
+    return size < 4096.0 && fabs(source - half) <= size * 0x1p-22 ? half : source;
+}
+
 bool vt_resize_source(const vt_resize *resize, int axis, int64_t k, double *source)
 {
     const vt_resize_axis *a = &resize->axes[axis];
@@ -279,7 +288,9 @@ bool vt_resize_source(const vt_resize *resize, int axis, int64_t k, double *sour
         *source = a->width == 1.0
                       ? 0.5 * (a->roi[0] + a->roi[1]) * last
                       : a->roi[0] * last + x * (a->roi[1] - a->roi[0]) * last / (a->width - 1.0);
+        *source = snap(*source);
         return *source >= 0.0 && *source <= last;
     }
+    *source = snap(*source);
     return true;
 }
