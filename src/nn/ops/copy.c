@@ -159,7 +159,7 @@ void vt_pick_run(const vt_picks *picks, const vt_tensor *x, const void *constant
     size_t strides[VT_MAX_RANK], element = vt_dtype_bytes(x->dtype);
     int inner = picks_whole_from(picks, &x->shape) - 1;
     if (inner < 0) {
-        memcpy(to, x->data, x->bytes);
+        memcpy(to, x->data, vt_tensor_count(x) * element);
         return;
     }
     vt_shape_strides(&x->shape, strides);

@@ -128,7 +128,7 @@ static vt_status elements_reference(vt_op_args *args, vt_error *error)
         status = vt_op_axis(vt_node_int(args->node, "axis", 0), data->shape.rank, &axis, error);
     if (status != VT_OK)
         return status;
-    memcpy(args->outputs[0].data, data->data, data->bytes);
+    memcpy(args->outputs[0].data, data->data, args->outputs[0].bytes);
     vt_shape_strides(&data->shape, strides);
     for (size_t k = 0; k < vt_tensor_count(indices); k++) {
         size_t index = 0, to = 0;
@@ -180,7 +180,7 @@ static vt_status nd_reference(vt_op_args *args, vt_error *error)
     int depth = (int)indices->shape.dims[indices->shape.rank - 1];
     size_t strides[VT_MAX_RANK], picks = vt_tensor_count(indices) / (size_t)depth;
     size_t part = vt_shape_product(&data->shape, depth, data->shape.rank);
-    memcpy(args->outputs[0].data, data->data, data->bytes);
+    memcpy(args->outputs[0].data, data->data, args->outputs[0].bytes);
     vt_shape_strides(&data->shape, strides);
     for (size_t k = 0; k < picks; k++) {
         size_t to = 0;
