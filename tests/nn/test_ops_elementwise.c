@@ -165,6 +165,12 @@ static void remainders_follow_divisor_or_dividend(void **state)
     op_run(&call);
     ASSERT_OUTPUT(call, DIMS(6), 0, 1, 5, 0, -1, 3);
     op_done(&call);
+    float c_data[] = {5, -5, 1e20f, -1}, d_data[] = {INFINITY, 3, 7, 0};
+    vt_tensor c = TENSOR(VT_F32, c_data, 4), d = TENSOR(VT_F32, d_data, 4);
+    call = (op_call){"Mod", 13, .inputs = {&c, &d}, .input_count = 2};
+    op_run(&call); /* 1e20 in f32 is 100000002004087734272, 3 more than a multiple of 7 */
+    ASSERT_OUTPUT(call, DIMS(4), 5, 1, 3, NAN);
+    op_done(&call);
 }
 
 static void powers_keep_the_type_of_the_base(void **state)

@@ -326,6 +326,33 @@ static void pad_has_four_modes(void **state)
     op_done(&call);
 }
 
+static void pad_copies_blocks_between_borders(void **state)
+{
+    (void)state;
+    double wide[] = {1, 2, 3, 4, 5, 6, 7, 8};
+    vt_tensor x = TENSOR(VT_F64, wide, 2, 2, 2), list;
+    const vt_attr edge[] = {ATTR_TEXT("mode", "edge")};
+    op_call call;
+    LIST(&call, "Pad", 13, &x, &list, 1, 0, 0, 0, 1, 0); /* the last axis stays */
+    op_run(&call);
+    ASSERT_OUTPUT(call, DIMS(3, 3, 2), 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 0, 0, 5, 6, 7, 8, 0, 0);
+    op_done(&call);
+    LIST(&call, "Pad", 13, &x, &list, -1, 0, 1, 0, 0, -1);
+    op_run(&call);
+    ASSERT_OUTPUT(call, DIMS(1, 2, 2), 0, 5, 0, 7);
+    op_done(&call);
+    LIST(&call, "Pad", 13, &x, &list, 0, 0, 0, 0, 1, 0);
+    call.attrs = edge;
+    call.attr_count = 1;
+    op_run(&call);
+    ASSERT_OUTPUT(call, DIMS(2, 3, 2), 1, 2, 3, 4, 3, 4, 5, 6, 7, 8, 7, 8);
+    op_done(&call);
+    LIST(&call, "Pad", 13, &x, &list, 0, 0, 0, 0, 0, 0);
+    op_run(&call);
+    ASSERT_OUTPUT(call, DIMS(2, 2, 2), 1, 2, 3, 4, 5, 6, 7, 8);
+    op_done(&call);
+}
+
 static void pad_takes_axes(void **state)
 {
     (void)state;
@@ -489,6 +516,7 @@ int main(void)
         cmocka_unit_test(gather_picks),
         cmocka_unit_test(expand_repeats_within_limits),
         cmocka_unit_test(pad_has_four_modes),
+        cmocka_unit_test(pad_copies_blocks_between_borders),
         cmocka_unit_test(pad_takes_axes),
         cmocka_unit_test(shape_and_size_need_no_data),
         cmocka_unit_test(constants_come_in_many_forms),
