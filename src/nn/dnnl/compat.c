@@ -749,3 +749,48 @@ bool vt_pd_is_slow(const_dnnl_primitive_desc_t desc)
                dnnl_success &&
            name && (strncmp(name, "ref", 3) == 0 || strncmp(name, "simple:any", 10) == 0);
 }
+
+dnnl_status_t vt_pd_deconvolution(dnnl_engine_t engine, const vt_layout *const layouts[4],
+                                  const vt_pd_window *window, dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(NULL, &attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    status = dnnl_deconvolution_forward_primitive_desc_create(
+        out, engine, dnnl_forward_inference, dnnl_deconvolution_direct, layouts[0], layouts[1],
+        layouts[2], layouts[3], window->strides, window->dilates, window->low, window->high, attr);
+#else
+    dnnl_deconvolution_desc_t description;
+    status = dnnl_dilated_deconvolution_forward_desc_init(
+        &description, dnnl_forward_inference, dnnl_deconvolution_direct, layouts[0], layouts[1],
+        layouts[2], layouts[3], window->strides, window->dilates, window->low, window->high);
+    status = describe(status, &description, attr, engine, out);
+#endif
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+dnnl_status_t vt_pd_layernorm(dnnl_engine_t engine, const vt_layout *layout, float epsilon,
+                              bool shift, dnnl_primitive_desc_t *out)
+{
+    const unsigned flags = dnnl_use_scale | (shift ? (unsigned)dnnl_use_shift : 0U);
+    dnnl_primitive_attr_t attr;
+    dnnl_status_t status = attr_new(NULL, &attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    status = dnnl_layer_normalization_forward_primitive_desc_create(
+        out, engine, dnnl_forward_inference, layout, layout, NULL, epsilon, flags, attr);
+#else
+    dnnl_layer_normalization_desc_t description;
+    status = dnnl_layer_normalization_forward_desc_init(&description, dnnl_forward_inference,
+                                                        layout, NULL, epsilon, flags);
+    status = describe(status, &description, attr, engine, out);
+#endif
+    dnnl_primitive_attr_destroy(attr);
+    return status;
+}

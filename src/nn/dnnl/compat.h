@@ -138,6 +138,14 @@ dnnl_status_t vt_pd_reorder(dnnl_engine_t engine, const vt_layout *from, const v
 dnnl_status_t vt_pd_reorder_scaled(dnnl_engine_t engine, const vt_layout *const layouts[2],
                                    const float *scale, dnnl_primitive_desc_t *out);
 int vt_argument_reorder_scale(void);
+/* Source, weights (output channels before input channels, in groups), bias or NULL, result. The
+ * window is that of the convolution that would turn the result into the source. */
+dnnl_status_t vt_pd_deconvolution(dnnl_engine_t engine, const vt_layout *const layouts[4],
+                                  const vt_pd_window *window, dnnl_primitive_desc_t *out);
+/* Along the last axis, with a scale and, if `shift`, a shift, both f32; source and result share the
+ * layout. */
+dnnl_status_t vt_pd_layernorm(dnnl_engine_t engine, const vt_layout *layout, float epsilon,
+                              bool shift, dnnl_primitive_desc_t *out);
 
 /* Borrowed from the descriptor. */
 const vt_layout *vt_pd_layout(const_dnnl_primitive_desc_t desc, dnnl_query_t what, int index);

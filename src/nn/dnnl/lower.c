@@ -57,6 +57,8 @@ static const lowering table[] = {
     {"Sqrt", vt_lower_eltwise, false, false},
     {"Exp", vt_lower_eltwise, false, false},
     {"Log", vt_lower_eltwise, false, false},
+    {"ConvTranspose", vt_lower_deconv, true, false},
+    {"LayerNormalization", vt_lower_layernorm, false, false},
 };
 
 /* What moves nothing; types of any kind, integers in the other operands. */

@@ -17,10 +17,12 @@
 typedef vt_status vt_lower_function(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args,
                                     bool *done, vt_error *error);
 
-vt_lower_function vt_lower_conv;   /* lower_conv.c */
-vt_lower_function vt_lower_pool;   /* lower_pool.c: MaxPool, AveragePool, Global... */
-vt_lower_function vt_lower_reduce; /* lower_reduce.c */
-vt_lower_function vt_lower_gemm;   /* lower_matmul.c */
+vt_lower_function vt_lower_conv;      /* lower_conv.c */
+vt_lower_function vt_lower_deconv;    /* lower_deconv.c */
+vt_lower_function vt_lower_layernorm; /* lower_layernorm.c */
+vt_lower_function vt_lower_pool;      /* lower_pool.c: MaxPool, AveragePool, Global... */
+vt_lower_function vt_lower_reduce;    /* lower_reduce.c */
+vt_lower_function vt_lower_gemm;      /* lower_matmul.c */
 vt_lower_function vt_lower_matmul;
 vt_lower_function vt_lower_eltwise; /* lower_eltwise.c */
 vt_lower_function vt_lower_binary;  /* lower_binary.c */

@@ -122,5 +122,9 @@ vt_status vt_window_init(vt_window *window, const vt_op_args *args, const int64_
 /* Taps of one output position along one axis: [*first, *end) are inside the input. */
 void vt_window_taps(const vt_window *window, int axis, int64_t position, int64_t *first,
                     int64_t *end);
+/* conv_transpose.c: the same for ConvTranspose, whose output takes the place of the input (`in`)
+ * and whose input that of the output; pad_end is not set. */
+vt_status vt_conv_transpose_window(const vt_op_args *args, vt_window *window, int64_t *group,
+                                   vt_error *error);
 
 #endif
