@@ -2,8 +2,10 @@
 /*
  * BatchNormalization: (x - mean) / sqrt(variance + epsilon) * scale + bias per channel.
  *
- * Opset 14 and later with training_mode take mean and (population) variance from the batch and hand
- * out the running statistics. The training outputs of opsets 7 and 9 are not computed.
+ * In training mean and (population) variance come from the batch, and the running statistics are
+ * handed out, before opset 14 behind them those of the batch too. Training is what training_mode
+ * says from opset 14 on, before that it is meant by asking for these outputs. Until opset 8
+ * `spatial` 0 keeps statistics per channel and pixel, over the batch alone.
  */
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
@@ -12,12 +14,29 @@
 
 static bool is_training(const vt_op_args *args)
 {
-    return vt_node_int(args->node, "training_mode", 0) != 0;
+    return args->node->opset < 14 ? args->node->output_count > 1
+                                  : vt_node_int(args->node, "training_mode", 0) != 0;
 }
 
-static int64_t channels_of(const vt_shape *shape)
+/* How the input is seen: (batch, channels, inner), each channel with statistics of its own. */
+typedef struct batchnorm_sizes {
+    size_t batch, channels, inner;
+    vt_shape statistics;
+} batchnorm_sizes;
+
+static batchnorm_sizes sizes_of(const vt_op_args *args)
 {
-    return shape->rank > 1 ? shape->dims[1] : 1;
+    const vt_shape *shape = &args->inputs[0].shape;
+    int rank = shape->rank, end = rank < 2 ? rank : 2;
+    if (vt_node_int(args->node, "spatial", 1) == 0)
+        end = rank;
+    batchnorm_sizes sizes = {.batch = (size_t)shape->dims[0],
+                             .channels = vt_shape_product(shape, 1, end),
+                             .inner = vt_shape_product(shape, end, rank),
+                             .statistics = vt_shape_of(end - 1, shape->dims + 1)};
+    if (rank == 1)
+        sizes.statistics = vt_shape_of(1, (const int64_t[]){1});
+    return sizes;
 }
 
 static vt_status batchnorm_infer(vt_op_args *args, vt_error *error)
@@ -29,18 +48,16 @@ static vt_status batchnorm_infer(vt_op_args *args, vt_error *error)
         status = vt_op_check_rank(args, 0, 1, VT_MAX_RANK, error);
     if (status != VT_OK)
         return status;
-    if (vt_node_int(args->node, "spatial", 1) != 1)
-        return vt_fail(error, VT_ERR_UNSUPPORTED, "attribute \"spatial\" is 0");
     if (args->node->output_count > 1 && !is_training(args))
-        return vt_fail(error, VT_ERR_UNSUPPORTED, "outputs of training are asked for");
-    vt_shape statistics = vt_shape_of(1, (const int64_t[]){channels_of(&args->inputs[0].shape)});
+        return vt_fail(error, VT_ERR_FORMAT, "outputs of training without training_mode");
+    vt_shape statistics = sizes_of(args).statistics;
     for (size_t i = 1; i < 5; i++)
         if (!vt_shape_equal(&args->inputs[i].shape, &statistics))
             return vt_fail(error, VT_ERR_FORMAT, "input %zu does not have one number per channel",
                            i);
     vt_op_set_output(args, 0, args->inputs[0].dtype, &args->inputs[0].shape);
-    vt_op_set_output(args, 1, args->inputs[3].dtype, &statistics);
-    vt_op_set_output(args, 2, args->inputs[3].dtype, &statistics);
+    for (size_t i = 1; i < 5; i++)
+        vt_op_set_output(args, i, args->inputs[3].dtype, &statistics);
     return VT_OK;
 }
 
@@ -59,59 +76,65 @@ static void plane_scale(vt_op_args *args, size_t start, size_t inner, double fac
 }
 
 /* Sum over one channel of all pictures of (x - center)^power, power 1 or 2. */
-static double channel_sum(const vt_tensor *x, size_t channel, double center, bool squared)
+static double channel_sum(const vt_tensor *x, const batchnorm_sizes *sizes, size_t channel,
+                          double center, int power)
 {
-    size_t batch = (size_t)x->shape.dims[0], channels = (size_t)channels_of(&x->shape);
-    size_t inner = x->shape.rank > 2 ? vt_shape_product(&x->shape, 2, x->shape.rank) : 1;
-    double sum = 0.0;
-    for (size_t n = 0; n < batch; n++) {
-        for (size_t i = 0; i < inner; i++) {
-            double value = vt_tensor_get(x, (n * channels + channel) * inner + i) - center;
-            sum += squared ? value * value : value;
+    double run[VT_RUN], sum = 0.0;
+    for (size_t n = 0; n < sizes->batch; n++) {
+        size_t start = (n * sizes->channels + channel) * sizes->inner;
+        for (size_t done = 0; done < sizes->inner; done += VT_RUN) {
+            size_t part = sizes->inner - done < VT_RUN ? sizes->inner - done : VT_RUN;
+            vt_load_f64(x->dtype, x->data, start + done, part, run);
+            for (size_t i = 0; i < part; i++) {
+                double value = run[i] - center;
+                sum += power == 2 ? value * value : value;
+            }
         }
     }
     return sum;
 }
 
-/* Replaces *mean and *variance by the batch's and writes the running ones. */
-static void channel_train(vt_op_args *args, size_t channel, double *mean, double *variance)
+static void statistic_store(vt_op_args *args, size_t output, size_t channel, double value)
+{
+    if (vt_op_wants(args, output))
+        vt_store_f64(args->outputs[output].dtype, args->outputs[output].data, channel, 1, &value);
+}
+
+/* Replaces mean and variance by the batch's and writes these and the running ones. */
+static void channel_train(vt_op_args *args, const batchnorm_sizes *sizes, size_t channel,
+                          double statistics[2])
 {
     const vt_tensor *x = &args->inputs[0];
     double momentum = (double)vt_node_float(args->node, "momentum", 0.9f);
-    double count = (double)vt_tensor_count(x) / (double)channels_of(&x->shape);
-    double now[2], *running[2] = {mean, variance};
-    now[0] = channel_sum(x, channel, 0.0, false) / count;
-    now[1] = channel_sum(x, channel, now[0], true) / count;
+    double count = (double)(sizes->batch * sizes->inner), now[2];
+    now[0] = channel_sum(x, sizes, channel, 0.0, 1) / count;
+    now[1] = channel_sum(x, sizes, channel, now[0], 2) / count;
     for (size_t i = 0; i < 2; i++) {
-        double next = *running[i] * momentum + now[i] * (1.0 - momentum);
-        if (vt_op_wants(args, i + 1))
-            vt_store_f64(args->outputs[i + 1].dtype, args->outputs[i + 1].data, channel, 1, &next);
-        *running[i] = now[i];
+        statistic_store(args, 1 + i, channel, statistics[i] * momentum + now[i] * (1.0 - momentum));
+        statistic_store(args, 3 + i, channel, now[i]);
+        statistics[i] = now[i];
     }
 }
 
 static vt_status batchnorm_reference(vt_op_args *args, vt_error *error)
 {
     (void)error;
-    const vt_shape *shape = &args->inputs[0].shape;
+    batchnorm_sizes sizes = sizes_of(args);
     double epsilon = (double)vt_node_float(args->node, "epsilon", 1e-5f);
-    size_t batch = (size_t)shape->dims[0], channels = (size_t)channels_of(shape);
-    size_t inner = shape->rank > 2 ? vt_shape_product(shape, 2, shape->rank) : 1;
-    for (size_t c = 0; c < channels; c++) {
-        double mean = vt_tensor_get(&args->inputs[3], c);
-        double variance = vt_tensor_get(&args->inputs[4], c);
+    for (size_t c = 0; c < sizes.channels; c++) {
+        double statistics[2] = {vt_tensor_get(&args->inputs[3], c),
+                                vt_tensor_get(&args->inputs[4], c)};
         if (is_training(args))
-            channel_train(args, c, &mean, &variance);
-        double factor = vt_tensor_get(&args->inputs[1], c) / sqrt(variance + epsilon);
-        double shift = vt_tensor_get(&args->inputs[2], c) - mean * factor;
-        for (size_t n = 0; n < batch; n++)
-            plane_scale(args, (n * channels + c) * inner, inner, factor, shift);
+            channel_train(args, &sizes, c, statistics);
+        double factor = vt_tensor_get(&args->inputs[1], c) / sqrt(statistics[1] + epsilon);
+        double shift = vt_tensor_get(&args->inputs[2], c) - statistics[0] * factor;
+        for (size_t n = 0; n < sizes.batch; n++)
+            plane_scale(args, (n * sizes.channels + c) * sizes.inner, sizes.inner, factor, shift);
     }
     return VT_OK;
 }
 
-/* is_test 0 means training up to opset 6, which is not computed: the extra outputs say whether it
- * is meant. */
+/* is_test of opset 6 says nothing that the outputs do not say. */
 #define ROW(since, until, outputs, attrs)                                                          \
     {                                                                                              \
         "BatchNormalization", "", since, until, 5, 5, 1, outputs, "epsilon:f momentum:f" attrs,    \
