@@ -117,12 +117,12 @@ static void test_deconv_reference(void **state)
     vt_attr attrs[] = {attr_ints("output_shape", 1, &size)};
     vt_value_id x = builder_input(&b, VT_F32, 3, (const int64_t[]){1, 2, 5});
     vt_value_id w = builder_constant(&b, 3, (const int64_t[]){2, 3, 3}, -1, 1);
-    builder_output(&b, builder_node(&b, "ConvTranspose", 11, (const vt_value_id[]){x, w}, 2, attrs,
-                                    1));
+    builder_output(&b,
+                   builder_node(&b, "ConvTranspose", 11, (const vt_value_id[]){x, w}, 2, attrs, 1));
     vt_value_id x4 = builder_input(&b, VT_F32, 6, (const int64_t[]){1, 2, 2, 3, 2, 3});
     vt_value_id w4 = builder_constant(&b, 6, (const int64_t[]){2, 1, 2, 1, 2, 2}, -1, 1);
-    builder_output(&b, builder_node(&b, "ConvTranspose", 11, (const vt_value_id[]){x4, w4}, 2, NULL,
-                                    0));
+    builder_output(
+        &b, builder_node(&b, "ConvTranspose", 11, (const vt_value_id[]){x4, w4}, 2, NULL, 0));
     reference_steps += builder_compare(&b, true, 1e-5);
     builder_deinit(&b);
     assert_int_equal(reference_steps, 2);

@@ -13,8 +13,10 @@ static float values[16] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 40
 
 #define NUMBERS(source, ...)                                                                       \
     {                                                                                              \
-        .dtype = VT_F32, .data = (source),                                                         \
-        .shape = {.rank = sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), .dims = {__VA_ARGS__}} \
+        .dtype = VT_F32, .data = (source), .shape = {                                              \
+            .rank = sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t),                            \
+            .dims = {__VA_ARGS__}                                                                  \
+        }                                                                                          \
     }
 
 static const vt_attr one_scale[] = {ATTR_FLOAT("scale", 1.0f)};
@@ -51,8 +53,9 @@ static void shares_key_heads_and_unpacks(void **state)
     /* Packed: tokens (1 2) and (4 8), heads (1 4) and (2 8). */
     vt_tensor q3 = NUMBERS(ones, 1, 1, 4), k3 = NUMBERS(zeros, 1, 2, 2);
     vt_tensor v3 = NUMBERS(values, 1, 2, 2);
-    call = (op_call){"Attention", 23, ATTRS(heads), .inputs = {&q3, &k3, &v3}, .input_count = 3,
-                     .output_count = 3};
+    call =
+        (op_call){"Attention",      23, ATTRS(heads), .inputs = {&q3, &k3, &v3}, .input_count = 3,
+                  .output_count = 3};
     op_run(&call);
     ASSERT_OUTPUT(call, DIMS(1, 1, 4), 2.5, 2.5, 5, 5);
     assert_shape(&call.outputs[1], 4, (const int64_t[]){1, 2, 2, 1});
@@ -72,9 +75,9 @@ static void keeps_the_past(void **state)
     ASSERT_OUTPUT(call, DIMS(1, 1, 2, 1), 1, 1.5);
     op_done(&call);
     past_k.data = zeros;
-    call = (op_call){"Attention", 23, ATTRS(causal),
-                     .inputs = {&q, &k, &v, NULL, &past_k, &past_v}, .input_count = 6,
-                     .output_count = 3};
+    call = (op_call){"Attention",      23,
+                     ATTRS(causal),    .inputs = {&q, &k, &v, NULL, &past_k, &past_v},
+                     .input_count = 6, .output_count = 3};
     op_run(&call); /* row 0 sees the past and key 0 */
     ASSERT_OUTPUT(call, DIMS(1, 1, 2, 1), 16.5, 35.0 / 3);
     assert_shape(&call.outputs[1], 4, (const int64_t[]){1, 1, 3, 1});
@@ -151,15 +154,14 @@ static void hands_out_scores(void **state)
     float mask[] = {1, -INFINITY}, keys[] = {2, 4};
     vt_tensor q = NUMBERS(ones, 1, 1, 1, 1), k = NUMBERS(keys, 1, 1, 2, 1);
     vt_tensor v = NUMBERS(values, 1, 1, 2, 1), m = NUMBERS(mask, 1, 2);
-    const double want[4][2] = {{4, 8},
-                               {3 * tanh(4 / 3.0), 3 * tanh(8 / 3.0)},
-                               {3 * tanh(4 / 3.0) + 1, -INFINITY},
-                               {1, 0}};
+    const double want[4][2] = {
+        {4, 8}, {3 * tanh(4 / 3.0), 3 * tanh(8 / 3.0)}, {3 * tanh(4 / 3.0) + 1, -INFINITY}, {1, 0}};
     for (int mode = 0; mode < 4; mode++) {
         const vt_attr attrs[] = {ATTR_FLOAT("scale", 2.0f), ATTR_FLOAT("softcap", 3.0f),
                                  ATTR_INT("qk_matmul_output_mode", mode),
                                  ATTR_INT("softmax_precision", VT_F32)};
-        op_call call = {"Attention", 23, ATTRS(attrs), .inputs = {&q, &k, &v, &m},
+        op_call call = {"Attention",      23,
+                        ATTRS(attrs),     .inputs = {&q, &k, &v, &m},
                         .input_count = 4, .output_count = 4};
         op_run(&call);
         assert_shape(&call.outputs[3], 4, (const int64_t[]){1, 1, 1, 2});
@@ -250,8 +252,7 @@ static void rotary_by_token_and_in_part(void **state)
     float quarter_c[] = {1, 0}, quarter_s[] = {0, 1};
     vt_tensor x = NUMBERS(ramp, 1, 2, 4), c = NUMBERS(quarter_c, 1, 2, 1);
     vt_tensor s = NUMBERS(quarter_s, 1, 2, 1), x6 = NUMBERS(ramp, 1, 1, 6);
-    op_call call = {"RotaryEmbedding", 23, ATTRS(packed), .inputs = {&x, &c, &s},
-                    .input_count = 3};
+    op_call call = {"RotaryEmbedding", 23, ATTRS(packed), .inputs = {&x, &c, &s}, .input_count = 3};
     op_run(&call); /* the second token's heads (5 6) and (7 8) by a quarter */
     ASSERT_OUTPUT(call, DIMS(1, 2, 4), 1, 2, 3, 4, -6, 5, -8, 7);
     op_done(&call);

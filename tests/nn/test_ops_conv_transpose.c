@@ -7,8 +7,10 @@ static float ones[] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
 
 #define NUMBERS(source, ...)                                                                       \
     {                                                                                              \
-        .dtype = VT_F32, .data = (source),                                                         \
-        .shape = {.rank = sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), .dims = {__VA_ARGS__}} \
+        .dtype = VT_F32, .data = (source), .shape = {                                              \
+            .rank = sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t),                            \
+            .dims = {__VA_ARGS__}                                                                  \
+        }                                                                                          \
     }
 
 static void spreads_the_kernel(void **state)

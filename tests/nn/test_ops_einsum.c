@@ -6,8 +6,12 @@ static float ramp[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
 static op_call equation(const vt_attr *attr, const vt_tensor *a, const vt_tensor *b)
 {
-    return (op_call){.name = "Einsum", .opset = 12, .attrs = attr, .attr_count = 1,
-                     .inputs = {a, b}, .input_count = b == NULL ? 1 : 2};
+    return (op_call){.name = "Einsum",
+                     .opset = 12,
+                     .attrs = attr,
+                     .attr_count = 1,
+                     .inputs = {a, b},
+                     .input_count = b == NULL ? 1 : 2};
 }
 
 #define MATRIX(rows, columns)                                                                      \
@@ -74,8 +78,9 @@ static void walks_diagonals_and_many_operands(void **state)
     op_run(&call);
     ASSERT_OUTPUT(call, DIMS(2, 2), 1, 4, 5, 8);
     op_done(&call);
-    call = (op_call){"Einsum", 12, .attrs = &form, .attr_count = 1, .inputs = {&v, &m, &v, &s},
-                     .input_count = 4};
+    call =
+        (op_call){"Einsum",        12, .attrs = &form, .attr_count = 1, .inputs = {&v, &m, &v, &s},
+                  .input_count = 4};
     op_run(&call); /* (1 2) ((1 2) (3 4)) (1 2)' * 5 */
     assert_numbers(&call.outputs[0], 1, (const double[]){27 * 5});
     op_done(&call);
@@ -166,7 +171,7 @@ static void bounds_its_work(void **state)
     float *row = calloc(1 << 16, sizeof *row);
     vt_tensor a = {.dtype = VT_F32, .shape = {1, {1 << 16}}, .data = row, .bytes = 1 << 18};
     const vt_attr attr = ATTR_TEXT("equation", "a,b,c->");
-    op_call call = {"Einsum", 12, .attrs = &attr, .attr_count = 1, .inputs = {&a, &a, &a},
+    op_call call = {"Einsum",        12, .attrs = &attr, .attr_count = 1, .inputs = {&a, &a, &a},
                     .input_count = 3};
     op_fails(&call, VT_ERR_LIMIT, "more than 2^44 products");
     free(row);

@@ -15,8 +15,9 @@ static void layer_normalizes_rows(void **state)
     vt_tensor x = TENSOR(VT_F32, pairs, 2, 2), s = TENSOR(VT_F32, scale, 2);
     vt_tensor b = TENSOR(VT_F32, bias, 2);
     const vt_attr attrs[] = {NO_EPSILON};
-    op_call call = {"LayerNormalization", 17, ATTRS(attrs), .inputs = {&x, &s, &b},
-                    .input_count = 3, .output_count = 3};
+    op_call call = {"LayerNormalization", 17,
+                    ATTRS(attrs),         .inputs = {&x, &s, &b},
+                    .input_count = 3,     .output_count = 3};
     op_run(&call);
     ASSERT_OUTPUT(call, DIMS(2, 2), -9, 102, -9, 102);
     assert_shape(&call.outputs[1], 2, (const int64_t[]){2, 1});
@@ -148,7 +149,8 @@ static void rows_refuse_what_cannot_be(void **state)
     vt_tensor f64 = TENSOR(VT_F64, wide, 2), point = {.dtype = VT_F32, .data = scale, .bytes = 4};
     vt_tensor channels = TENSOR(VT_F32, pairs, 1, 4, 1);
     const vt_attr axis[] = {ATTR_INT("axis", 2)}, stash[] = {ATTR_INT("stash_type", VT_I64)};
-    const vt_attr none[] = {ATTR_INT("num_groups", 0)}, three_groups[] = {ATTR_INT("num_groups", 3)};
+    const vt_attr none[] = {ATTR_INT("num_groups", 0)},
+                  three_groups[] = {ATTR_INT("num_groups", 3)};
     op_call call = {"LayerNormalization", 17, ATTRS(axis), .inputs = {&x, &s}, .input_count = 2};
     op_fails(&call, VT_ERR_FORMAT, "axis 2");
     call.attrs = stash;
@@ -230,8 +232,9 @@ static void batchnorm_hands_out_statistics_of_training(void **state)
     vt_tensor x = TENSOR(VT_F32, pairs, 2, 1, 2), s = TENSOR(VT_F32, one, 1);
     vt_tensor b = TENSOR(VT_F32, zero, 1), m = TENSOR(VT_F32, ten, 1), v = TENSOR(VT_F32, four, 1);
     const vt_attr attrs[] = {NO_EPSILON, ATTR_FLOAT("momentum", 0.5f)};
-    op_call call = {"BatchNormalization", 9, ATTRS(attrs), .inputs = {&x, &s, &b, &m, &v},
-                    .input_count = 5, .output_count = 5};
+    op_call call = {"BatchNormalization", 9,
+                    ATTRS(attrs),         .inputs = {&x, &s, &b, &m, &v},
+                    .input_count = 5,     .output_count = 5};
     double deviation = sqrt(8.75); /* mean 4.5 */
     op_run(&call);
     ASSERT_OUTPUT(call, DIMS(2, 1, 2), -3.5 / deviation, -1.5 / deviation, 0.5 / deviation,
