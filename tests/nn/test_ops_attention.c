@@ -289,6 +289,97 @@ static void rotary_refuses_what_cannot_be(void **state)
     op_fails(&call, VT_ERR_FORMAT, "do not fit the heads");
 }
 
+/* ---- LinearAttention ---- */
+
+/* Two tokens, one head, keys of two numbers, values of one: the state is a column. */
+static void linear_keeps_a_state(void **state)
+{
+    (void)state;
+    float queries[] = {1, 0, 1, 10}, keys[] = {1, 0, 1, 2}, start[] = {100, 1000};
+    float decays[] = {0, (float)log(0.5)}, betas[] = {1, 0.5f};
+    vt_tensor q = NUMBERS(queries, 1, 2, 2), k = NUMBERS(keys, 1, 2, 2);
+    vt_tensor v = NUMBERS(values + 1, 1, 2, 1), past = NUMBERS(start, 1, 1, 2, 1);
+    vt_tensor decay = NUMBERS(decays, 1, 2, 1), beta = NUMBERS(betas, 1, 2, 1);
+    const struct {
+        const char *rule;
+        double first, second, state[2];
+    } cases[] = {
+        /* + (1 0) 2, + (1 2) 4 */
+        {"linear", 102, 106 + 10080, {106, 1008}},
+        /* the second time halved before */
+        {"gated", 102, 55 + 5080, {55, 508}},
+        /* + (1 0) (2 - 100), + (1 2) 0.5 (4 - 2 - 2000) */
+        {"delta", 2, -997 - 9980, {-997, -998}},
+        /* the second time from (1 500) on: + (1 2) 0.5 (4 - 1 - 1000) */
+        {"gated_delta", 2, -497.5 - 4970, {-497.5, -497}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const vt_attr attrs[] = {ATTR_INT("q_num_heads", 1), ATTR_INT("kv_num_heads", 1),
+                                 ATTR_FLOAT("scale", 1.0f),
+                                 ATTR_TEXT("update_rule", cases[i].rule)};
+        op_call call = {"LinearAttention", 27,
+                        ATTRS(attrs),      .inputs = {&q, &k, &v, &past, &decay, &beta},
+                        .input_count = 6,  .output_count = 2};
+        op_run(&call);
+        ASSERT_OUTPUT(call, DIMS(1, 2, 1), cases[i].first, cases[i].second);
+        assert_numbers(&call.outputs[1], 2, cases[i].state);
+        op_done(&call);
+    }
+}
+
+static void linear_shares_states_and_decays_by_key(void **state)
+{
+    (void)state;
+    float queries[] = {1, 0, 0, 1, 1, 1, 2, 0}, start[] = {8, 8, 8, 8};
+    float keys[] = {1, 1, 2, 2}, decays[] = {0, (float)log(0.5), (float)log(0.25), 0};
+    const vt_attr attrs[] = {ATTR_INT("q_num_heads", 4), ATTR_INT("kv_num_heads", 2),
+                             ATTR_TEXT("update_rule", "gated")};
+    vt_tensor q = NUMBERS(queries, 1, 1, 8), k = NUMBERS(keys, 1, 1, 4);
+    vt_tensor v = NUMBERS(values, 1, 1, 2), past = NUMBERS(start, 1, 2, 2, 1);
+    vt_tensor decay = NUMBERS(decays, 1, 1, 4);
+    op_call call = {"LinearAttention", 27, ATTRS(attrs), .inputs = {&q, &k, &v, &past, &decay},
+                    .input_count = 5};
+    const double root = sqrt(0.5);
+    op_run(&call); /* states (9 5) and (6 12) */
+    ASSERT_OUTPUT(call, DIMS(1, 1, 4), 9 * root, 5 * root, 18 * root, 12 * root);
+    op_done(&call);
+    call.inputs[4] = NULL;
+    call.input_count = 4;
+    op_fails(&call, VT_ERR_FORMAT, "lacks decay or beta");
+    call.inputs[4] = &k;
+    call.input_count = 5;
+    past.shape.dims[2] = 1;
+    op_fails(&call, VT_ERR_FORMAT, "past_state does not fit");
+    past.shape.dims[2] = 2;
+    call.inputs[1] = &v;
+    op_fails(&call, VT_ERR_FORMAT, "input 1 does not fit");
+    call.inputs[1] = &k;
+    call.inputs[2] = &past;
+    op_fails(&call, VT_ERR_FORMAT, "input 2 has 4 dimensions");
+}
+
+static void linear_refuses_heads_and_rules(void **state)
+{
+    (void)state;
+    const vt_attr rule[] = {ATTR_INT("q_num_heads", 1), ATTR_INT("kv_num_heads", 1),
+                            ATTR_TEXT("update_rule", "guess")};
+    const vt_attr zero[] = {ATTR_INT("q_num_heads", 1), ATTR_INT("kv_num_heads", 0),
+                            ATTR_TEXT("update_rule", "linear")};
+    const vt_attr three[] = {ATTR_INT("q_num_heads", 3), ATTR_INT("kv_num_heads", 1),
+                             ATTR_TEXT("update_rule", "linear")};
+    const vt_attr share[] = {ATTR_INT("q_num_heads", 1), ATTR_INT("kv_num_heads", 2),
+                             ATTR_TEXT("update_rule", "linear")};
+    vt_tensor q = NUMBERS(ones, 1, 1, 4);
+    op_call call = {"LinearAttention", 27, ATTRS(rule), .inputs = {&q, &q, &q}, .input_count = 3};
+    op_fails(&call, VT_ERR_FORMAT, "\"update_rule\" is \"guess\"");
+    call.attrs = zero;
+    op_fails(&call, VT_ERR_FORMAT, "\"kv_num_heads\" is 0");
+    call.attrs = three;
+    op_fails(&call, VT_ERR_FORMAT, "do not divide into 3 and 1 heads");
+    call.attrs = share;
+    op_fails(&call, VT_ERR_FORMAT, "do not divide into 1 and 2 heads");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +393,9 @@ int main(void)
         cmocka_unit_test(rotary_turns_pairs),
         cmocka_unit_test(rotary_by_token_and_in_part),
         cmocka_unit_test(rotary_refuses_what_cannot_be),
+        cmocka_unit_test(linear_keeps_a_state),
+        cmocka_unit_test(linear_shares_states_and_decays_by_key),
+        cmocka_unit_test(linear_refuses_heads_and_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

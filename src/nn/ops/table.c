@@ -38,6 +38,7 @@ static const vt_op *const op_files[] = {
     vt_ops_global_pool,
     vt_ops_grid_sample,
     vt_ops_identity,
+    vt_ops_linear_attention,
     vt_ops_loss,
     vt_ops_lrn,
     vt_ops_matmul,

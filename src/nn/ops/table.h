@@ -40,6 +40,7 @@ extern const vt_op vt_ops_gemm[];
 extern const vt_op vt_ops_global_pool[];
 extern const vt_op vt_ops_grid_sample[];
 extern const vt_op vt_ops_identity[];
+extern const vt_op vt_ops_linear_attention[];
 extern const vt_op vt_ops_loss[];
 extern const vt_op vt_ops_lrn[];
 extern const vt_op vt_ops_matmul[];
