@@ -148,6 +148,36 @@ static void counts_valid_keys(void **state)
     op_fails(&call, VT_ERR_FORMAT, "not one number per sequence");
 }
 
+static void looks_through_windows(void **state)
+{
+    (void)state;
+    int64_t counts[] = {3};
+    const vt_attr left[] = {ATTR_INT("left_window_size", 1), ATTR_INT("is_causal", 1)};
+    const vt_attr both[] = {ATTR_INT("left_window_size", 0), ATTR_INT("right_window_size", 1)};
+    const vt_attr wrong[] = {ATTR_INT("right_window_size", -2)};
+    vt_tensor q = NUMBERS(ones, 1, 1, 4, 1), k = NUMBERS(zeros, 1, 1, 4, 1);
+    vt_tensor v = NUMBERS(values, 1, 1, 4, 1), valid = TENSOR(VT_I64, counts, 1);
+    vt_tensor last = NUMBERS(ones, 1, 1, 1, 1);
+    op_call call = {"Attention", 25, ATTRS(left), .inputs = {&q, &k, &v}, .input_count = 3};
+    op_run(&call); /* values 1 2 4 8 */
+    ASSERT_OUTPUT(call, DIMS(1, 1, 4, 1), 1, 1.5, 3, 6);
+    op_done(&call);
+    call.attrs = both;
+    op_run(&call);
+    ASSERT_OUTPUT(call, DIMS(1, 1, 4, 1), 1.5, 3, 6, 8);
+    op_done(&call);
+    call = (op_call){"Attention", 25, ATTRS(left),
+                     .inputs = {&last, &k, &v, NULL, NULL, NULL, &valid}, .input_count = 7};
+    op_run(&call); /* the query stands at the last of three valid keys */
+    ASSERT_OUTPUT(call, DIMS(1, 1, 1, 1), 3);
+    op_done(&call);
+    call.attrs = wrong;
+    call.attr_count = 1;
+    op_fails(&call, VT_ERR_FORMAT, "\"right_window_size\" is -2");
+    call.opset = 24;
+    op_fails(&call, VT_ERR_UNSUPPORTED, "is not known in opset 24");
+}
+
 static void hands_out_scores(void **state)
 {
     (void)state;
@@ -388,6 +418,7 @@ int main(void)
         cmocka_unit_test(keeps_the_past),
         cmocka_unit_test(masks_and_fills_up_masks),
         cmocka_unit_test(counts_valid_keys),
+        cmocka_unit_test(looks_through_windows),
         cmocka_unit_test(hands_out_scores),
         cmocka_unit_test(attention_refuses_what_cannot_be),
         cmocka_unit_test(rotary_turns_pairs),

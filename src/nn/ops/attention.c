@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attention of opset 23 and 24: softmax(Q K' scale, capped, plus bias) V by heads.
+ * Attention of opsets 23 to 25: softmax(Q K' scale, capped, plus bias) V by heads.
  *
  * The bias is the mask, where a bool one means 0 or -infinity; positions behind the causal diagonal
  * and, from opset 24 on, behind the number of valid keys of a sequence count as -infinity. A mask
  * shorter than the keys is filled up with -infinity. The diagonal starts behind the keys of the
  * past or, where only the number of valid keys is known, so that the last query meets the last
- * valid key. Query heads share a key head in groups of neighbours. A row whose bias is -infinity
- * throughout attends to nothing: its probabilities are 0.
+ * valid key. From opset 25 on a window can bound how far a query looks to either side of its place
+ * on that diagonal. Query heads share a key head in groups of neighbours. A row whose bias is
+ * -infinity throughout attends to nothing: its probabilities are 0.
  *
  * Order of scale, cap and bias, and what qk_matmul_output_mode hands out, are those of the
  * operator's function body: the cap comes before the bias, so that it cannot lift -infinity. All
@@ -119,7 +120,7 @@ static vt_status mask_resolve(const vt_op_args *args, attention_sizes *sizes, vt
         return vt_fail(error, VT_ERR_FORMAT, "nonpad_kv_seqlen and past_key exclude each other");
     if (mask == NULL)
         return VT_OK;
-    vt_status status = vt_op_check_rank(args, IN_MASK, 2, 4, error);
+    vt_status status = vt_op_check_rank(args, IN_MASK, args->node->opset < 25 ? 2 : 1, 4, error);
     if (status != VT_OK)
         return status;
     sizes->mask = mask->shape;
@@ -156,7 +157,8 @@ static vt_status attention_check(const vt_op_args *args, vt_error *error)
 {
     const int64_t modes[2] = {SCORES_PRODUCT, SCORES_SOFTMAX}, flag[2] = {0, 1};
     const unsigned precisions = VT_TYPES_FLOAT;
-    int64_t mode, causal, precision = vt_node_int(args->node, "softmax_precision", VT_F32);
+    const int64_t windows[2] = {-1, INT64_C(1) << 40};
+    int64_t mode, causal, window, precision = vt_node_int(args->node, "softmax_precision", VT_F32);
     vt_status status = VT_OK;
     for (size_t i = IN_Q; i <= IN_V && status == VT_OK; i++)
         status = vt_op_check_type(args, i, VT_TYPES_FLOAT, error);
@@ -168,6 +170,10 @@ static vt_status attention_check(const vt_op_args *args, vt_error *error)
         status = vt_op_int_between(args, "qk_matmul_output_mode", 0, modes, &mode, error);
     if (status == VT_OK)
         status = vt_op_int_between(args, "is_causal", 0, flag, &causal, error);
+    if (status == VT_OK)
+        status = vt_op_int_between(args, "left_window_size", -1, windows, &window, error);
+    if (status == VT_OK)
+        status = vt_op_int_between(args, "right_window_size", -1, windows, &window, error);
     if (status != VT_OK)
         return status;
     if (precision < 0 || precision > VT_BF16 || (VT_TYPE(precision) & precisions) == 0)
@@ -221,7 +227,9 @@ typedef struct attention_work {
     void *rounded;         /* (total), of the type of the queries */
     double scale, softcap;
     int64_t mode, valid; /* valid: keys of the sequence at work */
-    int64_t causal;      /* row i sees keys up to i + causal; total: all */
+    bool causal;
+    int64_t offset;      /* query i stands at key i + offset */
+    int64_t left, right; /* keys it sees to either side; -1: all */
 } attention_work;
 
 /* Keys or values of one head: the past, then what is new. */
@@ -288,8 +296,15 @@ static bool bias_fill(const vt_op_args *args, attention_work *work, size_t row, 
     else
         for (int64_t j = 0; j < total; j++)
             work->bias[j] = 0.0;
-    if (work->causal < total && query + work->causal + 1 < end)
-        end = query + work->causal + 1;
+    int64_t begin = 0, place = query + work->offset;
+    if (work->causal && place + 1 < end)
+        end = place + 1;
+    if (work->right >= 0 && place + work->right + 1 < end)
+        end = place + work->right + 1;
+    if (work->left >= 0 && place - work->left > 0)
+        begin = place - work->left;
+    for (int64_t j = 0; j < begin && j < total; j++)
+        work->bias[j] = -INFINITY;
     for (int64_t j = end < 0 ? 0 : end; j < total; j++)
         work->bias[j] = -INFINITY;
     for (int64_t j = 0; j < total; j++)
@@ -368,15 +383,13 @@ static vt_status sequence_start(const vt_op_args *args, attention_work *work, si
 {
     const attention_sizes *sizes = &work->sizes;
     const vt_tensor *valid = vt_op_input(args, IN_VALID);
-    bool causal = vt_node_int(args->node, "is_causal", 0) != 0;
     work->valid = sizes->total;
     if (valid != NULL)
         vt_load_i64(valid->dtype, valid->data, batch, 1, &work->valid);
     if (work->valid < 0 || work->valid > sizes->total)
         return vt_fail(error, VT_ERR_FORMAT, "nonpad_kv_seqlen[%zu] is %lld of %lld keys", batch,
                        (long long)work->valid, (long long)sizes->total);
-    work->causal = valid != NULL ? work->valid - sizes->q_length : sizes->past;
-    work->causal = causal ? work->causal : sizes->total;
+    work->offset = valid != NULL ? work->valid - sizes->q_length : sizes->past;
     return VT_OK;
 }
 
@@ -418,6 +431,9 @@ static vt_status work_init(const vt_op_args *args, attention_work *work, vt_erro
     work->scale =
         scaled ? (double)vt_node_float(args->node, "scale", 1.0f) : 1.0 / sqrt((double)sizes->head);
     work->softcap = (double)vt_node_float(args->node, "softcap", 0.0f);
+    work->causal = vt_node_int(args->node, "is_causal", 0) != 0;
+    work->left = vt_node_int(args->node, "left_window_size", -1);
+    work->right = vt_node_int(args->node, "right_window_size", -1);
     work->mode = vt_node_int(args->node, "qk_matmul_output_mode", SCORES_PRODUCT);
     work->keys = vt_alloc_array(total * head, sizeof(double));
     work->values = vt_alloc_array(total * size, sizeof(double));
@@ -470,7 +486,9 @@ static uint64_t attention_macs(const vt_op_args *args)
 const vt_op vt_ops_attention[] = {
     {"Attention", "", 23, 23, 3, 6, 1, 4, ATTENTION, .infer = attention_infer,
      .reference = attention_reference, .macs = attention_macs},
-    {"Attention", "", 24, 0, 3, 7, 1, 4, ATTENTION, .infer = attention_infer,
+    {"Attention", "", 24, 24, 3, 7, 1, 4, ATTENTION, .infer = attention_infer,
      .reference = attention_reference, .macs = attention_macs},
+    {"Attention", "", 25, 0, 3, 7, 1, 4, ATTENTION " left_window_size:i right_window_size:i",
+     .infer = attention_infer, .reference = attention_reference, .macs = attention_macs},
     {0},
 };
