@@ -751,10 +751,11 @@ bool vt_pd_is_slow(const_dnnl_primitive_desc_t desc)
 }
 
 dnnl_status_t vt_pd_deconvolution(dnnl_engine_t engine, const vt_layout *const layouts[4],
-                                  const vt_pd_window *window, dnnl_primitive_desc_t *out)
+                                  const vt_pd_window *window, const vt_posts *posts,
+                                  dnnl_primitive_desc_t *out)
 {
     dnnl_primitive_attr_t attr;
-    dnnl_status_t status = attr_new(NULL, &attr);
+    dnnl_status_t status = attr_new(posts, &attr);
     if (status != dnnl_success) {
         return status;
     }

@@ -141,7 +141,8 @@ int vt_argument_reorder_scale(void);
 /* Source, weights (output channels before input channels, in groups), bias or NULL, result. The
  * window is that of the convolution that would turn the result into the source. */
 dnnl_status_t vt_pd_deconvolution(dnnl_engine_t engine, const vt_layout *const layouts[4],
-                                  const vt_pd_window *window, dnnl_primitive_desc_t *out);
+                                  const vt_pd_window *window, const vt_posts *posts,
+                                  dnnl_primitive_desc_t *out);
 /* Along the last axis, with a scale and, if `shift`, a shift, both f32; source and result share the
  * layout. */
 dnnl_status_t vt_pd_layernorm(dnnl_engine_t engine, const vt_layout *layout, float epsilon,

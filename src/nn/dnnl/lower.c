@@ -57,7 +57,7 @@ static const lowering table[] = {
     {"Sqrt", vt_lower_eltwise, false, false},
     {"Exp", vt_lower_eltwise, false, false},
     {"Log", vt_lower_eltwise, false, false},
-    {"ConvTranspose", vt_lower_deconv, true, false},
+    {"ConvTranspose", vt_lower_deconv, true, true},
     {"LayerNormalization", vt_lower_layernorm, false, false},
 };
 

@@ -13,7 +13,7 @@
 #include "nn/ops/op.h"
 
 /* ONNX weights (C, M / g, kernel...) seen as (M, C, kernel...) or (g, M / g, C / g, kernel...). */
-static vt_layout *weights_reading(const vt_shape *weights, int64_t groups, bool any)
+static vt_layout *weights_reading(const vt_shape *weights, int64_t groups, vt_dtype dtype, bool any)
 {
     int64_t dims[VT_MAX_RANK + 1], strides[VT_MAX_RANK + 1], step = 1;
     int64_t ins = weights->dims[0] / groups, outs = weights->dims[1];
@@ -31,8 +31,8 @@ static vt_layout *weights_reading(const vt_shape *weights, int64_t groups, bool 
         dims[0] = groups;
         strides[0] = step * outs * ins;
     }
-    return any ? vt_layout_new_any(rank, dims, VT_F32)
-               : vt_layout_new_strided(rank, dims, strides, VT_F32);
+    return any ? vt_layout_new_any(rank, dims, dtype)
+               : vt_layout_new_strided(rank, dims, strides, dtype);
 }
 
 /* False: not for oneDNN. */
@@ -77,30 +77,39 @@ vt_status vt_lower_deconv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, 
     }
 
     vt_layout *layouts[5] = {
-        vt_layout_new_any(source->rank, source->dims, VT_F32),
-        weights_reading(weights, groups, constant),
+        vt_layout_new_any(source->rank, source->dims, step->compute),
+        weights_reading(weights, groups, step->compute, constant),
         has_bias ? vt_layout_new_plain(1, &result->dims[1], VT_F32) : NULL,
-        vt_layout_new_any(result->rank, result->dims, VT_F32),
-        weights_reading(weights, groups, false),
+        vt_layout_new_any(result->rank, result->dims, step->result),
+        weights_reading(weights, groups, step->compute, false),
     };
+    vt_posts posts = {0};
+    bool possible = false;
     dnnl_primitive_desc_t desc = NULL;
     if (!layouts[0] || !layouts[1] || (has_bias && !layouts[2]) || !layouts[3] || !layouts[4]) {
         status = vt_fail_memory(error, "the layouts of a convolution");
     } else {
-        status = vt_lower_answer(
-            vt_pd_deconvolution(dnnl->engine, (const vt_layout *const *)layouts, &pd_window, &desc),
-            done, error);
+        status = vt_lower_posts(dnnl, step, 0, result, &posts, &possible, error);
+    }
+    if (status == VT_OK && possible) {
+        status =
+            vt_lower_answer(vt_pd_deconvolution(dnnl->engine, (const vt_layout *const *)layouts,
+                                                &pd_window, &posts, &desc),
+                            done, error);
     }
     if (status == VT_OK && *done) {
-        const vt_operand operands[] = {
-            {DNNL_ARG_SRC, step->node.inputs[0], dnnl_query_src_md, 0, false, NULL},
-            {DNNL_ARG_WEIGHTS, step->node.inputs[1], dnnl_query_weights_md, 0, false, layouts[4]},
-            {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL},
-            {DNNL_ARG_BIAS, has_bias ? step->node.inputs[2] : 0, dnnl_query_weights_md, 1, false,
+        vt_operand operands[VT_LOWER_OPERANDS] = {
+            {DNNL_ARG_SRC, step->node.inputs[0], dnnl_query_src_md, 0, false, NULL, NULL},
+            {DNNL_ARG_WEIGHTS, step->node.inputs[1], dnnl_query_weights_md, 0, false, layouts[4],
              NULL},
+            {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL, NULL},
+            {DNNL_ARG_BIAS, has_bias ? step->node.inputs[2] : 0, dnnl_query_weights_md, 1, false,
+             NULL, NULL},
         };
-        status = vt_lower_primitive(dnnl, step, desc, operands, has_bias ? 4 : 3, error);
+        int count = vt_lower_post_operands(&posts, operands, has_bias ? 4 : 3);
+        status = vt_lower_primitive(dnnl, step, desc, operands, count, error);
     }
     vt_lower_layouts_free(layouts, 5);
+    vt_lower_posts_deinit(&posts);
     return status;
 }

@@ -38,7 +38,7 @@ vt_status vt_lower_layernorm(vt_dnnl *dnnl, const vt_step *step, vt_op_args *arg
     }
     const int64_t dims[2] = {(int64_t)vt_shape_product(shape, 0, axis),
                              (int64_t)vt_shape_product(shape, axis, shape->rank)};
-    vt_layout *layouts[2] = {vt_layout_new_plain(2, dims, VT_F32),
+    vt_layout *layouts[2] = {vt_layout_new_plain(2, dims, step->compute),
                              vt_layout_new_plain(1, &dims[1], VT_F32)};
     dnnl_primitive_desc_t desc = NULL;
     if (!layouts[0] || !layouts[1]) {
@@ -50,10 +50,11 @@ vt_status vt_lower_layernorm(vt_dnnl *dnnl, const vt_step *step, vt_op_args *arg
     }
     if (status == VT_OK && *done) {
         const vt_operand operands[] = {
-            {DNNL_ARG_SRC, node->inputs[0], dnnl_query_src_md, 0, false, NULL},
-            {DNNL_ARG_SCALE, node->inputs[1], dnnl_query_undef, -1, false, layouts[1]},
-            {DNNL_ARG_DST, node->outputs[0], dnnl_query_dst_md, 0, true, NULL},
-            {DNNL_ARG_SHIFT, shift ? node->inputs[2] : 0, dnnl_query_undef, -1, false, layouts[1]},
+            {DNNL_ARG_SRC, node->inputs[0], dnnl_query_src_md, 0, false, NULL, NULL},
+            {DNNL_ARG_SCALE, node->inputs[1], dnnl_query_undef, -1, false, layouts[1], NULL},
+            {DNNL_ARG_DST, node->outputs[0], dnnl_query_dst_md, 0, true, NULL, NULL},
+            {DNNL_ARG_SHIFT, shift ? node->inputs[2] : 0, dnnl_query_undef, -1, false, layouts[1],
+             NULL},
         };
         status = vt_lower_primitive(dnnl, step, desc, operands, shift ? 4 : 3, error);
     }
