@@ -357,7 +357,7 @@ static vt_status import_op(importer *in, const Onnx__NodeProto *proto, vt_node *
                        type, domain);
     node->opset = opset > INT32_MAX ? INT32_MAX : (int)opset;
     node->op = vt_op_find(domain, type, node->opset);
-    if (node->op != NULL)
+    if (node->op != NULL && (node->op->flags & VT_OP_INTERNAL) == 0)
         return VT_OK;
     if (strcmp(type, "If") == 0 || strcmp(type, "Loop") == 0 || strcmp(type, "Scan") == 0)
         return vt_fail(error, VT_ERR_UNSUPPORTED,

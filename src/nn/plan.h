@@ -147,7 +147,9 @@ vt_status vt_pass_fuse_posts(vt_plan *plan, vt_error *error);     /* activations
 vt_status vt_pass_drop_requantization(vt_plan *plan, vt_error *error);
 /* After it: DequantizeLinear -> Conv/MatMul/Gemm/MaxPool -> QuantizeLinear to steps on integers. */
 vt_status vt_pass_fuse_quantized(vt_plan *plan, vt_error *error);
-vt_status vt_pass_dead_code(vt_plan *plan, vt_error *error); /* after the others */
+vt_status vt_pass_fuse_elementwise(vt_plan *plan, vt_error *error); /* what is left of elementwise
+                                                                       steps after fuse_posts */
+vt_status vt_pass_dead_code(vt_plan *plan, vt_error *error);        /* after the others */
 /* Marks what may compute in bf16; after all passes that make or merge steps. */
 vt_status vt_pass_choose_precision(vt_plan *plan, vt_error *error);
 

@@ -71,6 +71,8 @@ static vt_status runner_new(const vt_session *session, vt_plan *plan, vt_runner 
     if (status == VT_OK && int8)
         status = vt_pass_fuse_quantized(plan, error);
     if (status == VT_OK)
+        status = vt_pass_fuse_elementwise(plan, error);
+    if (status == VT_OK)
         status = vt_pass_dead_code(plan, error);
     if (status == VT_OK && bf16)
         status = vt_pass_choose_precision(plan, error);

@@ -95,6 +95,7 @@ void vt_dnnl_action_deinit(vt_action *action)
     if (action->state_free) {
         action->state_free(action->state);
     }
+    vt_loop_free(action->loop);
     *action = (vt_action){0};
 }
 
@@ -294,5 +295,35 @@ vt_status vt_dnnl_join_add(vt_dnnl *dnnl, const vt_step *step, const size_t *buf
         status = vt_fail_memory(error, "a concatenation");
     }
     vt_free(tensors);
+    return status;
+}
+
+static vt_status run_loop(vt_dnnl *dnnl, vt_action *action, vt_error *error)
+{
+    (void)dnnl;
+    (void)error;
+    const void *inputs[VT_ELEMENTWISE_INPUTS];
+    for (size_t i = 0; i < action->input_count; i++) {
+        inputs[i] = action->tensors[i].data;
+    }
+    vt_loop_run(action->loop, inputs, action->tensors[action->input_count].data);
+    return VT_OK;
+}
+
+vt_status vt_dnnl_loop_add(vt_dnnl *dnnl, const vt_step *step, vt_loop *loop, const size_t *buffers,
+                           vt_error *error)
+{
+    vt_action action = {
+        .run = run_loop,
+        .step = step,
+        .input_count = step->node.input_count,
+        .tensor_count = step->node.input_count + 1,
+        .loop = loop,
+    };
+    const vt_tensor tensors[VT_ELEMENTWISE_INPUTS + 1] = {0}; /* only their data is used */
+    vt_status status = plain_add(dnnl, &action, tensors, buffers, error);
+    if (status != VT_OK) {
+        vt_loop_free(loop);
+    }
     return status;
 }

@@ -9,6 +9,8 @@
  */
 #include "nn/dnnl/lower.h"
 
+#include "nn/elementwise.h"
+
 #include <string.h>
 
 typedef struct lowering {
@@ -56,7 +58,6 @@ static const lowering table[] = {
     {"Abs", vt_lower_eltwise, false, false},
     {"Sqrt", vt_lower_eltwise, false, false},
     {"Exp", vt_lower_eltwise, false, false},
-    {"Log", vt_lower_eltwise, false, false},
     {"ConvTranspose", vt_lower_deconv, true, true},
     {"LayerNormalization", vt_lower_layernorm, false, false},
 };
@@ -422,6 +423,9 @@ static bool can_view(const lowering *row, const vt_step *step, const vt_op_args 
 static vt_status lower_with_row(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
                                 vt_error *error)
 {
+    if (strcmp(step->node.op->domain, VT_ELEMENTWISE_DOMAIN) == 0) {
+        return vt_lower_elementwise(dnnl, step, args, done, error);
+    }
     const lowering *row = find_lowering(step, views, sizeof views / sizeof views[0]);
     if (can_view(row, step, args)) {
         return row->function(dnnl, step, args, done, error);

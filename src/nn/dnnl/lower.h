@@ -37,7 +37,8 @@ vt_lower_function vt_lower_transpose; /* lower_view.c */
 vt_lower_function vt_lower_slice;
 vt_lower_function vt_lower_split;
 vt_lower_function vt_lower_gather;
-vt_lower_function vt_lower_alias; /* any type, no elements allowed */
+vt_lower_function vt_lower_alias;       /* any type, no elements allowed */
+vt_lower_function vt_lower_elementwise; /* lower_elementwise.c: any type */
 
 enum { VT_LOWER_OPERANDS = 8 + VT_STEP_POSTS }; /* room for any one primitive's */
 

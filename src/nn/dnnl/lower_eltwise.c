@@ -3,8 +3,8 @@
  * Functions of one element: oneDNN's eltwise primitive, in whatever layout the source lies.
  *
  * Departures from ONNX: oneDNN's Relu and Clip may turn NaN into a number, as other engines' do.
- * HardSigmoid, Erf and the like are not here: 2.x has no such function, and their reference is
- * exact.
+ * HardSigmoid, Erf and the like are not here: 2.x has no such function; nor is Log, which there is
+ * not 0 at 1. passes/fuse_elementwise.c makes loops of our own of them.
  */
 #include "nn/dnnl/lower.h"
 
@@ -31,7 +31,6 @@ static const eltwise table[] = {
     {"Abs", dnnl_eltwise_abs, NULL, 0},
     {"Sqrt", dnnl_eltwise_sqrt, NULL, 0},
     {"Exp", dnnl_eltwise_exp, NULL, 0},
-    {"Log", dnnl_eltwise_log, NULL, 0},
 };
 
 /* One bound of a Clip; false: computed, or not exact in f32. */

@@ -20,6 +20,7 @@
 #define VT_NN_DNNL_RUNNER_H
 
 #include "nn/dnnl/layout.h"
+#include "nn/kernels/loop.h"
 #include "nn/plan.h"
 
 #define VT_NO_BUFFER SIZE_MAX
@@ -66,6 +67,7 @@ struct vt_action {
     size_t outer, *runs; /* of a join: (input_count), in bytes */
     void *state;         /* whatever else `run` needs; owned */
     void (*state_free)(void *state);
+    vt_loop *loop; /* of a fused loop; owned */
 };
 
 struct vt_dnnl {
@@ -122,6 +124,9 @@ vt_status vt_dnnl_convert_add(vt_dnnl *dnnl, const vt_tensor tensors[2], const s
  */
 vt_status vt_dnnl_join_add(vt_dnnl *dnnl, const vt_step *step, const size_t *buffers,
                            const size_t *runs, size_t outer, vt_error *error);
+/* A fused loop from the first of `buffers` into the last. Takes the loop, also on failure. */
+vt_status vt_dnnl_loop_add(vt_dnnl *dnnl, const vt_step *step, vt_loop *loop, const size_t *buffers,
+                           vt_error *error);
 void vt_dnnl_action_deinit(vt_action *action);
 /* Maps a failure of oneDNN itself. */
 vt_status vt_dnnl_fail(dnnl_status_t status, const char *what, vt_error *error);

@@ -30,6 +30,7 @@ static const vt_op *const op_files[] = {
     vt_ops_dropout,
     vt_ops_dynamic_quantize_linear,
     vt_ops_einsum,
+    vt_ops_elementwise,
     vt_ops_expand,
     vt_ops_flatten,
     vt_ops_gather,

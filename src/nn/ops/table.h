@@ -32,6 +32,7 @@ extern const vt_op vt_ops_determinant[];
 extern const vt_op vt_ops_dropout[];
 extern const vt_op vt_ops_dynamic_quantize_linear[];
 extern const vt_op vt_ops_einsum[];
+extern const vt_op vt_ops_elementwise[];
 extern const vt_op vt_ops_expand[];
 extern const vt_op vt_ops_flatten[];
 extern const vt_op vt_ops_gather[];
