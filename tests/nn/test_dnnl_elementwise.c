@@ -31,7 +31,8 @@ static void test_eltwise(void **state)
             vt_value_id y = builder_node(&b, ops[i].op, ops[i].opset, &wide, 1, &alpha,
                                          has_alpha && seed % 2 ? 1 : 0);
             builder_output(&b, y);
-            reference_steps += builder_compare(&b, false, 2e-5);
+            bool loop = strcmp(ops[i].op, "Log") == 0; /* not oneDNN's: a pass makes a loop of it */
+            reference_steps += builder_compare(&b, loop, 2e-5);
             builder_deinit(&b);
         }
     }
@@ -129,7 +130,7 @@ static void test_clip(void **state)
         reference_steps += builder_compare(&b, mode != 1, 1e-5);
         builder_deinit(&b);
     }
-    assert_int_equal(reference_steps, 2); /* the computed bound, the bounds that cross */
+    assert_int_equal(reference_steps, 0); /* the computed bound, the bounds that cross: loops */
 }
 
 static void binary_case(uint64_t seed)
@@ -170,8 +171,8 @@ static void test_binary(void **state)
     for (uint64_t seed = 0; seed < 4 * ROUNDS; seed++) {
         binary_case(seed);
     }
-    /* Sub of the larger tensor from the smaller, and outer sums. */
-    assert_true(reference_steps > 0 && reference_steps < ROUNDS / 2);
+    /* Sub of the larger tensor from the smaller, and outer sums, are loops. */
+    assert_int_equal(reference_steps, 0);
 }
 
 static void test_sum(void **state)
@@ -193,7 +194,7 @@ static void test_sum(void **state)
         reference_steps += builder_compare(&b, true, 1e-5);
         builder_deinit(&b);
     }
-    assert_true(reference_steps < ROUNDS); /* broadcasting */
+    assert_int_equal(reference_steps, 0);
 }
 
 int main(void)

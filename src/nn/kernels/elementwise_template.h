@@ -87,7 +87,8 @@ VT_INLINE float expm1_f32(float x)
     /* 2 (2^(n-1) y + (2^(n-1) - 1/2)): 2^128 is no float. */
     float scale = 0.5F * power_of_two(n > 127 ? 127 : n) * (n > 127 ? 2.0F : 1.0F);
     float result = 2.0F * (scale * y + (scale - 0.5F));
-    return n == 0 ? y : result;
+    result = n == 0 ? y : result;
+    return x == 0.0F ? x : result; /* the sign of zero */
 }
 
 VT_INLINE float tanh_f32(float x)
@@ -197,6 +198,7 @@ VT_INLINE float circle(float x, uint32_t quarter)
     s = s * z + 8.3321608736e-3F;
     s = s * z - 1.6666654611e-1F;
     s = s * z * r + r;
+    s = r == 0.0F ? r : s; /* the sign of zero */
     float c = 2.443315711809948e-5F;
     c = c * z - 1.388731625493765e-3F;
     c = c * z + 4.166664568298827e-2F;

@@ -71,6 +71,15 @@ static int select(vt_emitter *e, int condition, int x, int y)
     return emit3(e, VT_ELEMENTWISE_SELECT, (const int[]){condition, x, y});
 }
 
+/* Truth values go with any float type; the first float type met is the program's. */
+static bool fits_dtype(vt_emitter *e, vt_dtype dtype)
+{
+    if (e->dtype == VT_DTYPE_NONE && (dtype == VT_F32 || dtype == VT_F16 || dtype == VT_BF16)) {
+        e->dtype = dtype;
+    }
+    return dtype == e->dtype || dtype == VT_BOOL;
+}
+
 static int operand_of(vt_emitter *e, vt_value_id id)
 {
     if (id == VT_NO_VALUE) {
@@ -82,7 +91,7 @@ static int operand_of(vt_emitter *e, vt_value_id id)
             return e->results[i].name;
         }
     }
-    if (value->tensor.dtype != e->dtype && value->tensor.dtype != VT_BOOL) {
+    if (!fits_dtype(e, value->tensor.dtype)) {
         return fail(e);
     }
     if (value->constant && vt_tensor_count(&value->tensor) == 1) {
@@ -499,16 +508,16 @@ bool vt_emit_knows(const vt_step *step)
     return step->node.input_count > 0 && lined_up && find_form(step) != NULL;
 }
 
-void vt_emit_begin(vt_emitter *emitter, const vt_plan *plan, vt_dtype dtype)
+void vt_emit_begin(vt_emitter *emitter, const vt_plan *plan)
 {
-    *emitter = (vt_emitter){.plan = plan, .dtype = dtype};
+    *emitter = (vt_emitter){.plan = plan};
 }
 
 bool vt_emit_step(vt_emitter *e, const vt_step *step)
 {
     const form *row = find_form(step);
     vt_dtype dtype = e->plan->values[step->node.outputs[0]].tensor.dtype;
-    if (!row || e->result_count == VT_EMIT_STEPS || (dtype != e->dtype && dtype != VT_BOOL)) {
+    if (!row || e->result_count == VT_EMIT_STEPS || !fits_dtype(e, dtype)) {
         return false;
     }
     int name = 0;

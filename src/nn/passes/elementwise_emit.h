@@ -4,7 +4,7 @@
  * them.
  *
  *     vt_emitter emitter;
- *     vt_emit_begin(&emitter, plan, dtype);
+ *     vt_emit_begin(&emitter, plan);
  *     vt_emit_step(&emitter, step) ...                 // in order; false: cannot be part of it
  *     vt_emit_end(&emitter, result, &program)          // false: too large
  *
@@ -22,7 +22,7 @@ enum { VT_EMIT_CONSTANTS = 100, VT_EMIT_RESULTS = 200, VT_EMIT_STEPS = 32 };
 
 typedef struct vt_emitter {
     const vt_plan *plan;
-    vt_dtype dtype; /* of the floats */
+    vt_dtype dtype; /* of the floats; NONE: not known yet */
     bool failed;
     vt_value_id inputs[VT_ELEMENTWISE_INPUTS];
     int input_count, constant_count, instruction_count;
@@ -37,7 +37,7 @@ typedef struct vt_emitter {
 
 /* Whether the operator has a form here at all (its operands may still not fit). */
 bool vt_emit_knows(const vt_step *step);
-void vt_emit_begin(vt_emitter *emitter, const vt_plan *plan, vt_dtype dtype);
+void vt_emit_begin(vt_emitter *emitter, const vt_plan *plan);
 bool vt_emit_step(vt_emitter *emitter, const vt_step *step);
 /* Gives out the registers: the value `result` is what the program makes. */
 bool vt_emit_end(vt_emitter *emitter, vt_value_id result, vt_elementwise *out);

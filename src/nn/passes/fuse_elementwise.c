@@ -17,10 +17,11 @@
 
 #include "nn/ops/op.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 typedef struct chain {
-    vt_dtype dtype;              /* of its floats; NONE: truth values only */
     size_t steps[VT_EMIT_STEPS]; /* descending */
     int step_count;
     vt_emitter emitter;
@@ -39,18 +40,13 @@ static const vt_tensor *result_of(const vt_plan *plan, const vt_step *step)
     return &plan->values[step->node.outputs[0]].tensor;
 }
 
-static bool is_fast_float(vt_dtype dtype)
-{
-    return dtype == VT_F32 || dtype == VT_F16 || dtype == VT_BF16;
-}
-
 /* ---- building ---- */
 
 /* The program of the group's steps as they are now. */
 static bool build(const fuser *fusion, chain *group)
 {
     vt_plan *plan = fusion->plan;
-    vt_emit_begin(&group->emitter, plan, group->dtype);
+    vt_emit_begin(&group->emitter, plan);
     for (int i = group->step_count; i-- > 0;) {
         if (!vt_emit_step(&group->emitter, &plan->steps[group->steps[i]])) {
             return false;
@@ -120,11 +116,10 @@ static void grow(const fuser *fusion, chain *group)
 
 /* ---- whether it pays, and may be ---- */
 
-/* One bound of a Clip as oneDNN wants it: left out or a constant. */
-static bool bound_is_known(const vt_plan *plan, const vt_step *step, size_t input, double *bound)
+/* One bound of a Clip, false: computed. */
+static bool read_bound(const vt_plan *plan, const vt_step *step, size_t input, double *bound)
 {
-    if (step->node.opset < 11 || input >= step->node.input_count ||
-        step->node.inputs[input] == VT_NO_VALUE) {
+    if (input >= step->node.input_count || step->node.inputs[input] == VT_NO_VALUE) {
         return true;
     }
     const vt_tensor *tensor = vt_pass_constant(plan, step, input);
@@ -133,6 +128,19 @@ static bool bound_is_known(const vt_plan *plan, const vt_step *step, size_t inpu
     }
     *bound = vt_tensor_get(tensor, 0);
     return true;
+}
+
+/* Bounds that are constants and do not cross. */
+static bool clip_is_onednn(const vt_plan *plan, const vt_step *step)
+{
+    double low = (double)-INFINITY, high = (double)INFINITY;
+    if (step->node.opset < 11) {
+        low = (double)vt_node_float(&step->node, "min", -FLT_MAX);
+        high = (double)vt_node_float(&step->node, "max", FLT_MAX);
+    } else if (!read_bound(plan, step, 1, &low) || !read_bound(plan, step, 2, &high)) {
+        return false;
+    }
+    return low <= high;
 }
 
 static bool is_whole(const vt_plan *plan, const vt_step *step, size_t input)
@@ -158,7 +166,7 @@ static bool binary_is_onednn(const vt_plan *plan, const vt_step *step)
 
 static bool sum_is_onednn(const vt_plan *plan, const vt_step *step)
 {
-    bool whole = vt_pass_is(step, "Sum") && step->post_count == 0;
+    bool whole = vt_pass_is(step, "Sum") && step->node.input_count != 2 && step->post_count == 0;
     for (size_t i = 0; whole && i < step->node.input_count; i++) {
         whole = is_whole(plan, step, i);
     }
@@ -182,9 +190,7 @@ static bool is_onednn(const vt_plan *plan, const vt_step *step)
         }
     }
     if (vt_pass_is(step, "Clip")) {
-        double low = 0, high = 0;
-        return step->post_count == 0 && bound_is_known(plan, step, 1, &low) &&
-               bound_is_known(plan, step, 2, &high);
+        return step->post_count == 0 && clip_is_onednn(plan, step);
     }
     return binary_is_onednn(plan, step) || sum_is_onednn(plan, step);
 }
@@ -266,18 +272,6 @@ static vt_status replace(const fuser *fusion, const chain *group, vt_error *erro
     return VT_OK;
 }
 
-/* The float type of a step: its result's, or what a test looks at. NONE: truth values only. */
-static vt_dtype dtype_of(const vt_plan *plan, const vt_step *step)
-{
-    vt_dtype dtype = result_of(plan, step)->dtype;
-    for (size_t i = 0; dtype == VT_BOOL && i < step->node.input_count; i++) {
-        if (step->node.inputs[i] != VT_NO_VALUE) {
-            dtype = plan->values[step->node.inputs[i]].tensor.dtype;
-        }
-    }
-    return dtype == VT_BOOL ? VT_DTYPE_NONE : dtype;
-}
-
 static vt_status try_fuse(fuser *fusion, size_t index, vt_error *error)
 {
     const vt_plan *plan = fusion->plan;
@@ -285,8 +279,8 @@ static vt_status try_fuse(fuser *fusion, size_t index, vt_error *error)
     if (!step->node.op || !vt_emit_knows(step)) {
         return VT_OK;
     }
-    chain group = {.dtype = dtype_of(plan, step), .steps = {index}, .step_count = 1};
-    if ((group.dtype != VT_DTYPE_NONE && !is_fast_float(group.dtype)) || !build(fusion, &group)) {
+    chain group = {.steps = {index}, .step_count = 1};
+    if (!build(fusion, &group)) {
         return VT_OK;
     }
     grow(fusion, &group);
