@@ -4,7 +4,8 @@
  *
  * Everything of a float type is computed in f32 here. Steps on f64 values go to oneDNN only when
  * they are heavy (convolutions, products): elsewhere the reference keeps the precision that
- * somebody asked for. Whatever has no oneDNN form runs the operator's reference function on
+ * somebody asked for. Elementwise programs, which a pass makes of what oneDNN has no quick form
+ * for, run as loops of our own. Whatever is left runs the operator's reference function on
  * row-major tensors of the declared types.
  */
 #include "nn/dnnl/lower.h"

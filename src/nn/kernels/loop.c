@@ -19,7 +19,7 @@
 /* 2 KiB a register: a dozen of them leave room in 32 KiB; shorter blocks pay more for the calls. */
 enum { BLOCK = 512 };
 /* A thread's share, in instructions times elements, below which waking it costs more. */
-static const size_t share_minimum = (size_t)1 << 16;
+static const size_t share_minimum = (size_t)1 << 18;
 
 /* An operand's own view of the space: axes it treats alike are one. */
 typedef struct operand {
