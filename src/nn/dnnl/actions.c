@@ -95,7 +95,6 @@ void vt_dnnl_action_deinit(vt_action *action)
     if (action->state_free) {
         action->state_free(action->state);
     }
-    vt_loop_free(action->loop);
     *action = (vt_action){0};
 }
 
@@ -306,8 +305,13 @@ static vt_status run_loop(vt_dnnl *dnnl, vt_action *action, vt_error *error)
     for (size_t i = 0; i < action->input_count; i++) {
         inputs[i] = action->tensors[i].data;
     }
-    vt_loop_run(action->loop, inputs, action->tensors[action->input_count].data);
+    vt_loop_run(action->state, inputs, action->tensors[action->input_count].data);
     return VT_OK;
+}
+
+static void free_loop(void *state)
+{
+    vt_loop_free(state);
 }
 
 vt_status vt_dnnl_loop_add(vt_dnnl *dnnl, const vt_step *step, vt_loop *loop, const size_t *buffers,
@@ -315,15 +319,13 @@ vt_status vt_dnnl_loop_add(vt_dnnl *dnnl, const vt_step *step, vt_loop *loop, co
 {
     vt_action action = {
         .run = run_loop,
+        .name = "loop",
         .step = step,
         .input_count = step->node.input_count,
         .tensor_count = step->node.input_count + 1,
-        .loop = loop,
+        .state = loop,
+        .state_free = free_loop,
     };
     const vt_tensor tensors[VT_ELEMENTWISE_INPUTS + 1] = {0}; /* only their data is used */
-    vt_status status = plain_add(dnnl, &action, tensors, buffers, error);
-    if (status != VT_OK) {
-        vt_loop_free(loop);
-    }
-    return status;
+    return vt_dnnl_action_add(dnnl, &action, tensors, buffers, error);
 }

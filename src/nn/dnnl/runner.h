@@ -67,7 +67,6 @@ struct vt_action {
     size_t outer, *runs; /* of a join: (input_count), in bytes */
     void *state;         /* whatever else `run` needs; owned */
     void (*state_free)(void *state);
-    vt_loop *loop; /* of a fused loop; owned */
 };
 
 struct vt_dnnl {
