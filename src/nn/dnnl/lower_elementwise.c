@@ -120,7 +120,7 @@ static vt_status choose_layout(vt_dnnl *dnnl, const vt_step *step, const vt_op_a
         if (!is_whole(args, i) || dnnl->plan->values[step->node.inputs[i]].constant) {
             continue;
         }
-        vt_status status = vt_dnnl_form_layout(dnnl, step->node.inputs[i], &layout, error);
+        vt_status status = vt_dnnl_form_layout(dnnl, step->node.inputs[i], VT_F32, &layout, error);
         if (status != VT_OK) {
             return status;
         }
