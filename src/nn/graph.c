@@ -472,7 +472,7 @@ void vt_node_label(const vt_graph *graph, const vt_node *node, char *out, size_t
     const char *op = node->op == NULL ? "unknown" : node->op->name;
     if (node->name != NULL && node->name[0] != '\0')
         snprintf(out, capacity, "%s node \"%.80s\"", op, node->name);
-    else if (node->output_count > 0 && node->outputs[0] != VT_NO_VALUE)
+    else if (node->output_count > 0 && node->outputs[0] < graph->value_count) /* passes add some */
         snprintf(out, capacity, "%s node of output \"%.80s\"", op,
                  graph->values[node->outputs[0]].name);
     else

@@ -205,7 +205,7 @@ vt_status vt_memory_plan(vt_plan *plan, vt_error *error)
             !vt_size_mul(elements, vt_dtype_bytes(value->tensor.dtype), &bytes) ||
             !vt_size_add(unshared, bytes, &unshared)) {
             status = vt_fail(error, VT_ERR_LIMIT, "plan the memory of value \"%s\": too large",
-                             plan->graph->values[i].name);
+                             vt_plan_value_name(plan, (vt_value_id)i));
             goto out;
         }
         intervals[count++] = (vt_interval){bytes, value->first_step, value->last_step, 0};

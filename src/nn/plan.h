@@ -103,12 +103,14 @@ struct vt_plan {
     const vt_graph *graph;
     vt_arena arena;        /* ids and attributes made by passes */
     vt_plan_value *values; /* (value_count), heap (vt_alloc), indexed by the graph's vt_value_id;
-                              passes append constants of their own behind the graph's values */
+                              passes append values of their own behind the graph's */
     size_t value_count;
     vt_step *steps;
     size_t step_count;
     vt_value_id *outputs; /* borrowed from the session */
     size_t output_count;
+    size_t folded_bytes; /* of constants that fold.c made or took over */
+    uint64_t fold_work;  /* elementary steps spent on them */
     size_t arena_bytes, unshared_bytes;
 };
 
@@ -137,10 +139,27 @@ vt_status vt_memory_plan(vt_plan *plan, vt_error *error);
 /* passes/constant.c: appends a constant that the plan owns; it takes the tensor's memory (also on
  * failure). Moves plan->values. */
 vt_status vt_plan_add_constant(vt_plan *plan, vt_tensor *tensor, vt_value_id *out, vt_error *error);
+/* The same for a value that a step will compute. */
+vt_status vt_plan_add_value(vt_plan *plan, vt_dtype dtype, const vt_shape *shape, vt_value_id *out,
+                            vt_error *error);
+/* For messages; values that passes made have no name of their own. */
+const char *vt_plan_value_name(const vt_plan *plan, vt_value_id value);
+
+/* fold.c: computes the node while planning, when its inputs are constant and the plan's budget of
+ * memory and work allows it: its outputs are then constants. args as vt_plan_args and vt_op_infer
+ * leave them. */
+vt_status vt_plan_fold(vt_plan *plan, vt_op_args *args, bool *folded, vt_error *error);
 
 /* Passes: each keeps the meaning of the plan exactly, up to rounding. */
-vt_status vt_pass_fold_batchnorm(vt_plan *plan, vt_error *error); /* Conv -> BatchNormalization, and
-                                                                    Conv -> Mul/Add by channel */
+vt_status vt_pass_cancel_transposes(vt_plan *plan, vt_error *error); /* moves that undo each other,
+                                                                       steps that change nothing */
+vt_status vt_pass_recognise_activation(vt_plan *plan, vt_error *error); /* spelled-out Gelu, Swish,
+                                                                          Mish ... to one step */
+vt_status vt_pass_recognise_layernorm(vt_plan *plan, vt_error *error);
+vt_status vt_pass_recognise_attention(vt_plan *plan, vt_error *error);
+vt_status vt_pass_fold_constants(vt_plan *plan, vt_error *error);
+vt_status vt_pass_fold_batchnorm(vt_plan *plan, vt_error *error); /* normalisations and per-channel
+                                                                    Mul/Add into the weights */
 vt_status vt_pass_fuse_posts(vt_plan *plan, vt_error *error);     /* activations, residual sums and
                                                                      gates into the step before */
 /* Before vt_pass_fuse_posts: sums of quantised values read what was there before. */
@@ -152,6 +171,9 @@ vt_status vt_pass_fuse_elementwise(vt_plan *plan, vt_error *error); /* what is l
 vt_status vt_pass_dead_code(vt_plan *plan, vt_error *error);        /* after the others */
 /* Marks what may compute in bf16; after all passes that make or merge steps. */
 vt_status vt_pass_choose_precision(vt_plan *plan, vt_error *error);
+/* passes/optimize.c: all of them in the order that works, those of a precision where it is asked for
+ * and this machine is fast in it. */
+vt_status vt_plan_optimize(vt_plan *plan, vt_precision precision, vt_error *error);
 
 /* ---- executors ---- */
 typedef struct vt_runner vt_runner;

@@ -60,22 +60,7 @@ static vt_status runner_new(const vt_session *session, vt_plan *plan, vt_runner 
 {
     if (session->executor == VT_EXECUTOR_REFERENCE)
         return vt_reference_runner_new(plan, out, error);
-    bool int8 = session->precision == VT_PRECISION_INT8 && vt_precision_is_fast(VT_PRECISION_INT8);
-    bool bf16 = (session->precision == VT_PRECISION_BF16 || int8) &&
-                vt_precision_is_fast(VT_PRECISION_BF16);
-    vt_status status = vt_pass_fold_batchnorm(plan, error);
-    if (status == VT_OK && int8)
-        status = vt_pass_drop_requantization(plan, error);
-    if (status == VT_OK)
-        status = vt_pass_fuse_posts(plan, error);
-    if (status == VT_OK && int8)
-        status = vt_pass_fuse_quantized(plan, error);
-    if (status == VT_OK)
-        status = vt_pass_fuse_elementwise(plan, error);
-    if (status == VT_OK)
-        status = vt_pass_dead_code(plan, error);
-    if (status == VT_OK && bf16)
-        status = vt_pass_choose_precision(plan, error);
+    vt_status status = vt_plan_optimize(plan, session->precision, error);
     if (status == VT_OK)
         status = vt_memory_plan(plan, error);
     if (status != VT_OK) {

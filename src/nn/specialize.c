@@ -7,23 +7,17 @@
  * reference, so that shape arithmetic (Shape, Gather, Concat, Reshape ...) is gone by the time it
  * is needed. Constants that no remaining step reads are freed.
  *
- * Folding is bounded: a node whose work is over FOLD_WORK is left to the executor, constants of one
- * plan together stay within the model's limit for one tensor, and so do, four times over, the
- * values alive at any moment of a run.
+ * Folding (fold.c) is bounded, and the values alive at any moment of a run stay within four times
+ * the model's limit for one tensor.
  */
 #include "nn/plan.h"
 
 #include <string.h>
 
-#define FOLD_WORK       (UINT64_C(1) << 30) /* elementary steps of one folded node */
-#define FOLD_WORK_TOTAL (UINT64_C(1) << 32)
-
 typedef struct specializer {
     vt_plan *plan;
     bool *needed;                /* by value */
     vt_tensor *inputs, *outputs; /* room for the widest node */
-    size_t folded_bytes;
-    uint64_t work_left;
 } specializer;
 
 /* ---- the plan itself ---- */
@@ -147,7 +141,7 @@ static vt_status plan_bind_input(specializer *work, vt_value_id id, const vt_ten
     }
     status = vt_tensor_dup(input, &value->tensor, error);
     value->constant = value->folded = status == VT_OK;
-    work->folded_bytes += bytes;
+    work->plan->folded_bytes += bytes;
     return status;
 }
 
@@ -169,55 +163,6 @@ static vt_status plan_start(specializer *work, const vt_tensor *inputs, vt_error
 
 /* ---- node by node ---- */
 
-static bool node_can_fold(specializer *work, const vt_op_args *args)
-{
-    const vt_node *node = args->node;
-    size_t bytes = work->folded_bytes;
-    if ((node->op->flags & VT_OP_DEQUANTIZES) != 0 && vt_dtype_bytes(args->inputs[0].dtype) == 1)
-        return false;
-    for (size_t i = 0; i < node->input_count; i++)
-        if (node->inputs[i] != VT_NO_VALUE && !work->plan->values[node->inputs[i]].constant &&
-            (node->op->flags & VT_OP_SHAPE_ONLY) == 0)
-            return false;
-    for (size_t i = 0; i < node->output_count; i++)
-        if (!vt_size_add(bytes, args->outputs[i].bytes, &bytes))
-            return false;
-    uint64_t steps = vt_op_work(args);
-    if (bytes > work->plan->graph->limits.tensor_bytes || steps > FOLD_WORK ||
-        steps > work->work_left)
-        return false;
-    work->folded_bytes = bytes;
-    work->work_left -= steps;
-    return true;
-}
-
-static vt_status node_fold(specializer *work, vt_op_args *args, vt_error *error)
-{
-    const vt_node *node = args->node;
-    size_t limit = work->plan->graph->limits.tensor_bytes;
-    vt_status status = VT_OK;
-    size_t made = 0;
-    for (; made < node->output_count && status == VT_OK; made++) {
-        vt_tensor *output = &args->outputs[made];
-        if (vt_op_wants(args, made))
-            status = vt_tensor_init(output, output->dtype, &output->shape, limit, error);
-        if (status != VT_OK)
-            break;
-    }
-    if (status == VT_OK)
-        status = vt_op_run_reference(args, error);
-    for (size_t i = 0; i < made; i++) {
-        if (status != VT_OK) {
-            vt_tensor_deinit(&args->outputs[i]);
-        } else if (vt_op_wants(args, i)) {
-            vt_plan_value *value = &work->plan->values[node->outputs[i]];
-            value->tensor = args->outputs[i];
-            value->constant = value->folded = true;
-        }
-    }
-    return status;
-}
-
 static void node_step(specializer *work, const vt_op_args *args)
 {
     const vt_node *node = args->node;
@@ -226,6 +171,13 @@ static void node_step(specializer *work, const vt_op_args *args)
             work->plan->values[node->outputs[i]].tensor = args->outputs[i];
     work->plan->steps[work->plan->step_count++] =
         (vt_step){.node = *node, .compute = VT_F32, .result = VT_F32};
+}
+
+/* Weights that are kept as bytes: a pass may want those, and folds what nobody wanted. */
+static bool is_stored_weight(const vt_op_args *args)
+{
+    return (args->node->op->flags & VT_OP_DEQUANTIZES) != 0 &&
+           vt_dtype_bytes(args->inputs[0].dtype) == 1;
 }
 
 static vt_status plan_walk(specializer *work, vt_error *error)
@@ -241,9 +193,10 @@ static vt_status plan_walk(specializer *work, vt_error *error)
         vt_op_args args;
         vt_plan_args(work->plan, node, work->inputs, work->outputs, &args);
         vt_status status = vt_op_infer(&args, error);
-        if (status == VT_OK && node_can_fold(work, &args))
-            status = node_fold(work, &args, error);
-        else if (status == VT_OK)
+        bool folded = false;
+        if (status == VT_OK && !is_stored_weight(&args))
+            status = vt_plan_fold(work->plan, &args, &folded, error);
+        if (status == VT_OK && !folded)
             node_step(work, &args);
         if (status != VT_OK)
             return status;
@@ -311,7 +264,6 @@ static vt_status specializer_init(specializer *work, vt_error *error)
     work->needed = vt_calloc(graph->value_count, sizeof(*work->needed));
     work->inputs = vt_calloc(inputs, sizeof(*work->inputs));
     work->outputs = vt_calloc(outputs, sizeof(*work->outputs));
-    work->work_left = FOLD_WORK_TOTAL;
     if (work->needed == NULL || work->inputs == NULL || work->outputs == NULL)
         return vt_fail_memory(error, "a plan");
     return VT_OK;

@@ -14,12 +14,21 @@ vt_status vt_pass_uses_init(vt_pass_uses *uses, const vt_plan *plan, vt_error *e
     *uses = (vt_pass_uses){.value_count = plan->value_count};
     uses->counts = vt_calloc(plan->value_count, sizeof *uses->counts);
     uses->readers = vt_calloc(plan->value_count, sizeof *uses->readers);
-    if (!uses->counts || !uses->readers) {
+    uses->producers = vt_alloc_array(plan->value_count, sizeof *uses->producers);
+    if (!uses->counts || !uses->readers || !uses->producers) {
         vt_pass_uses_deinit(uses);
         return vt_fail_memory(error, "the uses of a plan's values");
     }
+    for (size_t i = 0; i < plan->value_count; i++) {
+        uses->producers[i] = SIZE_MAX;
+    }
     for (size_t i = 0; i < plan->step_count; i++) {
         const vt_step *step = &plan->steps[i];
+        for (size_t k = 0; k < step->node.output_count; k++) {
+            if (step->node.outputs[k] != VT_NO_VALUE) {
+                uses->producers[step->node.outputs[k]] = i;
+            }
+        }
         for (size_t k = 0; k < vt_step_read_count(step); k++) {
             vt_value_id value = vt_step_read(step, k);
             if (value != VT_NO_VALUE) {
@@ -38,6 +47,7 @@ void vt_pass_uses_deinit(vt_pass_uses *uses)
 {
     vt_free(uses->counts);
     vt_free(uses->readers);
+    vt_free(uses->producers);
     *uses = (vt_pass_uses){0};
 }
 
@@ -50,6 +60,11 @@ bool vt_pass_is_op(const vt_step *step, const char *op)
 {
     return step->node.op && step->node.op->domain[0] == '\0' &&
            strcmp(step->node.op->name, op) == 0;
+}
+
+size_t vt_pass_producer(const vt_pass_uses *uses, vt_value_id value)
+{
+    return value < uses->value_count ? uses->producers[value] : SIZE_MAX;
 }
 
 bool vt_pass_is(const vt_step *step, const char *op)

@@ -15,14 +15,17 @@
 #include "nn/plan.h"
 
 typedef struct vt_pass_uses {
-    uint32_t *counts; /* (value_count): how often steps read the value, outputs count as two */
-    size_t *readers;  /* (value_count): the last step that reads it */
+    uint32_t *counts;  /* (value_count): how often steps read the value, outputs count as two */
+    size_t *readers;   /* (value_count): the last step that reads it */
+    size_t *producers; /* (value_count): the step that makes it, SIZE_MAX: an input or a constant */
     size_t value_count;
 } vt_pass_uses;
 
 vt_status vt_pass_uses_init(vt_pass_uses *uses, const vt_plan *plan, vt_error *error);
 void vt_pass_uses_deinit(vt_pass_uses *uses); /* safe on a zeroed one */
 size_t vt_pass_only_reader(const vt_pass_uses *uses, vt_value_id value);
+/* The step that makes a value; SIZE_MAX: none, or the value is younger than `uses`. */
+size_t vt_pass_producer(const vt_pass_uses *uses, vt_value_id value);
 
 /* Whether the step is this ai.onnx operator; vt_pass_is: and has one output. */
 bool vt_pass_is_op(const vt_step *step, const char *op);
