@@ -150,18 +150,20 @@ static bool read_linear(const vt_plan *plan, const vt_step *step, vt_value_id va
 
 /* ---- operands ---- */
 
-/* One number per index of the channel axis; with `by_image` also per index of axis 0. */
+/* One number per index of the channel axis; with `by_image` perhaps per index of axis 0 as well. */
 static bool is_per_channel(const vt_tensor *operand, const vt_shape *shape, int axis, bool by_image)
 {
     int lead = shape->rank - operand->shape.rank;
     for (int i = 0; i < operand->shape.rank; i++) {
         int64_t size = operand->shape.dims[i];
-        bool varies = i + lead == axis || (by_image && i + lead == 0);
-        if (size != 1 && (!varies || size != shape->dims[i + lead])) {
+        if (size == 1 && i + lead != axis) {
+            continue;
+        }
+        if ((i + lead != axis && !(by_image && i + lead == 0)) || size != shape->dims[i + lead]) {
             return false;
         }
     }
-    return lead >= 0;
+    return lead >= 0 && lead <= axis;
 }
 
 static bool is_computed_before(const fuse *f, vt_value_id value, size_t index)

@@ -494,7 +494,7 @@ static bool find_activation(search *s, activation *out, vt_value_id *x)
         const gate *g = &s->gates[i];
         s->candidate_count = 0;
         find_candidates(s, g->argument, 0);
-        for (size_t k = 0; k < s->candidate_count; k++) {
+        for (size_t k = s->candidate_count; k-- > 0;) { /* the longest way back first */
             *x = s->candidates[k];
             if (expand_over(s, g->argument, *x, VT_NO_VALUE, &argument) &&
                 expand_over(s, s->root, *x, g->value, &result) &&
