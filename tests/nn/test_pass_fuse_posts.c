@@ -141,7 +141,8 @@ static void refused_case(int which)
     }
     case 4: /* one more than fits */
         for (int i = 0; i <= VT_STEP_POSTS; i++) {
-            z = clip(&b, i == 0 ? y : z, -1, 0.5F);
+            static const char *const ops[] = {"Tanh", "Sigmoid", "Elu", "Relu"};
+            z = builder_unary(&b, i < VT_STEP_POSTS ? ops[i] : "LeakyRelu", i == 0 ? y : z);
         }
         break;
     case 5: /* integers */
@@ -249,6 +250,45 @@ static void test_scalars(void **state)
     builder_output(&b, builder_binary(&b, "Mul", y, builder_take(&b, &third)));
     pass_check(&b, vt_pass_fuse_posts, NULL, 1e-14);
     builder_deinit(&b);
+}
+
+/* Several of one kind: linear ones in a row are one, others do not fit into one step. */
+static void test_repeated(void **state)
+{
+    (void)state;
+    for (int which = 0; which < 5; which++) {
+        static const char *const want[] = {"MatMul+linear", "MatMul+linear+tanh Mul",
+                                           "MatMul+clip Clip", "MatMul+relu LeakyRelu",
+                                           "MatMul+linear HardSigmoid"};
+        builder b;
+        builder_init(&b, (uint64_t)which);
+        vt_value_id y = producer(&b, 2, VT_F32), z = y;
+        switch (which) {
+        case 0:
+            z = builder_binary(&b, "Div", y, builder_scalar(&b, 2));
+            z = builder_binary(&b, "Add", z, builder_scalar(&b, 0.25F));
+            z = builder_binary(&b, "Sub", builder_scalar(&b, 3), z);
+            break;
+        case 1: /* attention with capped scores */
+            z = builder_binary(&b, "Div", y, builder_scalar(&b, 2));
+            z = builder_binary(&b, "Mul", builder_unary(&b, "Tanh", z), builder_scalar(&b, 2));
+            break;
+        case 2:
+            z = clip(&b, clip(&b, y, -1, 1), -0.5F, 2);
+            break;
+        case 3:
+            z = builder_unary(&b, "LeakyRelu", builder_unary(&b, "Relu", y));
+            break;
+        default:
+            z = builder_binary(&b, "Mul", y, builder_scalar(&b, 2));
+            z = builder_unary(&b, "HardSigmoid", z);
+            break;
+        }
+        builder_output(&b, z);
+        pass_check(&b, vt_pass_fuse_posts, want[which], 1e-6);
+        builder_compare(&b, true, 1e-5);
+        builder_deinit(&b);
+    }
 }
 
 /* ---- operands ---- */
@@ -476,6 +516,7 @@ int main(void)
         cmocka_unit_test(test_activations),
         cmocka_unit_test(test_activation_attributes),
         cmocka_unit_test(test_scalars),
+        cmocka_unit_test(test_repeated),
         cmocka_unit_test(test_residual),
         cmocka_unit_test(test_transformer),
         cmocka_unit_test(test_gates),

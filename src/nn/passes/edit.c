@@ -85,8 +85,9 @@ vt_status vt_edit_insert(vt_plan *plan, vt_edit_inserts *inserts, size_t before,
                          const vt_node *what, const vt_tensor *result, vt_value_id *out,
                          vt_error *error)
 {
-    insert item = {.before = before,
-                   .step = {.node = {.name = "", .output_count = 1}, .compute = VT_F32}};
+    insert item = {.before = before, .step = plan->steps[before]}; /* its types to compute in */
+    item.step.node = (vt_node){.name = "", .output_count = 1};
+    item.step.post_count = 0;
     vt_status status = vt_edit_become(plan, &item.step.node, what, error);
     if (status == VT_OK) {
         status = vt_plan_add_value(plan, result->dtype, &result->shape, out, error);

@@ -11,9 +11,11 @@
  * - a Mul with such a value, with one factor per channel (a layer scale) or per channel and image
  *   (a gate), and an Add of one constant per channel (the bias behind a MatMul).
  * Steps are visited in order, so a value's producer has taken all it can before a later step reads
- * the value as operand. Departures: only floats, all of one type, and results of one shape. A Clip
+ * the value as operand. Two linear posts in a row become one.
+ * Departures: only floats, all of one type, and results of one shape. A Clip
  * whose lower bound is above its upper one stays a step of its own, as does one whose bounds, or a
- * Mul or Add whose constant, is not exact as f32 (possible for f64 tensors).
+ * Mul or Add whose constant, is not exact as f32 (possible for f64 tensors), and what would be the
+ * second post of one kind.
  */
 #include "nn/passes/match.h"
 
@@ -148,6 +150,52 @@ static bool read_linear(const vt_plan *plan, const vt_step *step, vt_value_id va
            isfinite(post->beta);
 }
 
+/* Whether a step with the one post can take the other: oneDNN 2.6 gives two posts of one algorithm
+ * the constants of the first. */
+static bool clash(vt_post_kind one, vt_post_kind other)
+{
+    bool hard = one == VT_POST_HARD_SIGMOID || other == VT_POST_HARD_SIGMOID; /* linear and clip */
+    bool line = one == VT_POST_LINEAR || other == VT_POST_LINEAR;
+    bool bound = one == VT_POST_CLIP || other == VT_POST_CLIP;
+    bool relu = one == VT_POST_RELU || other == VT_POST_RELU;
+    bool leaky = one == VT_POST_LEAKY_RELU || other == VT_POST_LEAKY_RELU;
+    if (one == VT_POST_ADD || one == VT_POST_MUL) {
+        return false;
+    }
+    return one == other || (hard && (line || bound)) || (relu && leaky);
+}
+
+/* Two in a row are one. */
+static bool merge_linear(vt_step *step, const vt_step_post *post)
+{
+    if (step->post_count == 0 || post->kind != VT_POST_LINEAR ||
+        step->posts[step->post_count - 1].kind != VT_POST_LINEAR) {
+        return false;
+    }
+    vt_step_post *last = &step->posts[step->post_count - 1];
+    double alpha = (double)last->alpha * (double)post->alpha;
+    double beta = (double)last->beta * (double)post->alpha + (double)post->beta;
+    if (!isfinite((float)alpha) || !isfinite((float)beta)) {
+        return false;
+    }
+    last->alpha = (float)alpha;
+    last->beta = (float)beta;
+    return true;
+}
+
+static bool add_post(vt_step *step, const vt_step_post *post, bool exact)
+{
+    if (!exact && merge_linear(step, post)) {
+        return true;
+    }
+    for (int i = 0; i < step->post_count; i++) {
+        if (clash(step->posts[i].kind, post->kind)) {
+            return false;
+        }
+    }
+    return vt_step_post_add(step, post);
+}
+
 /* ---- operands ---- */
 
 /* One number per index of the channel axis; with `by_image` perhaps per index of axis 0 as well. */
@@ -226,7 +274,7 @@ static bool take_reader(fuse *f, size_t index)
     size_t at = vt_pass_only_reader(f->uses, value);
     vt_step_post post = {0};
     if (at == SIZE_MAX || !read_post(f, index, &f->plan->steps[at], value, &post) ||
-        !vt_step_post_add(step, &post)) {
+        !add_post(step, &post, f->plan->values[value].tensor.dtype == VT_F64)) {
         return false;
     }
     vt_step *reader = &f->plan->steps[at];
