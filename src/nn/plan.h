@@ -53,10 +53,10 @@ typedef struct vt_scale {
 
 /* What a step that multiplies whole numbers knows beyond its node (passes/fuse_quantized.c). Its
  * first input is u8 or i8, its weights (input 1) are i8 without a zero point, its bias (input 2,
- * may be left out) is real; an operand of a post, or the result, that is u8 or i8 has its scale
- * here. */
+ * may be left out) is real. Its result may be u8 or i8, and so may the operand of a sum that is its
+ * first post, when only ReLU and clips follow. */
 typedef struct vt_step_quant {
-    vt_scale source, result, posts[VT_STEP_POSTS];
+    vt_scale source, residual, result;
     const float *weight_scales; /* (weight_scale_count), by output channel, or one */
     size_t weight_scale_count;
 } vt_step_quant;
@@ -171,8 +171,8 @@ vt_status vt_pass_fuse_elementwise(vt_plan *plan, vt_error *error); /* what is l
 vt_status vt_pass_dead_code(vt_plan *plan, vt_error *error);        /* after the others */
 /* Marks what may compute in bf16; after all passes that make or merge steps. */
 vt_status vt_pass_choose_precision(vt_plan *plan, vt_error *error);
-/* passes/optimize.c: all of them in the order that works, those of a precision where it is asked for
- * and this machine is fast in it. */
+/* passes/optimize.c: all of them in the order that works, those of a precision where it is asked
+ * for and this machine is fast in it. */
 vt_status vt_plan_optimize(vt_plan *plan, vt_precision precision, vt_error *error);
 
 /* ---- executors ---- */

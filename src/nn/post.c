@@ -77,8 +77,7 @@ void vt_step_describe(const vt_plan *plan, const vt_step *step, vt_op_args *args
     if (output == VT_NO_VALUE)
         return;
     out->shape = plan->values[output].tensor.shape;
-    if (output < plan->graph->value_count)
-        out->output = plan->graph->values[output].name;
+    out->output = vt_plan_value_name(plan, output);
 }
 
 static double sigmoid(double x)

@@ -344,8 +344,26 @@ static dnnl_status_t set_quant(dnnl_primitive_attr_t attr, const vt_pd_quant *qu
 }
 #endif
 
+/* oneDNN 2.6 gives a second post-op of one algorithm the constants of the first. */
+static bool constants_clash(const vt_posts *posts)
+{
+    for (int i = 0; i < posts->count; i++) {
+        for (int k = 0; k < i; k++) {
+            const vt_post *a = &posts->items[k], *b = &posts->items[i];
+            if (a->kind == VT_APPEND_ELTWISE && b->kind == VT_APPEND_ELTWISE &&
+                a->algorithm == b->algorithm && (a->alpha != b->alpha || a->beta != b->beta)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static dnnl_status_t set_posts(dnnl_primitive_attr_t attr, const vt_posts *posts)
 {
+    if (constants_clash(posts)) {
+        return dnnl_unimplemented;
+    }
     dnnl_post_ops_t list = NULL;
     dnnl_status_t status = dnnl_post_ops_create(&list);
     for (int i = 0; status == dnnl_success && i < posts->count; i++) {

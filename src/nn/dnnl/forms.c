@@ -45,7 +45,8 @@ const vt_form *vt_dnnl_form_first(vt_dnnl *dnnl, vt_value_id value, vt_error *er
     if (dnnl->value_forms[value] == SIZE_MAX) {
         const vt_plan_value *plan_value = &dnnl->plan->values[value];
         if (!plan_value->constant) {
-            vt_fail(error, VT_ERR_INTERNAL, "run value %u: nothing has made it", (unsigned)value);
+            vt_fail(error, VT_ERR_INTERNAL, "run value \"%s\": nothing has made it",
+                    vt_plan_value_name(dnnl->plan, value));
             return NULL;
         }
         vt_buffer buffer = {
@@ -144,7 +145,8 @@ vt_status vt_dnnl_form_make(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype,
     if (layout) {
         made.bytes = vt_layout_bytes(layout);
     } else if (!tensor_bytes(dnnl, value, dtype, &made.bytes)) {
-        return vt_fail(error, VT_ERR_LIMIT, "run value %u: too large", (unsigned)value);
+        return vt_fail(error, VT_ERR_LIMIT, "run value \"%s\": too large",
+                       vt_plan_value_name(dnnl->plan, value));
     }
     vt_status status = vt_dnnl_buffer_add(dnnl, &made, buffer, error);
     return status == VT_OK ? vt_dnnl_form_add(dnnl, value, dtype, layout, *buffer, error) : status;
@@ -224,8 +226,9 @@ static vt_status convert_plain(vt_dnnl *dnnl, vt_value_id value, size_t form, vt
     vt_dtype from = dnnl->forms[form].dtype;
     size_t source = dnnl->forms[form].buffer;
     if (!vt_dnnl_can_convert(from, dtype)) {
-        return vt_fail(error, VT_ERR_INTERNAL, "run value %u: no way from %s to %s",
-                       (unsigned)value, vt_dtype_name(from), vt_dtype_name(dtype));
+        return vt_fail(error, VT_ERR_INTERNAL, "run value \"%s\": no way from %s to %s",
+                       vt_plan_value_name(dnnl->plan, value), vt_dtype_name(from),
+                       vt_dtype_name(dtype));
     }
     vt_status status = vt_dnnl_form_make(dnnl, value, dtype, NULL, buffer, error);
     if (status != VT_OK) {

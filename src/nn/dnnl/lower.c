@@ -25,7 +25,7 @@ static const lowering table[] = {
     {"Conv", vt_lower_conv, true, true},
     {"Gemm", vt_lower_gemm, true, true},
     {"MatMul", vt_lower_matmul, true, true},
-    {"Attention", vt_lower_attention, true, false},
+    {"Attention", vt_lower_attention, false, false},
     {"Add", vt_lower_binary, false, true},
     {"Sub", vt_lower_binary, false, true},
     {"Mul", vt_lower_binary, false, true},

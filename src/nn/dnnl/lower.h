@@ -77,6 +77,7 @@ void vt_lower_posts_deinit(vt_posts *posts);
 typedef struct vt_lower_quant {
     vt_pd_quant attributes;
     float *scales; /* owned, behind attributes */
+    size_t channels;
     size_t scales_buffer, zero_buffer, bias_buffer;
     vt_layout *scales_layout, *zero_layout;
 } vt_lower_quant;
@@ -86,6 +87,8 @@ vt_status vt_lower_quant_init(vt_dnnl *dnnl, const vt_step *step, const vt_shape
                               vt_value_id bias, vt_posts *posts, vt_lower_quant *out,
                               vt_error *error);
 void vt_lower_quant_deinit(vt_lower_quant *quant);
+/* Whether the primitive gets a bias, which may come from elsewhere than the node. */
+bool vt_lower_quant_has_bias(const vt_dnnl *dnnl, const vt_step *step, vt_value_id bias);
 int vt_lower_quant_operands(const vt_lower_quant *quant, vt_operand *operands, int count);
 
 /* The operands that the list needs, appended to an array with room; returns the new count. */

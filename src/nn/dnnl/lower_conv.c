@@ -67,7 +67,8 @@ vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bo
                         vt_error *error)
 {
     const vt_tensor *source = &args->inputs[0], *weights = &args->inputs[1];
-    bool has_bias = step->node.input_count > 2 && args->inputs[2].dtype != VT_DTYPE_NONE;
+    vt_value_id bias = step->node.input_count > 2 ? step->node.inputs[2] : VT_NO_VALUE;
+    bool has_bias = step->quant ? vt_lower_quant_has_bias(dnnl, step, bias) : bias != VT_NO_VALUE;
     if (source->shape.rank < 3 || source->shape.rank > 5) {
         return VT_OK;
     }
@@ -93,9 +94,7 @@ vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bo
     if (!layouts[0] || !layouts[1] || (has_bias && !layouts[2]) || !layouts[3]) {
         status = vt_fail_memory(error, "the layouts of a convolution");
     } else if (step->quant) {
-        status =
-            vt_lower_quant_init(dnnl, step, result, has_bias ? step->node.inputs[2] : VT_NO_VALUE,
-                                &posts, &quant, error);
+        status = vt_lower_quant_init(dnnl, step, result, bias, &posts, &quant, error);
     } else {
         status = vt_lower_posts(dnnl, step, 0, result, &posts, &possible, error);
     }

@@ -4,9 +4,10 @@
  *
  * Sums of products of integers are multiplied by a scale per output channel, then the posts follow,
  * then the result is rounded. The scale need not lead to real numbers: as long as only a residual,
- * a ReLU and clips follow (which commute with a positive factor) it leads straight into the
- * residual's or the result's own units, and a residual of integers is added as it is. Everything
- * else is computed in real units, with a last factor into the result's.
+ * ReLU and clips follow (which commute with a positive factor) it leads straight into the
+ * residual's or the result's own units, and a residual of integers is added as it is, its zero
+ * point in the bias. Everything else is computed in real units, with one last factor into the
+ * result's: more than one would meet a fault of oneDNN 2.6 (compat.c).
  *
  * 2.x multiplies after adding the bias, 3.x before: the bias is prepared accordingly.
  */
@@ -14,33 +15,29 @@
 
 #include <string.h>
 
-/* Whether the post may be applied in any unit. */
 static bool commutes(vt_post_kind kind)
 {
-    return kind == VT_POST_RELU || kind == VT_POST_CLIP || kind == VT_POST_LEAKY_RELU ||
-           kind == VT_POST_ADD;
+    return kind == VT_POST_RELU || kind == VT_POST_CLIP || kind == VT_POST_LEAKY_RELU;
 }
 
-static bool is_integer_operand(const vt_dnnl *dnnl, const vt_step_post *post)
+static bool has_integer_residual(const vt_dnnl *dnnl, const vt_step *step)
 {
-    return vt_post_has_operand(post) &&
-           !vt_dtype_is_float(dnnl->plan->values[post->operand].tensor.dtype);
+    return step->post_count > 0 && vt_post_has_operand(&step->posts[0]) &&
+           !vt_dtype_is_float(dnnl->plan->values[step->posts[0].operand].tensor.dtype);
 }
 
 /* Real numbers per unit of what the posts see. */
 static float choose_unit(const vt_dnnl *dnnl, const vt_step *step)
 {
-    bool to_integers = !vt_dtype_is_float(step->result);
+    if (has_integer_residual(dnnl, step)) {
+        return step->quant->residual.scale;
+    }
     for (int i = 0; i < step->post_count; i++) {
-        const vt_step_post *post = &step->posts[i];
-        if (is_integer_operand(dnnl, post)) {
-            return step->quant->posts[i].scale;
-        }
-        if (!commutes(post->kind) || post->kind == VT_POST_ADD) {
+        if (!commutes(step->posts[i].kind)) {
             return 1.0F;
         }
     }
-    return to_integers ? step->quant->result.scale : 1.0F;
+    return vt_dtype_is_float(step->result) ? 1.0F : step->quant->result.scale;
 }
 
 static void append_linear(vt_posts *posts, float alpha, float beta)
@@ -53,32 +50,19 @@ static void append_linear(vt_posts *posts, float alpha, float beta)
     }
 }
 
-/* The step's posts one by one, each in the unit it needs. */
+/* The step's posts in this unit, then into the result's. */
 static vt_status append_posts(const vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
                               float unit, vt_posts *posts, bool *possible, vt_error *error)
 {
-    vt_status status = VT_OK;
-    *possible = true;
-    for (int i = 0; status == VT_OK && *possible && i < step->post_count; i++) {
-        vt_step one = *step; /* with this post alone */
-        one.posts[0] = step->posts[i];
-        one.post_count = 1;
-        bool integers = is_integer_operand(dnnl, &one.posts[0]);
-        float wanted = integers ? step->quant->posts[i].scale
-                       : commutes(one.posts[0].kind) && one.posts[0].kind != VT_POST_ADD ? unit
-                                                                                         : 1.0F;
-        append_linear(posts, unit / wanted, 0);
-        unit = wanted;
-        if (one.posts[0].kind == VT_POST_CLIP) {
-            one.posts[0].alpha /= unit;
-            one.posts[0].beta /= unit;
-        }
-        status = vt_lower_posts(dnnl, &one, 0, result, posts, possible, error);
-        if (integers) {
-            append_linear(posts, 1, -(float)step->quant->posts[i].zero);
+    vt_step scaled = *step;
+    bool to_integers = !vt_dtype_is_float(step->result);
+    for (int i = 0; i < scaled.post_count; i++) {
+        if (scaled.posts[i].kind == VT_POST_CLIP) {
+            scaled.posts[i].alpha /= unit;
+            scaled.posts[i].beta /= unit;
         }
     }
-    bool to_integers = !vt_dtype_is_float(step->result);
+    vt_status status = vt_lower_posts(dnnl, &scaled, 0, result, posts, possible, error);
     append_linear(posts, to_integers ? unit / step->quant->result.scale : unit,
                   to_integers ? (float)step->quant->result.zero : 0);
     return status;
@@ -111,25 +95,36 @@ static vt_status prepare(vt_dnnl *dnnl, vt_dtype dtype, void *data, size_t count
     return status;
 }
 
+/* bias VT_NO_VALUE: zeros. Takes the zero point of a residual off as well. */
 static vt_status prepare_bias(vt_dnnl *dnnl, const vt_step *step, vt_value_id bias, float unit,
                               vt_lower_quant *out, vt_error *error)
 {
-    const vt_tensor *tensor = &dnnl->plan->values[bias].tensor;
-    size_t count = vt_tensor_count(tensor);
+    const vt_step_quant *quant = step->quant;
+    const vt_tensor *given = bias == VT_NO_VALUE ? NULL : &dnnl->plan->values[bias].tensor;
+    double shift = has_integer_residual(dnnl, step)
+                       ? (double)quant->residual.scale * (double)quant->residual.zero
+                       : 0;
+    size_t count = out->channels;
     float *scaled = vt_alloc_array(count, sizeof *scaled);
     if (!scaled) {
         return vt_fail_memory(error, "the bias of a step");
     }
     for (size_t i = 0; i < count; i++) {
-        const vt_step_quant *quant = step->quant;
         float sums =
             quant->source.scale * quant->weight_scales[quant->weight_scale_count > 1 ? i : 0];
-        float per_unit = VT_SCALES_ARE_ARGUMENTS ? unit : sums;
-        scaled[i] = (float)(vt_tensor_get(tensor, i) / (double)per_unit);
+        double real = (given ? vt_tensor_get(given, i) : 0) - shift;
+        scaled[i] = (float)(real / (double)(VT_SCALES_ARE_ARGUMENTS ? unit : sums));
     }
     vt_status status = prepare(dnnl, VT_F32, scaled, count, &out->bias_buffer, NULL, error);
     vt_free(scaled);
     return status;
+}
+
+/* Whether the primitive gets a bias. */
+bool vt_lower_quant_has_bias(const vt_dnnl *dnnl, const vt_step *step, vt_value_id bias)
+{
+    return bias != VT_NO_VALUE ||
+           (has_integer_residual(dnnl, step) && step->quant->residual.zero != 0);
 }
 
 vt_status vt_lower_quant_init(vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
@@ -137,9 +132,13 @@ vt_status vt_lower_quant_init(vt_dnnl *dnnl, const vt_step *step, const vt_shape
                               vt_error *error)
 {
     const vt_step_quant *quant = step->quant;
-    bool possible = false;
+    bool possible = false, is_conv = strcmp(step->node.op->name, "Conv") == 0;
     *out = (vt_lower_quant){
-        .scales_buffer = VT_NO_BUFFER, .zero_buffer = VT_NO_BUFFER, .bias_buffer = VT_NO_BUFFER};
+        .channels = (size_t)result->dims[is_conv ? 1 : result->rank - 1],
+        .scales_buffer = VT_NO_BUFFER,
+        .zero_buffer = VT_NO_BUFFER,
+        .bias_buffer = VT_NO_BUFFER,
+    };
     float unit = choose_unit(dnnl, step);
     out->scales = vt_alloc_array(quant->weight_scale_count, sizeof *out->scales);
     if (!out->scales) {
@@ -155,7 +154,7 @@ vt_status vt_lower_quant_init(vt_dnnl *dnnl, const vt_step *step, const vt_shape
         status =
             vt_fail(error, VT_ERR_UNSUPPORTED, "a fused operand does not fit its integer form");
     }
-    if (status == VT_OK && bias != VT_NO_VALUE) {
+    if (status == VT_OK && vt_lower_quant_has_bias(dnnl, step, bias)) {
         status = prepare_bias(dnnl, step, bias, unit, out, error);
     }
     if (status == VT_OK && VT_SCALES_ARE_ARGUMENTS) {

@@ -198,6 +198,19 @@ static bool bias_fits(const fuse_work *work, const vt_step *step)
     return bias->constant && bias->tensor.shape.rank == 1;
 }
 
+/* Whether the first post is a sum and all others commute with a positive factor: the sum may then
+ * be made in the units of its operand. */
+static bool residual_is_first(const vt_step *step)
+{
+    for (int i = 1; i < step->post_count; i++) {
+        vt_post_kind kind = step->posts[i].kind;
+        if (kind != VT_POST_RELU && kind != VT_POST_CLIP && kind != VT_POST_LEAKY_RELU) {
+            return false;
+        }
+    }
+    return step->post_count > 0 && step->posts[0].kind == VT_POST_ADD;
+}
+
 static vt_status take_inputs(vt_plan *plan, vt_step *step, vt_value_id source, vt_value_id weights,
                              vt_error *error)
 {
@@ -236,10 +249,9 @@ static vt_status try_product(fuse_work *work, size_t index, vt_error *error)
     if (!quant) {
         return vt_fail_memory(error, "a quantised step");
     }
-    for (int i = 0; i < step->post_count; i++) {
-        vt_step_post *post = &step->posts[i];
-        const vt_step *maker =
-            post->kind == VT_POST_ADD ? dequantizer(work, post->operand, &found.posts[i]) : NULL;
+    if (residual_is_first(step)) {
+        vt_step_post *post = &step->posts[0];
+        const vt_step *maker = dequantizer(work, post->operand, &found.residual);
         post->operand = maker ? maker->node.inputs[0] : post->operand;
     }
     status = take_inputs(plan, step, source->node.inputs[0], weights, error);
