@@ -364,6 +364,15 @@ typedef struct vt_onnx_run_options {
 } vt_onnx_run_options;
 VT_API vt_status vt_onnx_run(const char *path, const vt_onnx_run_options *options, vt_error *error);
 
+typedef struct vt_onnx_rewrite_report {
+    size_t nodes, parameters, file_bytes;
+} vt_onnx_rewrite_report;
+/* Writes the network in `path` anew to `out` (replaced atomically; may be the same) as one ONNX
+ * file: external data inside, functions inlined, what this program does not know left out. report
+ * may be NULL. */
+VT_API vt_status vt_onnx_rewrite(const char *path, const char *out, vt_onnx_rewrite_report *report,
+                                 vt_error *error);
+
 typedef struct vt_onnx_case {
     const char *name;
     vt_status status;   /* VT_OK passed, VT_ERR_UNSUPPORTED skipped, otherwise failed */

@@ -22,6 +22,7 @@ static const command commands[] = {
     {"model info", vt_cli_model_info, "what an ONNX file is made of"},
     {"model check", vt_cli_model_check, "hold an ONNX file to its golden picture"},
     {"model run", vt_cli_model_run, "run any ONNX network on tensors from files"},
+    {"model export", vt_cli_model_export, "write an ONNX file anew as one whole file"},
     {"model test", vt_cli_model_test, "run cases of the ONNX backend test suite"},
     {"sample", vt_cli_sample, "render a catalogue to try things with"},
 };

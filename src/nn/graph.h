@@ -54,6 +54,9 @@ typedef struct vt_value {
     const char *name;
     vt_dtype dtype;            /* NONE until known */
     vt_shape shape;            /* rank -1 until known */
+    /* The file's names of open dimensions (rank of the shape, NULL where there is none), for
+     * writing it back; NULL: none at all. */
+    const char *const *symbols;
     const vt_tensor *constant; /* weight or folded result; NULL for computed values */
     vt_node_id producer;       /* UINT32_MAX: an input or a constant */
 } vt_value;

@@ -2,6 +2,7 @@
 /*
  * Models: opening, what they say about themselves, and where an embedding can be taken from.
  */
+#include "nn/onnx_export.h"
 #include "nn/onnx_file.h"
 #include "nn/plan.h"
 
@@ -122,6 +123,20 @@ vt_model_summary vt_model_summary_of(const vt_model *model)
         summary.parameter_bytes += constant == NULL ? 0 : constant->bytes;
     }
     return summary;
+}
+
+vt_status vt_model_write(const vt_model *model, vt_buf *out, vt_error *error)
+{
+    vt_onnx_export_options options = vt_onnx_export_options_defaults();
+    options.producer = model->producer;
+    options.graph_name = model->name;
+    options.keys = model->keys;
+    options.texts = model->texts;
+    options.metadata_count = model->metadata_count;
+    options.ir_version = model->ir_version;
+    if (model->opset > 0)
+        options.opset = model->opset;
+    return vt_onnx_export(&model->graph, &options, out, error);
 }
 
 bool vt_model_has_value(const vt_model *model, const char *name)

@@ -61,6 +61,11 @@ const char *vt_model_metadata(const vt_model *model, const char *key);
  * buffer's content; everything else in the file is kept, also what this program does not know. */
 vt_status vt_onnx_set_metadata(vt_buf *file, const char *key, const char *value, vt_error *error);
 
+/* The model as an ONNX file, appended to `out` (which on failure holds what it
+ * held): one file, with what vitrine knows of it and nothing else. Functions are inlined, external
+ * data is inside. VT_ERR_LIMIT from 2 GiB on, which the format cannot hold. */
+vt_status vt_model_write(const vt_model *model, vt_buf *out, vt_error *error);
+
 typedef struct vt_model_summary {
     const char *producer, *graph_name;
     int64_t ir_version, opset;

@@ -92,8 +92,28 @@ static vt_status value_named(importer *in, const char *name, vt_value_id *out, v
     return VT_OK;
 }
 
+/* What the file calls the open dimensions; NULL when it names none. */
+static vt_status import_symbols(importer *in, const Onnx__TensorShapeProto *dims,
+                                const char *const **out, vt_error *error)
+{
+    const char **symbols = NULL;
+    for (size_t i = 0; i < dims->n_dim; i++) {
+        const Onnx__TensorShapeProto__Dimension *dim = dims->dim[i];
+        if (dim->value_case != ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM ||
+            text_or_empty(dim->dim_param)[0] == '\0')
+            continue;
+        if (symbols == NULL)
+            symbols = vt_arena_array(&in->graph->arena, dims->n_dim, sizeof(*symbols));
+        if (symbols == NULL ||
+            (symbols[i] = vt_arena_strdup(&in->graph->arena, dim->dim_param)) == NULL)
+            return vt_fail_memory(error, "the names of dimensions");
+    }
+    *out = symbols;
+    return VT_OK;
+}
+
 /* Declared type and shape; rank -1 when the file says nothing about the shape. */
-static vt_status import_type(const Onnx__ValueInfoProto *info, vt_dtype *dtype, vt_shape *shape,
+static vt_status import_type(importer *in, const Onnx__ValueInfoProto *info, vt_value *value,
                              vt_error *error)
 {
     const Onnx__TypeProto *type = info->type;
@@ -105,20 +125,24 @@ static vt_status import_type(const Onnx__ValueInfoProto *info, vt_dtype *dtype, 
         return vt_fail(error, VT_ERR_UNSUPPORTED,
                        "value \"%.100s\" has element type %d, which is not supported",
                        text_or_empty(info->name), (int)element);
-    *dtype = (vt_dtype)element;
-    *shape = (vt_shape){.rank = -1};
     const Onnx__TensorShapeProto *dims = type->tensor_type->shape;
-    if (dims == NULL)
+    if (dims == NULL) {
+        value->dtype = (vt_dtype)element;
         return VT_OK;
+    }
     if (dims->n_dim > VT_MAX_RANK)
         return vt_fail(error, VT_ERR_UNSUPPORTED,
                        "value \"%.100s\" has %zu dimensions, at most %d are supported",
                        text_or_empty(info->name), dims->n_dim, VT_MAX_RANK);
-    shape->rank = (int)dims->n_dim;
+    vt_status status = import_symbols(in, dims, &value->symbols, error);
+    if (status != VT_OK)
+        return status;
+    value->dtype = (vt_dtype)element;
+    value->shape = (vt_shape){.rank = (int)dims->n_dim};
     for (size_t i = 0; i < dims->n_dim; i++) {
         const Onnx__TensorShapeProto__Dimension *dim = dims->dim[i];
         bool known = dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE;
-        shape->dims[i] = known && dim->dim_value >= 0 ? dim->dim_value : -1;
+        value->shape.dims[i] = known && dim->dim_value >= 0 ? dim->dim_value : -1;
     }
     return VT_OK;
 }
@@ -177,7 +201,7 @@ static vt_status import_inputs(importer *in, vt_error *error)
         status = vt_graph_add_value(in->graph, text_or_empty(info->name), &ids[count], error);
         if (status == VT_OK) {
             vt_value *value = &in->graph->values[ids[count++]];
-            status = import_type(info, &value->dtype, &value->shape, error);
+            status = import_type(in, info, value, error);
         }
     }
     if (status == VT_OK)
@@ -202,12 +226,29 @@ static vt_status import_outputs(importer *in, vt_error *error)
             break;
         vt_value *value = &in->graph->values[ids[i]];
         if (value->dtype == VT_DTYPE_NONE && info->type != NULL)
-            status = import_type(info, &value->dtype, &value->shape, error);
+            status = import_type(in, info, value, error);
     }
     if (status == VT_OK)
         status = vt_graph_set_outputs(in->graph, ids, graph->n_output, error);
     vt_arena_reset(&in->scratch);
     return status;
+}
+
+/* What the file says about values on the way, so that it can be written back. Nothing here hangs
+ * on it (shapes are inferred), so what is unknown or unsupported is passed over. */
+static vt_status import_value_info(importer *in, vt_error *error)
+{
+    const Onnx__GraphProto *graph = in->proto->graph;
+    for (size_t i = 0; i < graph->n_value_info; i++) {
+        const Onnx__ValueInfoProto *info = graph->value_info[i];
+        vt_value_id id = vt_graph_find_value(in->graph, text_or_empty(info->name));
+        if (id == VT_NO_VALUE || in->graph->values[id].dtype != VT_DTYPE_NONE)
+            continue;
+        vt_status status = import_type(in, info, &in->graph->values[id], NULL);
+        if (status == VT_ERR_NO_MEMORY)
+            return vt_fail_memory(error, "the names of dimensions");
+    }
+    return VT_OK;
 }
 
 /* ---- nodes ---- */
@@ -423,6 +464,8 @@ static vt_status import_model(importer *in, vt_error *error)
         status = import_nodes(in, error);
     if (status == VT_OK)
         status = import_outputs(in, error);
+    if (status == VT_OK)
+        status = import_value_info(in, error);
     return status == VT_OK ? vt_graph_finish(in->graph, error) : status;
 }
 

@@ -201,6 +201,7 @@ offers remove json
 offers 'model info' json
 offers 'model check' preset output json
 offers 'model run' in out json
+offers 'model export' json
 offers 'model test' json
 offers sample products views seed size json
 
@@ -425,6 +426,15 @@ run 2 model run fx/increment.onnx --in fx/x.npy
 complains '--out'
 run 2 model run fx/tiny.onnx --in fx/x.npy --out made
 run 6 model run fx/increment.onnx --in fx/good0.jpg --out made
+complains 'good0.jpg'
+run 0 model export fx/increment.onnx again.onnx
+says again.onnx
+run 0 model export again.onnx again.onnx --json
+is_json
+has_members file bytes nodes parameters
+run 0 model run again.onnx --in fx/x.npy --out made
+is output "$(tail -c 24 made/output_0.npy | od -An -tf4 | awk '{ $1 = $1; print }' | tr '\n' ' ' | sed 's/ *$//')" '1 2 3 4 5 6'
+run 6 model export fx/good0.jpg again.onnx
 complains 'good0.jpg'
 run 0 model test fx/cases
 says 'passed      passes'
