@@ -153,6 +153,16 @@ void vt_mapping_close(vt_mapping *mapping)
     *mapping = (vt_mapping){0};
 }
 
+void vt_mapping_release(const vt_mapping *mapping, size_t offset, size_t length)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (offset >= mapping->length)
+        return;
+    length = length < mapping->length - offset ? length : mapping->length - offset;
+    size_t start = offset / page * page; /* the mapping starts on a page */
+    madvise((void *)(uintptr_t)(mapping->bytes + start), offset + length - start, MADV_DONTNEED);
+}
+
 /* A new file beside `path` with the permissions that `path` has, or a new file would get. */
 static vt_status temporary_create(const char *path, vt_buf *name, int *out, vt_error *error)
 {

@@ -27,6 +27,9 @@ typedef struct vt_mapping {
 } vt_mapping;
 vt_status vt_mapping_open(const char *path, size_t maximum_bytes, vt_mapping *out, vt_error *error);
 void vt_mapping_close(vt_mapping *mapping);
+/* Tells the kernel that the pages of these bytes may go for now: they no longer count as this
+ * process's memory, and are read from the file again when someone looks. Always safe. */
+void vt_mapping_release(const vt_mapping *mapping, size_t offset, size_t length);
 
 bool vt_file_exists(const char *path);
 bool vt_dir_exists(const char *path);

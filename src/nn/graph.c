@@ -24,6 +24,7 @@ void vt_graph_init(vt_graph *graph, const vt_model_limits *limits)
 
 void vt_graph_deinit(vt_graph *graph)
 {
+    vt_graph_lent_deinit(graph);
     for (size_t i = 0; i < graph->tensor_count; i++)
         vt_tensor_deinit(graph->tensors[i]);
     vt_free(graph->tensors);

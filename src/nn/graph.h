@@ -10,6 +10,7 @@
 #ifndef VT_NN_GRAPH_H
 #define VT_NN_GRAPH_H
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "nn/model.h"
 
@@ -52,19 +53,24 @@ typedef struct vt_node {
 
 typedef struct vt_value {
     const char *name;
-    vt_dtype dtype;            /* NONE until known */
-    vt_shape shape;            /* rank -1 until known */
+    vt_dtype dtype; /* NONE until known */
+    vt_shape shape; /* rank -1 until known */
     /* The file's names of open dimensions (rank of the shape, NULL where there is none), for
      * writing it back; NULL: none at all. */
     const char *const *symbols;
-    const vt_tensor *constant; /* weight or folded result; NULL for computed values */
-    vt_node_id producer;       /* UINT32_MAX: an input or a constant */
+    /* Weight; NULL for inputs and computed values. Its data may lie in the model's file, at any
+     * address: what computes with it goes through vt_graph_acquire (plans do). */
+    const vt_tensor *constant;
+    struct vt_lent *lent; /* constants.c: of one that lies in a file, else NULL */
+    vt_node_id producer;  /* UINT32_MAX: an input or a constant */
 } vt_value;
 
 typedef struct vt_graph {
     vt_arena arena;      /* names, attributes, id arrays, constants' vt_tensor heads */
     vt_tensor **tensors; /* every tensor whose data the graph owns */
     size_t tensor_count, tensor_capacity;
+    vt_mapping *mappings; /* owned: files that constants lie in */
+    size_t mapping_count, mapping_capacity;
     uint32_t *name_slots;   /* value ids by hash of the name, open addressing; VT_NO_VALUE: free */
     size_t name_slot_count; /* 0 or a power of two */
     vt_value *values;       /* owned */
@@ -101,6 +107,19 @@ vt_status vt_graph_set_outputs(vt_graph *graph, const vt_value_id *ids, size_t c
 vt_status vt_graph_finish(vt_graph *graph, vt_error *error);
 /* "Conv node "conv1"" or "Conv node of output "x"", for messages. */
 void vt_node_label(const vt_graph *graph, const vt_node *node, char *out, size_t capacity);
+
+/* ---- constants.c: constants in mapped files ---- */
+/* The graph takes the mapping (also on failure). */
+vt_status vt_graph_keep_mapping(vt_graph *graph, vt_mapping *mapping, vt_error *error);
+/* The value's constant borrows its data; if from a kept mapping, it is read through that. */
+vt_status vt_graph_lend(vt_graph *graph, vt_value_id value, vt_error *error);
+/* *out borrows aligned data of the constant until the matching release. */
+vt_status vt_graph_acquire(const vt_graph *graph, vt_value_id value, vt_tensor *out,
+                           vt_error *error);
+void vt_graph_release(const vt_graph *graph, vt_value_id value);
+/* The files' pages may go; they are read again when needed. */
+void vt_graph_release_pages(const vt_graph *graph);
+void vt_graph_lent_deinit(vt_graph *graph); /* for vt_graph_deinit */
 
 /* ---- attr.c: attributes with defaults; type errors were refused at import ---- */
 /* Against the rules in node->op->attrs: unknown, missing, doubled, of the wrong kind. */
@@ -163,11 +182,6 @@ vt_status vt_op_run_reference(vt_op_args *args, vt_error *error);
 bool vt_op_wants(const vt_op_args *args, size_t index);
 /* An upper bound of the elementary steps the reference takes, saturating. */
 uint64_t vt_op_work(const vt_op_args *args);
-
-/* ---- onnx_import.c ---- */
-/* directory: where external data may lie; NULL refuses it. */
-vt_status vt_onnx_import(const void *bytes, size_t length, const char *directory, vt_graph *graph,
-                         struct vt_model *model, vt_error *error);
 
 /* ---- passes: passes/<name>.c; a pass works on one specialised graph (see plan.h) ---- */
 

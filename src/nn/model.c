@@ -17,53 +17,78 @@ vt_model_limits vt_model_limits_defaults(void)
                              .tensor_bytes = (size_t)4 << 30};
 }
 
-static vt_status model_import(const void *bytes, size_t length, const char *directory,
-                              const vt_model_limits *limits, vt_model **out, vt_error *error)
+static vt_status model_new(const vt_model_limits *limits, vt_model **out, vt_error *error)
 {
     vt_model *model = vt_calloc(1, sizeof(*model));
     if (model == NULL)
         return vt_fail_memory(error, "a model");
     vt_graph_init(&model->graph, limits);
-    vt_status status = VT_OK;
-    if (length > model->graph.limits.file_bytes)
-        status = vt_fail(error, VT_ERR_LIMIT, "read the model: %zu bytes, at most %zu are allowed",
-                         length, model->graph.limits.file_bytes);
-    if (status == VT_OK)
-        status = vt_onnx_import(bytes, length, directory, &model->graph, model, error);
-    if (status != VT_OK) {
-        vt_model_free(model);
-        return status;
-    }
     *out = model;
     return VT_OK;
+}
+
+/* The file stays mapped with the graph if weights stay in it. */
+static vt_status model_read(vt_model *model, const char *path, const char *directory,
+                            vt_error *error)
+{
+    vt_graph *graph = &model->graph;
+    vt_mapping mapping;
+    vt_status status = vt_mapping_open(path, graph->limits.file_bytes, &mapping, error);
+    if (status == VT_OK)
+        status = vt_graph_keep_mapping(graph, &mapping, error);
+    if (status != VT_OK)
+        return status;
+    vt_onnx_source source = {graph->mappings[0].bytes, graph->mappings[0].length, .lasting = true};
+    status = vt_onnx_import(&source, directory, graph, model, error);
+    if (!source.lent)
+        vt_mapping_close(&graph->mappings[0]);
+    vt_graph_release_pages(graph);
+    return status;
 }
 
 vt_status vt_model_open(const char *path, const vt_model_limits *limits, vt_model **out,
                         vt_error *error)
 {
-    vt_model_limits defaults = vt_model_limits_defaults();
-    size_t maximum = limits == NULL ? defaults.file_bytes : limits->file_bytes;
-    vt_mapping mapping;
+    vt_model *model = NULL;
     size_t prefix = (size_t)(vt_path_base(path) - path);
-    vt_status status = vt_mapping_open(path, maximum, &mapping, error);
-    if (status != VT_OK)
-        return status;
     char *directory = prefix == 0 ? vt_strdup(".") : vt_strndup(path, prefix);
-    if (directory == NULL)
-        status = vt_fail_memory(error, "a path");
-    else
-        status = model_import(mapping.bytes, mapping.length, directory, limits, out, error);
-    if (status != VT_OK)
-        vt_fail_context(error, status, "open model \"%.200s\"", path);
+    vt_status status = directory == NULL ? vt_fail_memory(error, "a path") : VT_OK;
+    if (status == VT_OK)
+        status = model_new(limits, &model, error);
+    if (status == VT_OK)
+        status = model_read(model, path, directory, error);
     vt_free(directory);
-    vt_mapping_close(&mapping);
-    return status;
+    if (status == VT_OK) {
+        *out = model;
+        return VT_OK;
+    }
+    vt_model_free(model);
+    return vt_fail_context(error, status, "open model \"%.200s\"", path);
 }
 
 vt_status vt_model_parse(const void *bytes, size_t length, const vt_model_limits *limits,
                          vt_model **out, vt_error *error)
 {
-    return model_import(bytes, length, NULL, limits, out, error);
+    vt_model *model = NULL;
+    vt_status status = model_new(limits, &model, error);
+    if (status != VT_OK)
+        return status;
+    if (length > model->graph.limits.file_bytes)
+        status = vt_fail(error, VT_ERR_LIMIT, "read the model: %zu bytes, at most %zu are allowed",
+                         length, model->graph.limits.file_bytes);
+    if (status == VT_OK)
+        status = vt_onnx_import(&(vt_onnx_source){.bytes = bytes, .length = length}, NULL,
+                                &model->graph, model, error);
+    if (status != VT_OK)
+        vt_model_free(model);
+    else
+        *out = model;
+    return status;
+}
+
+void vt_model_release_pages(const vt_model *model)
+{
+    vt_graph_release_pages(&model->graph);
 }
 
 void vt_model_free(vt_model *model)

@@ -36,13 +36,21 @@ vt_model_limits vt_model_limits_defaults(void); /* 2 GiB, 100000, 100000, 2^31, 
  * truncated, cyclic, undefined or doubly defined values, bad attributes; VT_ERR_UNSUPPORTED unknown
  * operators, opsets, types; VT_ERR_LIMIT; VT_ERR_DENIED external data outside the model's
  * directory. Messages name the node (its name, or operator and output). f16/bf16/f64 weights of
- * float networks are kept as stored; executors convert. */
+ * float networks are kept as stored; executors convert.
+ *
+ * Large weights stay in the file and in external-data files, which are mapped until the model is
+ * freed: these must not be changed in place meanwhile (a file that is made shorter ends the process
+ * with SIGBUS, as every program that maps it). Replace them atomically, as vt_file_replace does. */
 vt_status vt_model_open(const char *path, const vt_model_limits *limits, vt_model **out,
                         vt_error *error);
 /* From bytes; external data is refused (there is no directory). */
 vt_status vt_model_parse(const void *bytes, size_t length, const vt_model_limits *limits,
                          vt_model **out, vt_error *error);
 void vt_model_free(vt_model *model);
+/* Tells the kernel that what has been read of the model's files may leave memory; it is read again
+ * when someone looks, so this is always safe. Done after opening; worth doing once all sessions
+ * have run. */
+void vt_model_release_pages(const vt_model *model);
 
 typedef struct vt_value_info {
     const char *name; /* borrowed from the model */

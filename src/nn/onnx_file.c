@@ -14,11 +14,7 @@
 enum { MAXIMUM_DEPTH = 64, AMPLIFICATION = 64, ALIGNED_FROM = 256 };
 static const size_t generous = (size_t)1 << 30;
 
-typedef struct wire {
-    const uint8_t *at, *end;
-} wire;
-
-static bool wire_varint(wire *in, uint64_t *value)
+bool vt_wire_varint(vt_wire *in, uint64_t *value)
 {
     *value = 0;
     for (unsigned shift = 0; shift < 70 && in->at < in->end; shift += 7) {
@@ -30,17 +26,16 @@ static bool wire_varint(wire *in, uint64_t *value)
     return false;
 }
 
-/* Moves past one field; a length-delimited one becomes *body. */
-static bool wire_field(wire *in, uint64_t *tag, wire *body)
+bool vt_wire_field(vt_wire *in, uint64_t *tag, vt_wire *body)
 {
     uint64_t length = 0;
-    *body = (wire){0};
-    if (!wire_varint(in, tag))
+    *body = (vt_wire){0};
+    if (!vt_wire_varint(in, tag))
         return false;
     size_t left = (size_t)(in->end - in->at);
     switch (*tag & 7) {
     case 0:
-        return wire_varint(in, &length);
+        return vt_wire_varint(in, &length);
     case 1:
         length = 8;
         break;
@@ -48,12 +43,12 @@ static bool wire_field(wire *in, uint64_t *tag, wire *body)
         length = 4;
         break;
     case 2:
-        if (!wire_varint(in, &length))
+        if (!vt_wire_varint(in, &length))
             return false;
         left = (size_t)(in->end - in->at);
         if (length > left)
             return false;
-        *body = (wire){in->at, in->at + length};
+        *body = (vt_wire){in->at, in->at + length};
         break;
     default:
         return false; /* groups are not in the schema */
@@ -64,7 +59,7 @@ static bool wire_field(wire *in, uint64_t *tag, wire *body)
     return true;
 }
 
-static vt_status message_check(wire in, const ProtobufCMessageDescriptor *descriptor, int depth,
+static vt_status message_check(vt_wire in, const ProtobufCMessageDescriptor *descriptor, int depth,
                                vt_error *error)
 {
     if (depth > MAXIMUM_DEPTH)
@@ -72,8 +67,8 @@ static vt_status message_check(wire in, const ProtobufCMessageDescriptor *descri
                        descriptor->name, MAXIMUM_DEPTH);
     while (in.at < in.end) {
         uint64_t tag;
-        wire body;
-        if (!wire_field(&in, &tag, &body))
+        vt_wire body;
+        if (!vt_wire_field(&in, &tag, &body))
             return vt_fail(error, VT_ERR_FORMAT, "read %s: the file is truncated or no ONNX",
                            descriptor->name);
         if (body.at == NULL || tag >> 3 > UINT32_MAX)
@@ -94,7 +89,7 @@ vt_status vt_onnx_scan(const void *bytes, size_t length,
 {
     if (length == 0)
         return vt_fail(error, VT_ERR_FORMAT, "read %s: the file is empty", descriptor->name);
-    return message_check((wire){bytes, (const uint8_t *)bytes + length}, descriptor, 0, error);
+    return message_check((vt_wire){bytes, (const uint8_t *)bytes + length}, descriptor, 0, error);
 }
 
 static void *budget_alloc(void *context, size_t bytes)

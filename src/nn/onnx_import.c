@@ -2,8 +2,9 @@
 /*
  * An ONNX file to a graph.
  *
- * The protobuf is checked and unpacked on a budget (onnx_file.c), then read in the order inputs,
- * weights, nodes, outputs; weights give their memory to the graph instead of being copied.
+ * The protobuf is checked (onnx_file.c) and unpacked on a budget without its weights
+ * (onnx_skeleton.c), then read in the order weights, inputs, nodes, outputs. Large weights stay
+ * where they are when the file outlives the graph (constants.c), others are copied.
  * Everything that this program cannot honour is refused with the node's name: other operator sets,
  * subgraphs, sparse and text tensors.
  */
@@ -147,10 +148,7 @@ static vt_status import_initializer(vt_onnx_importer *in, Onnx__TensorProto *pro
 {
     vt_tensor tensor;
     vt_value_id id;
-    size_t limit = in->graph->limits.tensor_bytes;
-    vt_status status = vt_onnx_is_external(proto)
-                           ? vt_onnx_external_read(&in->external, proto, limit, &tensor, error)
-                           : vt_tensor_from_proto(proto, limit, &tensor, error);
+    vt_status status = vt_onnx_read_tensor(in, proto, false, &tensor, error);
     if (status != VT_OK)
         return vt_fail_context(error, status, "read weight \"%.100s\"", vt_onnx_text(proto->name));
     for (int i = 0; i < tensor.shape.rank && status == VT_OK; i++)
@@ -163,7 +161,9 @@ static vt_status import_initializer(vt_onnx_importer *in, Onnx__TensorProto *pro
         vt_tensor_deinit(&tensor);
         return status;
     }
-    return vt_graph_set_constant(in->graph, id, &tensor, error);
+    bool borrowed = !tensor.owned && tensor.bytes > 0;
+    status = vt_graph_set_constant(in->graph, id, &tensor, error);
+    return status == VT_OK && borrowed ? vt_graph_lend(in->graph, id, error) : status;
 }
 
 static vt_status import_initializers(vt_onnx_importer *in, vt_error *error)
@@ -286,23 +286,41 @@ static vt_status import_model(vt_onnx_importer *in, vt_error *error)
     return status == VT_OK ? vt_graph_finish(in->graph, error) : status;
 }
 
-vt_status vt_onnx_import(const void *bytes, size_t length, const char *directory, vt_graph *graph,
+/* Unpacks the file without its weights; the caller's (the budget's allocator). */
+static vt_status model_unpack(const vt_onnx_source *source, vt_onnx_budget *budget,
+                              Onnx__ModelProto **out, vt_error *error)
+{
+    vt_buf skeleton;
+    vt_buf_init(&skeleton, SIZE_MAX / 2);
+    vt_status status =
+        vt_onnx_scan(source->bytes, source->length, &onnx__model_proto__descriptor, error);
+    if (status == VT_OK)
+        status = vt_onnx_skeleton(source->bytes, source->length, &skeleton, error);
+    if (status == VT_OK) {
+        vt_onnx_budget_init(budget, skeleton.length);
+        *out = onnx__model_proto__unpack(&budget->allocator, skeleton.length,
+                                         (const uint8_t *)skeleton.data);
+        if (*out == NULL)
+            status = vt_onnx_unpack_failed(budget, "the model", error);
+    }
+    vt_buf_deinit(&skeleton);
+    return status;
+}
+
+vt_status vt_onnx_import(vt_onnx_source *source, const char *directory, vt_graph *graph,
                          struct vt_model *model, vt_error *error)
 {
     vt_onnx_budget budget;
-    vt_status status = vt_onnx_scan(bytes, length, &onnx__model_proto__descriptor, error);
+    Onnx__ModelProto *proto = NULL;
+    vt_onnx_importer in = {.graph = graph,
+                           .model = model,
+                           .budget = &budget,
+                           .source = source,
+                           .external = {.directory = directory, .graph = graph}};
+    vt_status status = model_unpack(in.source, &budget, &proto, error);
     if (status != VT_OK)
         return status;
-    vt_onnx_budget_init(&budget, length);
-    Onnx__ModelProto *proto = onnx__model_proto__unpack(&budget.allocator, length, bytes);
-    if (proto == NULL)
-        return vt_onnx_unpack_failed(&budget, "the model", error);
-    vt_onnx_importer in = {
-        .graph = graph,
-        .model = model,
-        .proto = proto,
-        .budget = &budget,
-        .external = {.directory = directory, .file_bytes = graph->limits.file_bytes}};
+    in.proto = proto;
     vt_arena_init(&in.scratch, (size_t)1 << 32);
     status = import_model(&in, error);
     vt_onnx_functions_deinit(&in);

@@ -28,6 +28,7 @@ typedef struct vt_onnx_importer {
     struct vt_model *model;
     const Onnx__ModelProto *proto;
     vt_onnx_budget *budget; /* of everything unpacked */
+    vt_onnx_source *source;
     vt_onnx_external external;
     vt_arena scratch; /* arrays of one node of the main graph while it is read */
     vt_onnx_functions functions;
@@ -64,8 +65,11 @@ vt_status vt_onnx_import_node(vt_onnx_importer *in, const vt_onnx_scope *scope,
 vt_status vt_onnx_import_attr(vt_onnx_importer *in, const vt_onnx_scope *scope,
                               Onnx__AttributeProto *proto, vt_attr *attr, bool *given,
                               vt_error *error);
-/* A tensor of the file, kept by the graph. */
-vt_status vt_onnx_import_tensor(vt_onnx_importer *in, Onnx__TensorProto *proto,
+/* A tensor of the file, or of one beside it. `aligned`: also where it is borrowed. */
+vt_status vt_onnx_read_tensor(vt_onnx_importer *in, const Onnx__TensorProto *proto, bool aligned,
+                              vt_tensor *out, vt_error *error);
+/* The same, aligned and kept by the graph, for attributes. */
+vt_status vt_onnx_import_tensor(vt_onnx_importer *in, const Onnx__TensorProto *proto,
                                 const vt_tensor **out, vt_error *error);
 
 /* ---- onnx_functions.c ---- */

@@ -50,14 +50,20 @@ static vt_status import_attr_texts(vt_onnx_importer *in, const Onnx__AttributePr
     return status;
 }
 
-vt_status vt_onnx_import_tensor(vt_onnx_importer *in, Onnx__TensorProto *proto,
+vt_status vt_onnx_read_tensor(vt_onnx_importer *in, const Onnx__TensorProto *proto, bool aligned,
+                              vt_tensor *out, vt_error *error)
+{
+    size_t limit = in->graph->limits.tensor_bytes;
+    return vt_onnx_is_external(proto)
+               ? vt_onnx_external_read(&in->external, proto, aligned, out, error)
+               : vt_tensor_from_skeleton(proto, in->source, aligned, limit, out, error);
+}
+
+vt_status vt_onnx_import_tensor(vt_onnx_importer *in, const Onnx__TensorProto *proto,
                                 const vt_tensor **out, vt_error *error)
 {
     vt_tensor tensor;
-    size_t limit = in->graph->limits.tensor_bytes;
-    vt_status status = vt_onnx_is_external(proto)
-                           ? vt_onnx_external_read(&in->external, proto, limit, &tensor, error)
-                           : vt_tensor_from_proto(proto, limit, &tensor, error);
+    vt_status status = vt_onnx_read_tensor(in, proto, true, &tensor, error);
     return status == VT_OK ? vt_graph_keep_tensor(in->graph, &tensor, out, error) : status;
 }
 

@@ -95,6 +95,7 @@ typedef struct vt_plan_value {
     vt_tensor tensor; /* dtype and shape always known; data: constants only, until placed */
     bool constant;
     bool folded;               /* a constant this plan owns (else borrowed from the graph) */
+    bool acquired;             /* borrowed until vt_graph_release */
     int first_step, last_step; /* life of a computed value: produced, last read; -1: input */
     size_t offset;             /* in the arena, of computed values */
 } vt_plan_value;
@@ -123,6 +124,10 @@ vt_status vt_plan_new(const vt_graph *graph, const vt_shape *input_shapes, vt_va
 vt_status vt_plan_new_bound(const vt_graph *graph, const vt_tensor *inputs, vt_value_id *outputs,
                             size_t output_count, vt_plan **out, vt_error *error);
 void vt_plan_free(vt_plan *plan);
+/* For executors that hold a constant in a form of their own: its numbers are not read through this
+ * plan any more, and their memory, or the pages of the model's file, may go. Type and shape stay.
+ */
+void vt_plan_release_constant(vt_plan *plan, vt_value_id value);
 /* Type, shape and constant data of a step's (or node's) operands as an operator wants them; arrays
  * from the caller with room for node->input_count and node->output_count. */
 void vt_plan_args(const vt_plan *plan, const vt_node *node, vt_tensor *inputs, vt_tensor *outputs,

@@ -40,13 +40,26 @@ static vt_status plan_alloc(const vt_graph *graph, vt_plan **out, vt_error *erro
     return VT_OK;
 }
 
+void vt_plan_release_constant(vt_plan *plan, vt_value_id value)
+{
+    vt_plan_value *released = &plan->values[value];
+    vt_tensor head = released->tensor;
+    if (!released->constant && !released->folded)
+        return;
+    if (released->folded)
+        vt_tensor_deinit(&released->tensor);
+    if (released->acquired)
+        vt_graph_release(plan->graph, value);
+    released->acquired = false;
+    released->tensor = (vt_tensor){.dtype = head.dtype, .shape = head.shape, .bytes = head.bytes};
+}
+
 void vt_plan_free(vt_plan *plan)
 {
     if (plan == NULL)
         return;
     for (size_t i = 0; i < plan->value_count && plan->values != NULL; i++)
-        if (plan->values[i].folded)
-            vt_tensor_deinit(&plan->values[i].tensor);
+        vt_plan_release_constant(plan, (vt_value_id)i);
     vt_free(plan->values);
     vt_free(plan->steps);
     vt_arena_deinit(&plan->arena);
@@ -148,14 +161,19 @@ static vt_status plan_bind_input(specializer *work, vt_value_id id, const vt_ten
 static vt_status plan_start(specializer *work, const vt_tensor *inputs, vt_error *error)
 {
     const vt_graph *graph = work->plan->graph;
-    for (size_t i = 0; i < graph->value_count; i++) {
-        if (graph->values[i].constant == NULL)
-            continue;
-        work->plan->values[i].tensor = *graph->values[i].constant;
-        work->plan->values[i].tensor.owned = false;
-        work->plan->values[i].constant = true;
-    }
     vt_status status = VT_OK;
+    for (size_t i = 0; i < graph->value_count && status == VT_OK; i++) {
+        vt_plan_value *value = &work->plan->values[i];
+        const vt_tensor *constant = graph->values[i].constant;
+        if (constant == NULL)
+            continue;
+        value->constant = true;
+        value->tensor = (vt_tensor){
+            .dtype = constant->dtype, .shape = constant->shape, .bytes = constant->bytes};
+        if (work->needed[i])
+            status = vt_graph_acquire(graph, (vt_value_id)i, &value->tensor, error);
+        value->acquired = work->needed[i] && status == VT_OK;
+    }
     for (size_t i = 0; i < graph->input_count && status == VT_OK; i++)
         status = plan_bind_input(work, graph->inputs[i], &inputs[i], error);
     return status;
@@ -211,14 +229,9 @@ static void plan_drop_constants(specializer *work)
 {
     vt_plan *plan = work->plan;
     for (size_t i = 0; i < plan->value_count; i++) {
-        vt_plan_value *value = &plan->values[i];
-        if (!value->folded || value->last_step >= 0)
-            continue;
-        vt_tensor head = value->tensor;
-        vt_tensor_deinit(&value->tensor);
-        head.data = NULL;
-        head.owned = false;
-        value->tensor = head;
+        const vt_plan_value *value = &plan->values[i];
+        if (value->constant && value->last_step < 0)
+            vt_plan_release_constant(plan, (vt_value_id)i);
     }
 }
 

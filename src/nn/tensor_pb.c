@@ -14,6 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Smaller tensors are not worth a page of the file. */
+enum { BORROWED_FROM = 64 << 10 };
+
 void vt_tensor_settle(vt_tensor *tensor)
 {
     if (tensor->dtype == VT_BOOL)
@@ -104,57 +107,110 @@ static void list_copy(const Onnx__TensorProto *proto, size_t count, vt_tensor *o
     }
 }
 
-static vt_status raw_take(Onnx__TensorProto *proto, const vt_tensor *head, size_t maximum_bytes,
-                          vt_tensor *out, vt_error *error)
+vt_status vt_tensor_from_bytes(const uint8_t *data, bool lasting, bool aligned,
+                               size_t maximum_bytes, vt_tensor *out, vt_error *error)
 {
-    vt_tensor tensor = *head;
-    bool aligned = (uintptr_t)proto->raw_data.data % 64 == 0;
-    if (aligned && proto->raw_data.len > 0) {
-        tensor.data = proto->raw_data.data;
-        tensor.owned = true;
-        proto->raw_data = (ProtobufCBinaryData){0};
-    } else {
-        vt_status status = vt_tensor_init(&tensor, head->dtype, &head->shape, maximum_bytes, error);
-        if (status != VT_OK)
-            return status;
-        if (tensor.bytes > 0)
-            memcpy(tensor.data, proto->raw_data.data, tensor.bytes);
+    bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    bool fits = !aligned || (uintptr_t)data % vt_dtype_bytes(out->dtype) == 0;
+    if (lasting && little && fits && out->dtype != VT_BOOL && out->bytes >= BORROWED_FROM) {
+        out->data = (void *)(uintptr_t)data; /* never written through */
+        out->owned = false;
+        return VT_OK;
     }
+    vt_tensor tensor;
+    vt_status status = vt_tensor_init(&tensor, out->dtype, &out->shape, maximum_bytes, error);
+    if (status != VT_OK)
+        return status;
+    if (tensor.bytes > 0)
+        memcpy(tensor.data, data, tensor.bytes);
     vt_tensor_settle(&tensor);
     *out = tensor;
     return VT_OK;
+}
+
+/* *out comes with its type, shape and `bytes`. */
+static vt_status raw_take(Onnx__TensorProto *proto, size_t maximum_bytes, vt_tensor *out,
+                          vt_error *error)
+{
+    if (proto->raw_data.len != out->bytes)
+        return vt_fail(error, VT_ERR_FORMAT, "raw data of %zu bytes, its shape needs %zu",
+                       proto->raw_data.len, out->bytes);
+    if ((uintptr_t)proto->raw_data.data % 64 != 0 || proto->raw_data.len == 0)
+        return vt_tensor_from_bytes(proto->raw_data.data, false, true, maximum_bytes, out, error);
+    out->data = proto->raw_data.data;
+    out->owned = true;
+    proto->raw_data = (ProtobufCBinaryData){0};
+    vt_tensor_settle(out);
+    return VT_OK;
+}
+
+/* Type, shape and size, within bounds. */
+static vt_status proto_measure(const Onnx__TensorProto *proto, size_t maximum_bytes,
+                               vt_tensor *head, size_t *count, vt_error *error)
+{
+    if (vt_onnx_is_external(proto))
+        return vt_fail(error, VT_ERR_DENIED, "its data lies in another file");
+    vt_status status = vt_tensor_proto_head(proto, &head->dtype, &head->shape, error);
+    if (status != VT_OK)
+        return status;
+    if (!vt_shape_count(&head->shape, count) ||
+        !vt_size_mul(*count, vt_dtype_bytes(head->dtype), &head->bytes) ||
+        (maximum_bytes != 0 && head->bytes > maximum_bytes))
+        return vt_fail(error, VT_ERR_LIMIT, "its dimensions are over the limit");
+    return VT_OK;
+}
+
+static vt_status list_take(const Onnx__TensorProto *proto, size_t count, size_t maximum_bytes,
+                           vt_tensor *head, vt_error *error)
+{
+    if (list_count(proto, head->dtype) != count)
+        return vt_fail(error, VT_ERR_FORMAT, "%zu numbers, its shape needs %zu",
+                       list_count(proto, head->dtype), count);
+    vt_status status = vt_tensor_init(head, head->dtype, &head->shape, maximum_bytes, error);
+    if (status == VT_OK && count > 0)
+        list_copy(proto, count, head);
+    return status;
 }
 
 vt_status vt_tensor_from_proto(Onnx__TensorProto *proto, size_t maximum_bytes, vt_tensor *out,
                                vt_error *error)
 {
     vt_tensor head = {0};
-    size_t count;
-    if (vt_onnx_is_external(proto))
-        return vt_fail(error, VT_ERR_DENIED, "its data lies in another file");
-    vt_status status = vt_tensor_proto_head(proto, &head.dtype, &head.shape, error);
+    size_t count = 0;
+    vt_status status = proto_measure(proto, maximum_bytes, &head, &count, error);
+    if (status == VT_OK)
+        status = proto->has_raw_data ? raw_take(proto, maximum_bytes, &head, error)
+                                     : list_take(proto, count, maximum_bytes, &head, error);
+    if (status == VT_OK)
+        *out = head;
+    return status;
+}
+
+vt_status vt_tensor_from_skeleton(const Onnx__TensorProto *proto, vt_onnx_source *source,
+                                  bool aligned, size_t maximum_bytes, vt_tensor *out,
+                                  vt_error *error)
+{
+    vt_tensor head = {0};
+    size_t count = 0, offset, length;
+    vt_status status = proto_measure(proto, maximum_bytes, &head, &count, error);
     if (status != VT_OK)
         return status;
-    if (!vt_shape_count(&head.shape, &count) ||
-        !vt_size_mul(count, vt_dtype_bytes(head.dtype), &head.bytes) ||
-        (maximum_bytes != 0 && head.bytes > maximum_bytes))
-        return vt_fail(error, VT_ERR_LIMIT, "its dimensions are over the limit");
-    if (proto->has_raw_data) {
-        if (proto->raw_data.len != head.bytes)
-            return vt_fail(error, VT_ERR_FORMAT, "raw data of %zu bytes, its shape needs %zu",
-                           proto->raw_data.len, head.bytes);
-        return raw_take(proto, &head, maximum_bytes, out, error);
+    if (!proto->has_raw_data) {
+        status = list_take(proto, count, maximum_bytes, &head, error);
+    } else if (!vt_onnx_skeleton_record(proto->raw_data, &offset, &length) ||
+               offset > source->length || length > source->length - offset) {
+        return vt_fail(error, VT_ERR_FORMAT, "its raw data is not where it should be");
+    } else if (length != head.bytes) {
+        return vt_fail(error, VT_ERR_FORMAT, "raw data of %zu bytes, its shape needs %zu", length,
+                       head.bytes);
+    } else {
+        status = vt_tensor_from_bytes(source->bytes + offset, source->lasting, aligned,
+                                      maximum_bytes, &head, error);
+        source->lent = source->lent || (status == VT_OK && !head.owned && length > 0);
     }
-    if (list_count(proto, head.dtype) != count)
-        return vt_fail(error, VT_ERR_FORMAT, "%zu numbers, its shape needs %zu",
-                       list_count(proto, head.dtype), count);
-    status = vt_tensor_init(&head, head.dtype, &head.shape, maximum_bytes, error);
-    if (status != VT_OK)
-        return status;
-    if (count > 0)
-        list_copy(proto, count, &head);
-    *out = head;
-    return VT_OK;
+    if (status == VT_OK)
+        *out = head;
+    return status;
 }
 
 vt_status vt_tensor_read_pb(const void *bytes, size_t length, vt_tensor *out, char name[256],
