@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Seeds for fuzz targets: for those that read ONNX files small networks,
+ *
+ *     make_seeds DIRECTORY      writes DIRECTORY/fuzz_onnx/... and so on
+ *
+ * and, for fuzz_op, of random bytes behind the number of each row of the operator table.
+ */
+#include "base/file.h"
+#include "support/onnx_builder.h"
+
+#include <stdlib.h>
+
+static const char *directory;
+
+static void store_for(const char *target, const char *name, const void *bytes, size_t length)
+{
+    char path[1024];
+    vt_error error;
+    snprintf(path, sizeof path, "%s/%s", directory, target);
+    vt_status status = vt_dir_make(path, &error);
+    snprintf(path, sizeof path, "%s/%s/%s", directory, target, name);
+    if (status == VT_OK)
+        status = vt_file_replace(path, bytes, length, false, &error);
+    if (status != VT_OK) {
+        fprintf(stderr, "make_seeds: %s\n", error.message);
+        exit(1);
+    }
+}
+
+static void store(const char *name, vt_buf *file)
+{
+    store_for("fuzz_onnx", name, file->data, file->length);
+    store_for("fuzz_onnx_export", name, file->data, file->length);
+    vt_buf_deinit(file);
+}
+
+static void operators(void)
+{
+    enum { ROWS = 768, LENGTH = 160 }; /* rows beyond the table's start again at its begin */
+    vt_random random;
+    vt_random_init(&random, 1);
+    for (unsigned row = 0; row < ROWS; row++) {
+        char name[32];
+        uint8_t bytes[LENGTH] = {(uint8_t)row, (uint8_t)(row >> 8)};
+        for (size_t i = 2; i < LENGTH; i++)
+            bytes[i] = (uint8_t)(vt_random_float(&random, 0, 256));
+        snprintf(name, sizeof name, "row_%u", row);
+        store_for("fuzz_op", name, bytes, sizeof bytes);
+    }
+}
+
+static vt_buf message(void)
+{
+    vt_buf buf;
+    vt_buf_init(&buf, PB_MAXIMUM);
+    return buf;
+}
+
+/* One node with one input x (2, 3, 8, 8), and y. */
+static void single(const char *op, const char *inputs)
+{
+    onnx_builder b;
+    char name[64];
+    onnx_begin(&b);
+    onnx_input(&b, "x", VT_F32, 4, (int64_t[]){-1, 3, 8, 8});
+    onnx_weight(&b, "w", 4, (int64_t[]){2, 3, 1, 1}, (float[]){1, 2, 3, 4, 5, 6});
+    onnx_raw(&b, "i", VT_I64, 1, (int64_t[]){1}, (int64_t[]){-1}, 8);
+    onnx_node(&b, op, inputs, "y");
+    onnx_output(&b, "y", VT_F32, 4, (int64_t[]){-1, -1, -1, -1});
+    onnx_metadata(&b, "key", "value");
+    vt_buf file = onnx_finish(&b);
+    snprintf(name, sizeof name, "single_%s", op);
+    store(name, &file);
+}
+
+static void shapes(void)
+{
+    onnx_builder b;
+    onnx_begin(&b);
+    onnx_input(&b, "x", VT_F32, 2, (int64_t[]){-1, 4});
+    onnx_raw(&b, "zero", VT_I64, 1, (int64_t[]){1}, (int64_t[]){0}, 8);
+    onnx_raw(&b, "four", VT_I64, 1, (int64_t[]){1}, (int64_t[]){4}, 8);
+    onnx_node(&b, "Shape", "x", "s");
+    onnx_node(&b, "Gather", "s,zero", "n");
+    onnx_node(&b, "Concat", "four,n", "t");
+    onnx_node_int(&b, "axis", 0);
+    onnx_node(&b, "Reshape", "x,t", "r");
+    onnx_node(&b, "ConstantOfShape", "t", "c");
+    onnx_node(&b, "Expand", "c,t", "e");
+    onnx_node(&b, "Add", "r,e", "y");
+    onnx_output(&b, "y", VT_F32, 2, (int64_t[]){4, -1});
+    vt_buf file = onnx_finish(&b);
+    store("shapes", &file);
+}
+
+/* A function that calls a function, an attribute by reference with a default, and an overload. */
+static void functions(void)
+{
+    onnx_builder b;
+    static const char *const names[] = {"Inner", "Outer"};
+    onnx_begin(&b);
+    onnx_input(&b, "x", VT_F32, 1, (int64_t[]){3});
+    for (int f = 0; f < 2; f++) {
+        vt_buf function = message(), node = message(), attribute = message(), set = message();
+        pb_text(&function, 1, names[f]);
+        pb_text(&function, 4, "a");
+        pb_text(&function, 5, "r");
+        pb_text(&function, 10, "local");
+        pb_text(&function, 13, f == 0 ? "one" : "");
+        pb_text(&set, 1, f == 0 ? "" : "local");
+        pb_int(&set, 2, f == 0 ? 13 : 1);
+        pb_message(&function, 9, &set);
+        pb_text(&node, 1, "a");
+        pb_text(&node, 2, "r");
+        pb_text(&node, 4, f == 0 ? "LeakyRelu" : "Inner");
+        pb_text(&node, 7, f == 0 ? "" : "local");
+        pb_text(&node, 8, f == 0 ? "" : "one");
+        pb_text(&attribute, 1, "alpha");
+        pb_int(&attribute, 20, 1);
+        pb_text(&attribute, 21, "slope");
+        pb_message(&node, 5, &attribute);
+        pb_message(&function, 7, &node);
+        pb_text(&function, 6, "alpha");
+        attribute = message();
+        pb_text(&attribute, 1, "slope");
+        pb_float(&attribute, 2, 0.5F);
+        pb_int(&attribute, 20, 1);
+        pb_message(&function, 11, &attribute);
+        pb_message(&b.tail, 25, &function);
+    }
+    vt_buf set = message();
+    pb_text(&set, 1, "local");
+    pb_int(&set, 2, 1);
+    pb_message(&b.tail, 8, &set);
+    onnx_node(&b, "Outer", "x", "h");
+    pb_text(&b.node, 7, "local");
+    onnx_node(&b, "Relu", "h", "y");
+    onnx_output(&b, "y", VT_F32, 1, (int64_t[]){3});
+    vt_buf file = onnx_finish(&b);
+    store("functions", &file);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const singles[][2] = {
+        {"Relu", "x"},      {"Conv", "x,w"},        {"MaxPool", "x"},   {"Softmax", "x"},
+        {"Squeeze", "x,i"}, {"Unsqueeze", "x,i"},   {"Mul", "x,w"},     {"MatMul", "x,x"},
+        {"Flatten", "x"},   {"ReduceMean", "x"},    {"Clip", "x"},      {"Transpose", "x"},
+        {"Identity", "x"},  {"GlobalMaxPool", "x"}, {"Concat", "x,x"},  {"Dropout", "x"},
+        {"Split", "x"},     {"Gather", "w,i"},      {"Where", "x,x,x"}, {"Constant", ""},
+        {"Slice", "x,i,i"}};
+    if (argc != 2) {
+        fprintf(stderr, "usage: make_seeds DIRECTORY\n");
+        return 2;
+    }
+    directory = argv[1];
+    operators();
+    for (size_t i = 0; i < sizeof singles / sizeof *singles; i++)
+        single(singles[i][0], singles[i][1]);
+    shapes();
+    functions();
+    tiny_options options = tiny_defaults();
+    vt_buf file = tiny_build(&options);
+    store("tiny", &file);
+    return 0;
+}
