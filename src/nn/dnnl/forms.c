@@ -37,6 +37,10 @@ vt_status vt_dnnl_form_add(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype,
     }
     *link = dnnl->form_count;
     dnnl->forms[dnnl->form_count++] = (vt_form){dtype, kept, buffer, SIZE_MAX};
+    vt_buffer *root = vt_dnnl_buffer_root(dnnl, buffer);
+    if (root->kind == VT_BUFFER_CONSTANT && !dnnl->plan->values[value].constant) {
+        root->used = true; /* a view of a constant: somebody may read it later */
+    }
     return VT_OK;
 }
 

@@ -62,6 +62,7 @@ static vt_status runner_init(vt_dnnl *dnnl, vt_error *error)
 {
     const vt_plan *plan = dnnl->plan;
     vt_arena_init(&dnnl->arena, SIZE_MAX);
+    vt_plan_lifetimes(dnnl->plan); /* passes may have moved steps */
     dnnl->value_forms = vt_alloc_array(plan->value_count, sizeof *dnnl->value_forms);
     dnnl->output_buffers = vt_calloc(plan->output_count, sizeof *dnnl->output_buffers);
     dnnl->outputs = vt_calloc(plan->output_count, sizeof *dnnl->outputs);
@@ -225,18 +226,19 @@ static vt_status bind_all(vt_dnnl *dnnl, vt_error *error)
     return status;
 }
 
-/* Constants of the plan itself that were only the raw material of prepared weights. */
-static void drop_raw_constants(vt_dnnl *dnnl)
+/* Constants that were only the raw material of prepared weights, once their last step has been
+ * lowered: so the plan's copies, and the pages of the model's file, go while the weights come. */
+static void drop_raw_constants(vt_dnnl *dnnl, size_t index)
 {
-    vt_plan *plan = dnnl->plan;
-    for (size_t i = 0; i < plan->value_count; i++) {
-        vt_plan_value *value = &plan->values[i];
-        size_t form = dnnl->value_forms[i];
-        bool used = form != SIZE_MAX && vt_dnnl_buffer_root(dnnl, dnnl->forms[form].buffer)->used;
-        if (value->folded && !used) {
-            vt_tensor head = value->tensor;
-            vt_tensor_deinit(&value->tensor);
-            value->tensor = (vt_tensor){.dtype = head.dtype, .shape = head.shape};
+    const vt_step *step = &dnnl->plan->steps[index];
+    for (size_t i = 0; i < vt_step_read_count(step); i++) {
+        vt_value_id id = vt_step_read(step, i);
+        if (id == VT_NO_VALUE || dnnl->plan->values[id].last_step != (int)index) {
+            continue;
+        }
+        size_t form = dnnl->value_forms[id];
+        if (form == SIZE_MAX || !vt_dnnl_buffer_root(dnnl, dnnl->forms[form].buffer)->used) {
+            vt_plan_release_constant(dnnl->plan, id);
         }
     }
 }
@@ -295,6 +297,9 @@ static vt_status build(vt_dnnl *dnnl, vt_error *error)
     }
     for (size_t i = 0; status == VT_OK && i < dnnl->plan->step_count; i++) {
         status = vt_dnnl_lower(dnnl, &dnnl->plan->steps[i], error);
+        if (status == VT_OK) {
+            drop_raw_constants(dnnl, i);
+        }
     }
     if (status == VT_OK) {
         status = add_outputs(dnnl, error);
@@ -304,9 +309,6 @@ static vt_status build(vt_dnnl *dnnl, vt_error *error)
     }
     if (status == VT_OK) {
         status = bind_all(dnnl, error);
-    }
-    if (status == VT_OK) {
-        drop_raw_constants(dnnl);
     }
     return status;
 }
