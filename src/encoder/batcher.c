@@ -4,19 +4,30 @@
  * runner threads take what waits and run it as one batch.
  *
  * Nobody waits for a batch to fill: a runner takes what is there the moment it is free, so one
- * caller gets the shortest answer and many callers get large batches by themselves. Every runner
- * works on one core with a network of its own: for a queue of pictures that beats spreading each
- * run over all cores, because nothing ever waits for the slowest core (vt_batcher_options.latency
- * is for the opposite case). Batches are powers of two, so that a runner plans few shapes.
+ * caller gets the shortest answer and many callers get large batches by themselves. When fewer
+ * pictures wait than there are cores, one run spreads over all of them; when a queue waits, every
+ * runner works on one core with a network of its own, in batches of the size that was measured best
+ * (tuner.c decides both). The choice changes vectors by rounding only.
+ *
+ * Wide runs are all made by the first runner's thread: OpenMP, on which oneDNN is built, keeps a
+ * team of threads for every thread that asked for one. While one goes on no other runner starts,
+ * its cores are taken.
+ *
+ * Memory: a network takes nothing for a way and size it has not run. Prepared weights are shared
+ * between the networks; each has its own activations for every size it ran, and sizes whose
+ * activations in all runners together would pass `activation_bytes` are not tried.
  */
 #include "encoder/network.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "vector/distance.h"
 
 #include <pthread.h>
 #include <string.h>
+
+static const size_t activation_bytes = (size_t)1 << 30; /* of all runners at one size */
 
 typedef struct request {
     const float *tensor; /* (3, height, width), the caller's */
@@ -30,9 +41,12 @@ typedef struct request {
 
 typedef struct runner {
     vt_batcher *batcher;
-    vt_network *network;
+    vt_network *narrow; /* on one core */
+    vt_network *wide;   /* on all; of the first runner alone, NULL where there is one core */
     vt_thread *thread;
-    float *vectors; /* (maximum_batch, dim) */
+    float *vectors;           /* (maximum_batch, dim) */
+    unsigned ran[2];          /* narrow, wide: bit i: a batch of 1 << i has been run */
+    size_t activations_bytes; /* of the newest run */
 } runner;
 
 struct vt_batcher {
@@ -41,63 +55,102 @@ struct vt_batcher {
     size_t tensor_floats;
     runner *runners;
     int runner_count;
+    double (*clock_ms)(void);
     pthread_mutex_t lock; /* everything below */
     pthread_cond_t waiting;
     request *first, *last;
     int pending;
+    int busy; /* runners that run something */
+    bool busy_wide;
     bool closing;
+    vt_tuner tuner;
+    uint64_t wide_runs, narrow_runs;
 };
 
 vt_batcher_options vt_batcher_options_defaults(void)
 {
-    return (vt_batcher_options){.runners = 0, .maximum_batch = 8};
+    return (vt_batcher_options){.runners = 0, .maximum_batch = 16};
 }
 
-/* The largest power of two that is at most `value`. */
-static int floor_power_of_two(int value)
+/* Of the largest power of two that is at most `value`. */
+static int floor_log2(int value)
 {
-    int power = 1;
-    while (power * 2 <= value)
-        power *= 2;
-    return power;
+    int log = 0;
+    while (2 << log <= value)
+        log++;
+    return log;
 }
 
-/* Called with the lock held: unlinks the next batch. */
-static int take_batch(vt_batcher *batcher, request **batch)
+/* Called with the lock held: what this runner is to do now, count 0: nothing. */
+static vt_tuner_choice choose(const runner *self)
 {
-    int limit =
-        batcher->pending < batcher->maximum_batch ? batcher->pending : batcher->maximum_batch;
-    int count = floor_power_of_two(limit);
-    for (int i = 0; i < count; i++) {
+    vt_batcher *batcher = self->batcher;
+    if (batcher->pending == 0 || batcher->busy_wide)
+        return (vt_tuner_choice){0};
+    vt_tuner_choice choice =
+        vt_tuner_choose(&batcher->tuner, batcher->pending, batcher->runner_count - batcher->busy);
+    if (choice.wide && self != &batcher->runners[0])
+        choice.count = 0; /* that one is idle too and has been woken */
+    return choice;
+}
+
+/* Called with the lock held: unlinks the batch and marks the cores it takes. */
+static void take_batch(vt_batcher *batcher, const vt_tuner_choice *choice, request **batch)
+{
+    for (int i = 0; i < choice->count; i++) {
         batch[i] = batcher->first;
         batcher->first = batch[i]->next;
     }
     if (batcher->first == NULL)
         batcher->last = NULL;
-    batcher->pending -= count;
-    return count;
+    batcher->pending -= choice->count;
+    batcher->busy++;
+    batcher->busy_wide = choice->wide;
+    batcher->wide_runs += choice->wide;
+    batcher->narrow_runs += !choice->wide;
 }
 
-static vt_status run_batch(runner *self, request **batch, int count, vt_error *error)
+/* *took_ms: of the run alone; negative when it is no measure, because something was planned. */
+static vt_status run_batch(runner *self, request **batch, const vt_tuner_choice *choice,
+                           double *took_ms, vt_error *error)
 {
     vt_batcher *batcher = self->batcher;
+    vt_network *network = choice->wide ? self->wide : self->narrow;
+    unsigned *ran = &self->ran[choice->wide], bit = 1u << floor_log2(choice->count);
     float *input = NULL;
-    vt_status status = vt_network_input(self->network, batcher->maximum_batch, &input, error);
+    vt_status status = vt_network_input(network, choice->count, &input, error);
     if (status != VT_OK)
         return status;
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < choice->count; i++)
         memcpy(input + (size_t)i * batcher->tensor_floats, batch[i]->tensor,
                batcher->tensor_floats * sizeof(float));
-    return vt_network_run(self->network, count, self->vectors, error);
+    double started = batcher->clock_ms();
+    status = vt_network_run(network, choice->count, self->vectors, error);
+    *took_ms = (*ran & bit) != 0 ? batcher->clock_ms() - started : -1.0;
+    if (status == VT_OK)
+        *ran |= bit;
+    self->activations_bytes = vt_network_activations_bytes(network);
+    return status;
 }
 
-static void finish_batch(runner *self, request **batch, int count, vt_status status,
-                         const vt_error *error)
+/* Called with the lock held: what the run says about the next ones. */
+static void learn(runner *self, const vt_tuner_choice *choice, double took_ms)
+{
+    vt_batcher *batcher = self->batcher;
+    size_t twice = 2 * self->activations_bytes;
+    if (took_ms >= 0.0)
+        vt_tuner_note(&batcher->tuner, choice, took_ms);
+    if (!choice->wide && twice > activation_bytes / (size_t)batcher->runner_count)
+        vt_tuner_bound(&batcher->tuner, choice->count);
+}
+
+static void finish_batch(runner *self, request **batch, const vt_tuner_choice *choice,
+                         vt_status status, double took_ms, const vt_error *error)
 {
     vt_batcher *batcher = self->batcher;
     size_t dim = batcher->encoder->dim;
     pthread_mutex_lock(&batcher->lock);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < choice->count; i++) {
         batch[i]->status = status;
         if (status == VT_OK)
             memcpy(batch[i]->out, self->vectors + (size_t)i * dim, dim * sizeof(float));
@@ -106,6 +159,13 @@ static void finish_batch(runner *self, request **batch, int count, vt_status sta
         batch[i]->done = true;
         pthread_cond_signal(batch[i]->finished);
     }
+    batcher->busy--;
+    batcher->busy_wide = false;
+    if (status == VT_OK)
+        learn(self, choice, took_ms);
+    /* The others may have left what waits to this runner's end, or to another way of running. */
+    if (batcher->pending > 0)
+        pthread_cond_broadcast(&batcher->waiting);
     pthread_mutex_unlock(&batcher->lock);
 }
 
@@ -115,32 +175,35 @@ static void run(void *context)
     vt_batcher *batcher = self->batcher;
     request *batch[VT_BATCH_LIMIT];
     for (;;) {
+        vt_tuner_choice choice;
         pthread_mutex_lock(&batcher->lock);
-        while (batcher->pending == 0 && !batcher->closing)
+        while ((choice = choose(self)).count == 0 && !batcher->closing)
             pthread_cond_wait(&batcher->waiting, &batcher->lock);
-        if (batcher->pending == 0) {
+        if (choice.count == 0) {
             pthread_mutex_unlock(&batcher->lock);
             return;
         }
-        int count = take_batch(batcher, batch);
+        take_batch(batcher, &choice, batch);
         pthread_mutex_unlock(&batcher->lock);
         vt_error error = {0};
-        vt_status status = run_batch(self, batch, count, &error);
-        finish_batch(self, batch, count, status, &error);
+        double took_ms = -1.0;
+        vt_status status = run_batch(self, batch, &choice, &took_ms, &error);
+        finish_batch(self, batch, &choice, status, took_ms, &error);
     }
 }
 
-static vt_status start_runner(vt_batcher *batcher, runner *self, int threads, vt_error *error)
+static vt_status open_networks(vt_batcher *batcher, runner *self, int cores, vt_error *error)
 {
+    vt_network_options how = {VT_EXECUTOR_ONEDNN, batcher->encoder->verdict.precision, 1};
     self->batcher = batcher;
     self->vectors =
         vt_alloc_array((size_t)batcher->maximum_batch, batcher->encoder->dim * sizeof(float));
     if (self->vectors == NULL)
         return vt_fail_memory(error, "a batch of vectors");
-    vt_status status =
-        vt_network_new(batcher->encoder, VT_EXECUTOR_ONEDNN, threads, &self->network, error);
-    if (status == VT_OK)
-        status = vt_thread_start("vt-encode", run, self, &self->thread, error);
+    vt_status status = vt_network_new(batcher->encoder, &how, &self->narrow, error);
+    how.threads = cores;
+    if (status == VT_OK && cores > 1 && self == &batcher->runners[0])
+        status = vt_network_new(batcher->encoder, &how, &self->wide, error);
     return status;
 }
 
@@ -152,17 +215,20 @@ static vt_status start_runners(vt_batcher *batcher, const vt_batcher_options *op
     int limit = options->maximum_batch < encoder->maximum_batch ? options->maximum_batch
                                                                 : encoder->maximum_batch;
     int wanted = options->runners > 0 ? options->runners : vt_core_count();
-    if (options->latency)
-        wanted = 1;
     batcher->tensor_floats = 3 * (size_t)pixels->width * (size_t)pixels->height;
-    batcher->maximum_batch = floor_power_of_two(limit);
+    batcher->maximum_batch = 1 << floor_log2(limit);
+    vt_tuner_init(&batcher->tuner, wanted, batcher->maximum_batch);
     batcher->runners = vt_calloc((size_t)wanted, sizeof(runner));
     if (batcher->runners == NULL)
         return vt_fail_memory(error, "a batcher");
+    batcher->runner_count = wanted;
     vt_status status = VT_OK;
-    while (status == VT_OK && batcher->runner_count < wanted)
-        status = start_runner(batcher, &batcher->runners[batcher->runner_count++],
-                              options->latency ? 0 : 1, error);
+    for (int i = 0; status == VT_OK && i < wanted; i++)
+        status = open_networks(batcher, &batcher->runners[i], wanted, error);
+    /* All are there before the first one looks at the others. */
+    for (int i = 0; status == VT_OK && i < wanted; i++)
+        status = vt_thread_start("vt-encode", run, &batcher->runners[i],
+                                 &batcher->runners[i].thread, error);
     return status;
 }
 
@@ -178,6 +244,7 @@ vt_status vt_batcher_new(const vt_encoder *encoder, const vt_batcher_options *op
     if (batcher == NULL)
         return vt_fail_memory(error, "a batcher");
     batcher->encoder = encoder;
+    batcher->clock_ms = options->clock_ms != NULL ? options->clock_ms : vt_clock_ms;
     pthread_mutex_init(&batcher->lock, NULL);
     pthread_cond_init(&batcher->waiting, NULL);
     vt_status status = encoder->model == NULL ? VT_OK : start_runners(batcher, options, error);
@@ -199,7 +266,8 @@ void vt_batcher_free(vt_batcher *batcher)
     pthread_mutex_unlock(&batcher->lock);
     for (int i = 0; i < batcher->runner_count; i++) {
         vt_thread_join(batcher->runners[i].thread);
-        vt_network_free(batcher->runners[i].network);
+        vt_network_free(batcher->runners[i].narrow);
+        vt_network_free(batcher->runners[i].wide);
         vt_free(batcher->runners[i].vectors);
     }
     vt_free(batcher->runners);
@@ -295,4 +363,12 @@ vt_status vt_batcher_embed(vt_batcher *batcher, const vt_image *images, size_t c
                              "embed with \"%s\": picture %zu gives a vector without direction",
                              encoder->name, i + 1);
     return status;
+}
+
+vt_batcher_stats vt_batcher_stats_of(vt_batcher *batcher)
+{
+    pthread_mutex_lock(&batcher->lock);
+    vt_batcher_stats stats = {batcher->wide_runs, batcher->narrow_runs, 1 << batcher->tuner.best};
+    pthread_mutex_unlock(&batcher->lock);
+    return stats;
 }

@@ -15,7 +15,7 @@
 
 vt_encoder_options vt_encoder_options_defaults(void)
 {
-    return (vt_encoder_options){.check_golden = true};
+    return (vt_encoder_options){.check_golden = true, .precision = VT_PRECISION_AUTO};
 }
 
 static vt_status set_output(vt_encoder *encoder, const char *output, vt_error *error)
@@ -115,9 +115,7 @@ static vt_status open_network(vt_encoder *encoder, const vt_encoder_options *opt
         status = vt_network_measure(encoder, error);
     /* A golden vector belongs to the stored contract; another preset or output has none. */
     encoder->own_contract = options->preset == NULL && options->output == NULL;
-    if (status == VT_OK && options->check_golden && encoder->own_contract)
-        status = vt_golden_verify(encoder, &encoder->golden_checked, error);
-    return status;
+    return status == VT_OK ? vt_precision_settle(encoder, options, error) : status;
 }
 
 vt_status vt_encoder_open(const char *source, const vt_encoder_options *options, vt_encoder **out,
@@ -161,6 +159,7 @@ vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder)
                             .golden_checked = encoder->golden_checked};
     if (encoder->model != NULL) {
         info.contract = &encoder->contract;
+        info.precision = &encoder->verdict;
         vt_pixel_spec_fit(&encoder->contract.pixels, &info.fit_width, &info.fit_height);
     } else {
         /* The subject is cut out before it is scaled down. */

@@ -21,6 +21,7 @@
 
 #include "base/hash.h"
 #include "image/image.h"
+#include "nn/model.h"
 
 typedef struct vt_encoder vt_encoder;
 
@@ -38,6 +39,14 @@ typedef struct vt_contract {
 #define VT_METADATA_CONTRACT "vitrine.contract"
 #define VT_METADATA_GOLDEN   "vitrine.golden"
 
+/* Which precision an encoder computes in, and why not in a faster one. */
+typedef struct vt_precision_verdict {
+    vt_precision precision; /* never AUTO */
+    double similarity; /* cosine of its vector of the golden picture with the reference vector; NAN:
+                          nothing was compared */
+    char refused[192]; /* the faster ones that AUTO tried and why it left them; "" : none */
+} vt_precision_verdict;
+
 typedef struct vt_encoder_options {
     const char *preset; /* "imagenet" "caffe" "clip" "siglip" "dinov2" "none"; NULL: the file's own
                            contract, an error when it has none */
@@ -45,8 +54,13 @@ typedef struct vt_encoder_options {
                            classifier */
     bool check_golden;  /* run the golden picture that rides in the file (if it does) */
     bool unit_length;   /* normalise also where the contract does not: what a store compares */
+    vt_precision precision; /* AUTO: the fastest here whose vector of the golden picture has cosine
+                               0.999 or more with the reference vector (see precision.c) */
+    const vt_precision_verdict *known; /* what AUTO came to for this file, kind of machine and
+                                          program before: taken over unless the golden picture
+                                          contradicts it; NULL: none. Borrowed during the call */
 } vt_encoder_options;
-vt_encoder_options vt_encoder_options_defaults(void); /* NULL, NULL, true, false */
+vt_encoder_options vt_encoder_options_defaults(void); /* NULL, NULL, true, false, AUTO, NULL */
 
 /* source: the word "classic" or the path of an ONNX file. VT_ERR_MISMATCH when the golden vector
  * comes out different (cosine below 0.999). */
@@ -61,6 +75,7 @@ typedef struct vt_encoder_info {
     const vt_contract *contract; /* borrowed; NULL for classic */
     int fit_width, fit_height;   /* what decoding must keep, for vt_decode_options */
     bool golden_checked;
+    const vt_precision_verdict *precision; /* borrowed; NULL for classic */
 } vt_encoder_info;
 vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder);
 
@@ -72,7 +87,8 @@ vt_status vt_encoder_pack(const vt_encoder *encoder, vt_buf *file, vt_error *err
 typedef struct vt_encoder_check {
     bool has_contract;        /* in the file, whether or not it was opened with a preset */
     bool has_golden;          /* one that holds: opened with a preset or another output none does */
-    double golden_similarity; /* cosine with the stored golden vector, oneDNN executor; NAN: none */
+    double golden_similarity; /* cosine with the stored golden vector, in the encoder's precision;
+                                 NAN: none */
     double reference_similarity; /* cosine of the two executors' vectors of one picture */
 } vt_encoder_check;
 /* golden.c: for `model check`: runs the golden picture (or one of ours where the file has none) on
@@ -85,14 +101,18 @@ vt_status vt_contract_preset(const char *name, vt_contract *out, vt_error *error
 vt_status vt_contract_parse(const char *json, size_t length, vt_contract *out, vt_error *error);
 vt_status vt_contract_print(const vt_contract *contract, vt_buf *out, vt_error *error); /* JSON */
 
+/* ---- precision.c ---- */
+/* Names the kind of machine that an AUTO verdict holds for: vector level and fast precisions. */
+void vt_precision_machine(char *out, size_t capacity);
+
 /* ---- batcher.c ---- */
 typedef struct vt_batcher vt_batcher;
 typedef struct vt_batcher_options {
-    int runners;       /* threads that run the network, each on one core; 0: one per core */
-    int maximum_batch; /* pictures run together */
-    bool latency; /* instead: one runner that spreads each run over all cores (single queries) */
+    int runners;       /* threads that run the network, one per core; 0: as many as cores */
+    int maximum_batch; /* pictures run together at most; up to it the size is found by measuring */
+    double (*clock_ms)(void); /* what measures; NULL: vt_clock_ms */
 } vt_batcher_options;
-vt_batcher_options vt_batcher_options_defaults(void); /* 0, 8, false */
+vt_batcher_options vt_batcher_options_defaults(void); /* 0, 16, NULL */
 vt_status vt_batcher_new(const vt_encoder *encoder, const vt_batcher_options *options,
                          vt_batcher **out, vt_error *error);
 void vt_batcher_free(vt_batcher *batcher); /* nobody may be inside vt_batcher_embed */
@@ -101,6 +121,11 @@ void vt_batcher_free(vt_batcher *batcher); /* nobody may be inside vt_batcher_em
  */
 vt_status vt_batcher_embed(vt_batcher *batcher, const vt_image *images, size_t count, float *out,
                            vt_error *error);
+typedef struct vt_batcher_stats {
+    uint64_t wide_runs, narrow_runs; /* over all cores, on one core */
+    int best_batch;                  /* of a narrow run, by what was measured so far */
+} vt_batcher_stats;
+vt_batcher_stats vt_batcher_stats_of(vt_batcher *batcher);
 
 /* ---- classic.c ---- */
 enum { VT_CLASSIC_VERSION = 1, VT_CLASSIC_SIDE_PX = 128 };

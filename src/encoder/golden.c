@@ -43,23 +43,6 @@ static vt_status draw_golden(vt_image *out, vt_error *error)
     return VT_OK;
 }
 
-static vt_status embed(const vt_encoder *encoder, vt_executor executor, const vt_image *image,
-                       float *out, vt_error *error)
-{
-    vt_network *network = NULL;
-    float *input = NULL;
-    /* One thread: the golden vector must not depend on how many cores there are. */
-    vt_status status = vt_network_new(encoder, executor, 1, &network, error);
-    if (status == VT_OK)
-        status = vt_network_input(network, 1, &input, error);
-    if (status == VT_OK)
-        status = vt_image_to_tensor(image, &encoder->contract.pixels, input, error);
-    if (status == VT_OK)
-        status = vt_network_run(network, 1, out, error);
-    vt_network_free(network);
-    return status;
-}
-
 /* The bytes of a base64 member. */
 static vt_status read_base64(const vt_json *json, const char *member, vt_buf *out, vt_error *error)
 {
@@ -120,84 +103,110 @@ static double cosine(const float *a, const float *b, size_t dim)
     return (double)vt_distance()->cosine_f32(a, b, dim);
 }
 
-/* One block for two vectors; freed by its first. */
-static vt_status two_vectors(const vt_encoder *encoder, float **a, float **b, vt_error *error)
+bool vt_golden_holds(double similarity)
 {
-    float *memory = vt_calloc(encoder->dim, 2 * sizeof(float));
-    if (memory == NULL)
+    return similarity >= golden_minimum; /* false for NAN */
+}
+
+vt_status vt_golden_init(const vt_encoder *encoder, vt_golden *golden, vt_error *error)
+{
+    const char *text =
+        encoder->own_contract ? vt_model_metadata(encoder->model, VT_METADATA_GOLDEN) : NULL;
+    *golden = (vt_golden){.stored = text != NULL};
+    golden->want = vt_calloc(encoder->dim, 2 * sizeof(float));
+    if (golden->want == NULL)
         return vt_fail_memory(error, "the golden vector");
-    *a = memory;
-    *b = memory + encoder->dim;
-    return VT_OK;
+    golden->have = golden->want + encoder->dim;
+    return text != NULL ? read_golden(encoder, text, &golden->image, golden->want, error)
+                        : draw_golden(&golden->image, error);
 }
 
-static vt_status fail_golden(const vt_encoder *encoder, double similarity, vt_error *error)
+void vt_golden_deinit(vt_golden *golden)
 {
-    return vt_fail(error, VT_ERR_MISMATCH,
-                   "check \"%s\": its golden picture gives a vector of similarity %.6f to the "
-                   "stored one, %.3f is needed; the file is damaged or this program computes it "
-                   "wrongly",
-                   encoder->name, similarity, golden_minimum);
+    vt_image_deinit(&golden->image);
+    vt_free(golden->want);
+    *golden = (vt_golden){0};
 }
 
-vt_status vt_golden_verify(const vt_encoder *encoder, bool *present, vt_error *error)
+vt_status vt_golden_embed(const vt_encoder *encoder, const vt_golden *golden, vt_executor executor,
+                          vt_precision precision, float *out, vt_error *error)
 {
-    const char *text = vt_model_metadata(encoder->model, VT_METADATA_GOLDEN);
-    *present = text != NULL;
-    if (text == NULL)
-        return VT_OK;
-    float *have = NULL, *want = NULL;
-    vt_image image = {0};
-    vt_status status = two_vectors(encoder, &have, &want, error);
+    vt_network *network = NULL;
+    float *input = NULL;
+    const vt_network_options how = {executor, precision, 1};
+    vt_status status = vt_network_new(encoder, &how, &network, error);
     if (status == VT_OK)
-        status = read_golden(encoder, text, &image, want, error);
+        status = vt_network_input(network, 1, &input, error);
     if (status == VT_OK)
-        status = embed(encoder, VT_EXECUTOR_ONEDNN, &image, have, error);
-    if (status == VT_OK) {
-        double similarity = cosine(have, want, encoder->dim);
-        if (!(similarity >= golden_minimum))
-            status = fail_golden(encoder, similarity, error);
-    }
-    vt_image_deinit(&image);
-    vt_free(have);
+        status = vt_image_to_tensor(&golden->image, &encoder->contract.pixels, input, error);
+    if (status == VT_OK)
+        status = vt_network_run(network, 1, out, error);
+    vt_network_free(network);
     return status;
+}
+
+vt_status vt_golden_compare(const vt_encoder *encoder, vt_golden *golden, vt_precision precision,
+                            double *similarity, vt_error *error)
+{
+    vt_status status =
+        vt_golden_embed(encoder, golden, VT_EXECUTOR_ONEDNN, precision, golden->have, error);
+    if (status == VT_OK)
+        *similarity = cosine(golden->have, golden->want, encoder->dim);
+    return status;
+}
+
+vt_status vt_golden_fail(const vt_encoder *encoder, vt_precision precision, double similarity,
+                         vt_error *error)
+{
+    const char *reason = precision == VT_PRECISION_F32
+                             ? "the file is damaged or this program computes it wrongly"
+                             : "the file is damaged or this precision is too coarse for it, which "
+                               "f32 or auto would tell";
+    return vt_fail(error, VT_ERR_MISMATCH,
+                   "check \"%s\" in %s: its golden picture gives a vector of similarity %.6f to "
+                   "the stored one, %.3f is needed; %s",
+                   encoder->name, vt_precision_name(precision), similarity, golden_minimum, reason);
+}
+
+/* `have` with the stored vector, then with what the reference executor gives. */
+static vt_status check_vectors(const vt_encoder *encoder, vt_golden *golden, vt_encoder_check *out,
+                               vt_error *error)
+{
+    vt_precision precision = encoder->verdict.precision;
+    double similarity = NAN;
+    vt_status status = vt_golden_compare(encoder, golden, precision, &similarity, error);
+    if (status == VT_OK && golden->stored) {
+        out->golden_similarity = similarity;
+        if (!vt_golden_holds(similarity))
+            status = vt_golden_fail(encoder, precision, similarity, error);
+    }
+    if (status == VT_OK)
+        status = vt_golden_embed(encoder, golden, VT_EXECUTOR_REFERENCE, VT_PRECISION_F32,
+                                 golden->want, error);
+    if (status != VT_OK)
+        return status;
+    out->reference_similarity = cosine(golden->have, golden->want, encoder->dim);
+    if (vt_golden_holds(out->reference_similarity))
+        return VT_OK;
+    return vt_fail(error, VT_ERR_MISMATCH,
+                   "check \"%s\": the fast executor in %s and the reference executor disagree, "
+                   "similarity %.6f",
+                   encoder->name, vt_precision_name(precision), out->reference_similarity);
 }
 
 vt_status vt_encoder_check_golden(const vt_encoder *encoder, vt_encoder_check *out, vt_error *error)
 {
     if (encoder->model == NULL)
         return vt_fail(error, VT_ERR_USAGE, "check \"%s\": it has no network", encoder->name);
-    const char *text =
-        encoder->own_contract ? vt_model_metadata(encoder->model, VT_METADATA_GOLDEN) : NULL;
+    vt_golden golden;
     vt_encoder_check check = {.has_contract =
                                   vt_model_metadata(encoder->model, VT_METADATA_CONTRACT) != NULL,
-                              .has_golden = text != NULL,
                               .golden_similarity = NAN};
-    float *have = NULL, *want = NULL;
-    vt_image image = {0};
-    vt_status status = two_vectors(encoder, &have, &want, error);
+    vt_status status = vt_golden_init(encoder, &golden, error);
+    check.has_golden = golden.stored;
     if (status == VT_OK)
-        status = text != NULL ? read_golden(encoder, text, &image, want, error)
-                              : draw_golden(&image, error);
-    if (status == VT_OK)
-        status = embed(encoder, VT_EXECUTOR_ONEDNN, &image, have, error);
-    if (status == VT_OK && text != NULL) {
-        check.golden_similarity = cosine(have, want, encoder->dim);
-        if (!(check.golden_similarity >= golden_minimum))
-            status = fail_golden(encoder, check.golden_similarity, error);
-    }
-    if (status == VT_OK)
-        status = embed(encoder, VT_EXECUTOR_REFERENCE, &image, want, error);
-    if (status == VT_OK) {
-        check.reference_similarity = cosine(have, want, encoder->dim);
-        if (!(check.reference_similarity >= golden_minimum))
-            status = vt_fail(error, VT_ERR_MISMATCH,
-                             "check \"%s\": the fast and the reference executor disagree, "
-                             "similarity %.6f",
-                             encoder->name, check.reference_similarity);
-    }
-    vt_image_deinit(&image);
-    vt_free(have);
+        status = check_vectors(encoder, &golden, &check, error);
+    vt_golden_deinit(&golden);
     if (status == VT_OK)
         *out = check;
     return status;
@@ -208,25 +217,25 @@ static vt_status print_golden(const vt_encoder *encoder, vt_buf *json, vt_error 
 {
     vt_buf png;
     vt_buf_init(&png, GOLDEN_BYTES);
-    float *vector = vt_calloc(encoder->dim, sizeof(float));
-    vt_image image = {0};
-    vt_status status = vector == NULL ? vt_fail_memory(error, "the golden vector") : VT_OK;
+    vt_golden golden = {.want = vt_calloc(encoder->dim, sizeof(float))};
+    vt_status status = golden.want == NULL ? vt_fail_memory(error, "the golden vector") : VT_OK;
     if (status == VT_OK)
-        status = draw_golden(&image, error);
+        status = draw_golden(&golden.image, error);
+    /* In f32 whatever the encoder computes in: other precisions are held to it. */
     if (status == VT_OK)
-        status = embed(encoder, VT_EXECUTOR_ONEDNN, &image, vector, error);
+        status = vt_golden_embed(encoder, &golden, VT_EXECUTOR_ONEDNN, VT_PRECISION_F32,
+                                 golden.want, error);
     if (status == VT_OK)
-        status = vt_image_encode_png(&image, &png, error);
+        status = vt_image_encode_png(&golden.image, &png, error);
     if (status == VT_OK) {
         vt_buf_printf(json, "{\"version\":%d,\"image\":\"", GOLDEN_VERSION);
         vt_buf_append_base64(json, png.data, png.length);
         vt_buf_append_text(json, "\",\"vector\":\"");
-        vt_buf_append_base64(json, vector, encoder->dim * sizeof(float));
+        vt_buf_append_base64(json, golden.want, encoder->dim * sizeof(float));
         if (!vt_buf_append_text(json, "\"}"))
             status = vt_fail_memory(error, "the golden picture");
     }
-    vt_image_deinit(&image);
-    vt_free(vector);
+    vt_golden_deinit(&golden);
     vt_buf_deinit(&png);
     return status;
 }

@@ -73,13 +73,14 @@ static const char *output_name(const vt_encoder *encoder)
     return chosen[0] != '\0' ? chosen : vt_model_output(encoder->model, 0).name;
 }
 
-static vt_status open_session(const vt_encoder *encoder, vt_executor executor, int threads,
+static vt_status open_session(const vt_encoder *encoder, const vt_network_options *how,
                               vt_session **out, vt_error *error)
 {
     vt_session_options options = vt_session_options_defaults();
     const char *output = output_name(encoder);
-    options.executor = executor;
-    options.threads = threads;
+    options.executor = how->executor;
+    options.precision = how->precision;
+    options.threads = how->threads;
     options.outputs = &output;
     options.output_count = 1;
     return vt_session_new(encoder->model, &options, out, error);
@@ -137,7 +138,8 @@ vt_status vt_network_measure(vt_encoder *encoder, vt_error *error)
     vt_shape in = input_shape(encoder, 1), out = {0};
     pooling pool = {0};
     bool batches = false;
-    vt_status status = open_session(encoder, VT_EXECUTOR_ONEDNN, 1, &session, error);
+    const vt_network_options how = {VT_EXECUTOR_ONEDNN, VT_PRECISION_F32, 1};
+    vt_status status = open_session(encoder, &how, &session, error);
     if (status == VT_OK)
         status = vt_session_output_shapes(session, &in, 1, &out, error);
     if (status != VT_OK)
@@ -164,14 +166,14 @@ vt_status vt_network_measure(vt_encoder *encoder, vt_error *error)
     return status;
 }
 
-vt_status vt_network_new(const vt_encoder *encoder, vt_executor executor, int threads,
+vt_status vt_network_new(const vt_encoder *encoder, const vt_network_options *options,
                          vt_network **out, vt_error *error)
 {
     vt_network *network = vt_calloc(1, sizeof(*network));
     if (network == NULL)
         return vt_fail_memory(error, "a network");
     network->encoder = encoder;
-    vt_status status = open_session(encoder, executor, threads, &network->session, error);
+    vt_status status = open_session(encoder, options, &network->session, error);
     if (status != VT_OK) {
         vt_free(network);
         return status;
@@ -252,4 +254,9 @@ vt_status vt_network_run(vt_network *network, int batch, float *out, vt_error *e
                            out + (size_t)i * encoder->dim);
     vt_tensor_deinit(&converted);
     return status;
+}
+
+size_t vt_network_activations_bytes(const vt_network *network)
+{
+    return vt_session_memory_of(network->session).activations_bytes;
 }

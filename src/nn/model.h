@@ -97,6 +97,8 @@ vt_status vt_model_each_node(const vt_model *model, const vt_shape *input_shapes
  * shape changes, pooling, dropout, activation and softmax. NULL: none found (use the output
  * itself). */
 const char *vt_model_feature_output(const vt_model *model);
+/* Whether any of its operators works on quantised numbers (QuantizeLinear, QLinearConv ...). */
+bool vt_model_is_quantized(const vt_model *model);
 bool vt_model_has_value(const vt_model *model, const char *name);
 
 typedef enum vt_executor { VT_EXECUTOR_ONEDNN, VT_EXECUTOR_REFERENCE } vt_executor;

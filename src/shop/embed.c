@@ -73,7 +73,6 @@ static vt_status run(const vt_encoder *encoder, const vt_photo *photos, size_t c
     result->dimension = vt_encoder_info_of(encoder).dim;
     result->vectors = vt_calloc(count, result->dimension * sizeof(float));
     work.errors = vt_calloc(count, sizeof(vt_error));
-    options.latency = count == 1;
     if (result->vectors == NULL || work.errors == NULL)
         status = vt_fail_memory(error, "the vectors");
     if (status == VT_OK)

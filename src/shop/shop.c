@@ -113,7 +113,6 @@ vt_status vt_shop_need_searcher(vt_shop *shop, vt_searcher *out, vt_error *error
         status = vt_pool_new(0, &shop->pool, error);
     if (status == VT_OK && shop->batcher == NULL) {
         vt_batcher_options options = vt_batcher_options_defaults();
-        options.latency = true;
         status = vt_batcher_new(shop->encoder, &options, &shop->batcher, error);
     }
     if (status == VT_OK)

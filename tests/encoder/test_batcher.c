@@ -72,10 +72,9 @@ static void many_threads_get_what_one_would(void **state)
 {
     scratch *s = *state;
     static const vt_batcher_options ways[] = {
-        {.runners = 1, .maximum_batch = 8},
-        {.runners = 3, .maximum_batch = 5},
-        {.runners = 2, .maximum_batch = 1},
-        {.runners = 4, .maximum_batch = 4, .latency = true},
+        {.runners = 1, .maximum_batch = 8},  {.runners = 3, .maximum_batch = 5},
+        {.runners = 2, .maximum_batch = 1},  {.runners = 4, .maximum_batch = 64},
+        {.runners = 8, .maximum_batch = 16},
     };
     tiny_options options = tiny_defaults();
     model_save_tiny(s, "tiny.onnx", &options);

@@ -280,7 +280,11 @@ static void a_batch_gives_what_single_pictures_give(void **state)
     for (int executor = VT_EXECUTOR_ONEDNN; executor <= VT_EXECUTOR_REFERENCE; executor++) {
         vt_network *network = NULL;
         float *input = NULL;
-        assert_int_equal(vt_network_new(encoder, (vt_executor)executor, 1, &network, NULL), VT_OK);
+        assert_int_equal(
+            vt_network_new(encoder,
+                           &(vt_network_options){.executor = (vt_executor)executor, .threads = 1},
+                           &network, NULL),
+            VT_OK);
         assert_int_equal(vt_network_input(network, BATCH, &input, NULL), VT_OK);
         for (int i = 0; i < BATCH; i++) {
             vt_image image = {0};
@@ -307,7 +311,7 @@ static vt_status make_and_run(void *context)
     const vt_encoder *encoder = context;
     float vector[TINY_FEATURES], *input = NULL;
     vt_network *network = NULL;
-    vt_status status = vt_network_new(encoder, VT_EXECUTOR_ONEDNN, 1, &network, NULL);
+    vt_status status = vt_network_new(encoder, &(vt_network_options){.threads = 1}, &network, NULL);
     if (status == VT_OK)
         status = vt_network_input(network, 1, &input, NULL);
     if (status == VT_OK) {
