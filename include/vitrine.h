@@ -144,11 +144,16 @@ typedef struct vt_product {
 
 typedef struct vt_shop vt_shop;
 
+/* A *precision*, wherever one is asked for, is a text: "f32", "bf16", "int8", or "auto" (also
+ * NULL): the fastest on this machine whose vector of the model's golden picture has cosine 0.999 or
+ * more with the one in f32 (docs/models.md). Anything else is VT_ERR_USAGE. */
+
 typedef struct vt_init_options {
     const char *model;  /* "classic" or the path of an ONNX file, which is copied into the shop */
     const char *preset; /* how pictures become its input, where the file does not say so itself:
                            imagenet, caffe, clip, siglip, dinov2, none; NULL: the file says */
     const char *output; /* value that is the embedding; NULL: chosen (see docs/models.md) */
+    const char *precision; /* what the network is to compute in; kept in the shop's settings */
 } vt_init_options;
 VT_API vt_init_options vt_init_options_defaults(void); /* classic */
 
@@ -161,12 +166,25 @@ VT_API vt_status vt_shop_open(const char *directory, vt_open_mode mode, vt_shop 
                               vt_error *error);
 VT_API void vt_shop_close(vt_shop *shop); /* NULL is fine */
 
+/* Computes in this precision from here on, whatever the settings say, which stay as they are; NULL:
+ * what they say. Nobody else may be using the shop. */
+VT_API vt_status vt_shop_use_precision(vt_shop *shop, const char *precision, vt_error *error);
+/* The one that is computed in: "f32", "bf16" or "int8" (constants); NULL while no network is loaded (nothing
+ * was embedded yet, or the encoder has none). */
+VT_API const char *vt_shop_precision(vt_shop *shop);
+
 typedef struct vt_shop_info {
     uint64_t products, pictures, vectors, change;
     uint64_t database_bytes;
     const char *directory, *driver, *model, *version; /* borrowed from the shop */
     size_t dimension;
     char model_fingerprint[65];
+    const char *precision; /* as asked for in the settings */
+    /* What "auto" came to when last noted there (at init or import): */
+    const char *auto_precision; /* NULL: not noted, or nothing to choose */
+    double auto_similarity;     /* of the golden picture's vector; NAN: nothing was compared */
+    const char *auto_refused;   /* faster ones and why they were left; "": none */
+    const char *auto_machine;   /* kind of machine it holds for */
     struct vt_category_count {
         const char *category;
         uint64_t products;
@@ -288,7 +306,8 @@ typedef struct vt_eval_report {
     } * failed; /* queries left out */
     size_t failed_count;
     double took_s;
-    const char *json; /* all of it as one document */
+    const char *computed_in; /* as vt_shop_precision has it; `precision` is the measure */
+    const char *json;        /* all of it as one document */
 } vt_eval_report;
 
 /* queries: CSV with the columns photo, product and perhaps category. Measures are defined in
@@ -302,13 +321,15 @@ VT_API void vt_eval_report_free(vt_eval_report *report);
 typedef struct vt_embed_result {
     float *vectors; /* (count, dimension); row i is zero when photo i failed */
     size_t count, dimension;
+    const char *precision; /* that was computed in; NULL: the encoder has no network */
     struct vt_embed_failure {
         size_t index;
         char *reason;
     } * failed;
     size_t failed_count;
 } vt_embed_result;
-/* encoder->model: as for vt_shop_init, or a shop's directory (then without preset and output). A
+/* encoder->model: as for vt_shop_init, or a shop's directory (then without preset and output; its
+ * settings' precision where none is given). A
  * photo that fails keeps its row; the call fails when none works. */
 VT_API vt_status vt_embed_photos(const vt_init_options *encoder, const vt_photo *photos,
                                  size_t count, vt_embed_result **out, vt_error *error);
@@ -324,21 +345,53 @@ typedef struct vt_onnx_value {
 typedef struct vt_onnx_node {
     const char *op_type, *name, *output;
     char shape[128]; /* of the first output */
-    uint64_t macs;
+    uint64_t macs;   /* multiply-adds */
 } vt_onnx_node;
+/* One step of what is run after all passes over the graph. */
+typedef struct vt_onnx_step {
+    const char *op_type, *name, *output;
+    const char *posts;    /* what was folded into it: "add relu"; "": nothing */
+    const char *compute;  /* type it computes in */
+    const char *executor; /* what runs it: "onednn brgconv:avx512_core", "view", "loop" ... */
+    char shape[128];      /* of the output */
+    uint64_t macs;
+} vt_onnx_step;
+typedef struct vt_onnx_memory {
+    uint64_t parameter_bytes; /* as stored in the file */
+    uint64_t prepared_bytes;  /* the same in the forms that the executor wants, beside them */
+    uint64_t activation_bytes, unshared_bytes; /* intermediate values: planned, and without reuse */
+    uint64_t peak_bytes; /* estimate: parameters, prepared, activations, inputs, outputs */
+} vt_onnx_memory;
 typedef struct vt_onnx_info {
     const char *producer, *graph;
     int64_t ir_version, opset;
     uint64_t parameters, parameter_bytes, macs;
     vt_onnx_value *inputs, *outputs;
     size_t input_count, output_count;
-    vt_onnx_node *nodes;
+    vt_onnx_value *run_inputs; /* (input_count) with the shapes that all of this is about */
+    vt_onnx_node *nodes;       /* the graph as it is in the file */
     size_t node_count;
+    const char *precision; /* of the steps; "auto" is settled where the file has a contract, else it
+                              is f32 here */
+    const char *precision_refused; /* why a faster one was left by "auto"; "": none */
+    vt_onnx_step *steps;           /* the graph as it is run; none when it cannot be planned: */
+    size_t step_count;
+    const char *plan_failure; /* NULL: it can */
+    vt_onnx_memory memory;
+    size_t reorders;            /* layout conversions per run */
     const char *feature_output; /* what would serve as the embedding; NULL: the first output */
     const char *contract;       /* pixel contract as JSON; NULL: none in the file */
     bool has_golden;
 } vt_onnx_info;
-VT_API vt_status vt_onnx_info_of(const char *path, vt_onnx_info **out, vt_error *error);
+typedef struct vt_onnx_info_options {
+    const char *const *input_shapes; /* "1x3x224x224", one per input in order; none: the declared
+                                        ones, with 1 for free sizes, 224 for those of a picture */
+    size_t input_shape_count;
+    const char *precision;
+} vt_onnx_info_options;
+/* options NULL: none of them. */
+VT_API vt_status vt_onnx_info_of(const char *path, const vt_onnx_info_options *options,
+                                 vt_onnx_info **out, vt_error *error);
 VT_API void vt_onnx_info_free(vt_onnx_info *info);
 
 typedef struct vt_onnx_check_report {
@@ -346,10 +399,12 @@ typedef struct vt_onnx_check_report {
     double golden_similarity;    /* cosine with the stored vector; NAN without one */
     double reference_similarity; /* cosine between the two executors */
     size_t dimension;
+    const char *precision;       /* of the fast executor */
+    char precision_refused[192]; /* why a faster one was left by "auto"; "": none */
 } vt_onnx_check_report;
 /* Loads the file as an encoder and holds it to its golden picture and to the reference executor. */
-VT_API vt_status vt_onnx_check(const char *path, const char *preset, const char *output,
-                               vt_onnx_check_report *report, vt_error *error);
+VT_API vt_status vt_onnx_check(const vt_init_options *encoder, vt_onnx_check_report *report,
+                               vt_error *error);
 
 typedef enum vt_onnx_executor { VT_ONNX_ONEDNN, VT_ONNX_REFERENCE } vt_onnx_executor;
 typedef struct vt_onnx_run_options {
@@ -359,6 +414,7 @@ typedef struct vt_onnx_run_options {
     size_t output_count;
     const char *directory; /* receives output_<i>.npy */
     vt_onnx_executor executor;
+    const char *precision; /* of VT_ONNX_ONEDNN; "auto" is f32: nothing tells what is right */
     void (*on_output)(void *context, const char *name, const char *shape, const char *path);
     void *context;
 } vt_onnx_run_options;
@@ -381,11 +437,16 @@ typedef struct vt_onnx_case {
 typedef struct vt_onnx_totals {
     size_t passed, failed, unsupported;
 } vt_onnx_totals;
+typedef struct vt_onnx_test_options {
+    vt_onnx_executor executor;
+    const char *precision;                                   /* as for vt_onnx_run */
+    void (*on_case)(void *context, const vt_onnx_case *one); /* may be NULL */
+    void *context;
+} vt_onnx_test_options;
 /* Runs one case folder of the ONNX backend test suite (model.onnx and test_data_set_*), or every
- * one below `directory`. Tolerances are the suite's own: rtol 1e-3, atol 1e-7. */
-VT_API vt_status vt_onnx_test(const char *directory, vt_onnx_executor executor,
-                              void (*on_case)(void *context, const vt_onnx_case *one),
-                              void *context, vt_onnx_totals *totals, vt_error *error);
+ * one below `directory`. Tolerances are the suite's own, meant for f32: rtol 1e-3, atol 1e-7. */
+VT_API vt_status vt_onnx_test(const char *directory, const vt_onnx_test_options *options,
+                              vt_onnx_totals *totals, vt_error *error);
 
 /* ---------------------------------------------------------------------------------- sample */
 

@@ -53,6 +53,15 @@ typedef struct vt_cli_option {
         name, value, VT_CLI_LIST, target, help, 0, 0                                               \
     }
 
+/* Wherever a network is opened and run; the library checks the text. */
+#define VT_CLI_PRECISION_OPTION(target)                                                            \
+    VT_CLI_TEXT_OPTION("precision", "f32|bf16|int8|auto", target,                                  \
+                       "what the network computes in (auto: the fastest that stays exact enough)")
+/* The same where the default is a shop's. */
+#define VT_CLI_SHOP_PRECISION_OPTION(target)                                                       \
+    VT_CLI_TEXT_OPTION("precision", "f32|bf16|int8|auto", target,                                  \
+                       "what the network computes in (default: as the shop was made)")
+
 typedef struct vt_cli_usage {
     const char *command;              /* "search", "model info" */
     const char *arguments;            /* "SHOP PHOTO..." */
@@ -93,11 +102,15 @@ void vt_cli_put_product(vt_json_writer *writer, const vt_product *product);
 void vt_cli_put_attributes(vt_json_writer *writer, const vt_product *product);
 /* "12.90 EUR"; "" without a price. */
 void vt_cli_price(const vt_product *product, char *out, size_t capacity);
+/* What vt_onnx_run and vt_onnx_test compute in when asked so. */
+const char *vt_cli_run_precision(const char *asked, vt_onnx_executor executor);
 /* The text, or what stands for one that is missing. */
 const char *vt_cli_or(const char *text, const char *fallback);
 /* Strangers' text on a terminal: line breaks become spaces, other control characters "?". NULL
  * prints nothing. */
 void vt_cli_print(FILE *stream, const char *text);
+/* The same in at most so many characters; the width that is left. */
+int vt_cli_print_cut(FILE *stream, const char *text, int width);
 /* The same in exactly so many characters, cut or padded. */
 void vt_cli_print_column(FILE *stream, const char *text, int width);
 enum { VT_CLI_DOCUMENT_BYTES = 1 << 30 };
@@ -114,6 +127,9 @@ bool vt_cli_on_progress(void *bar, uint64_t done, uint64_t total);
 /* ---- search_html.c ---- */
 vt_status vt_cli_write_html(vt_shop *shop, const vt_query *query, const vt_answer *answer,
                             const char *path, vt_error *error);
+
+/* ---- model_info_json.c ---- */
+int vt_cli_print_model_json(const vt_onnx_info *info);
 
 /* ---- commands ---- */
 int vt_cli_init(int argc, char **argv);

@@ -15,6 +15,7 @@ static int report(const vt_embed_result *result, char **photos, const char *out,
         vt_json_put_text(&writer, "out", out);
         vt_json_put_int(&writer, "count", (int64_t)result->count);
         vt_json_put_int(&writer, "dimension", (int64_t)result->dimension);
+        vt_json_put_text(&writer, "precision", result->precision);
         vt_json_open_array(&writer, "failed");
         for (size_t i = 0; i < result->failed_count; i++) {
             vt_json_open_object(&writer, NULL);
@@ -45,6 +46,7 @@ int vt_cli_embed(int argc, char **argv)
         VT_CLI_TEXT_OPTION("preset", "P", &encoder.preset,
                            "for model files without a pixel contract"),
         VT_CLI_TEXT_OPTION("output", "TENSOR", &encoder.output, "value that is the embedding"),
+        VT_CLI_PRECISION_OPTION(&encoder.precision),
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
     const vt_cli_usage usage = {

@@ -77,7 +77,11 @@ static void print_text(const vt_eval_report *report)
     print_failures(report);
 }
 
-static int run(const char *directory, const char *queries, vt_eval_options *how, bool json)
+typedef struct source {
+    const char *shop, *queries, *precision; /* precision NULL: the shop's */
+} source;
+
+static int run(const source *from, vt_eval_options *how, bool json)
 {
     vt_error error = {0};
     vt_shop *shop = NULL;
@@ -86,9 +90,11 @@ static int run(const char *directory, const char *queries, vt_eval_options *how,
     vt_progress_bar_init(&bar, stderr, "eval", "queries");
     how->on_progress = vt_cli_on_progress;
     how->context = &bar;
-    vt_status status = vt_shop_open(directory, VT_OPEN_READ, &shop, &error);
+    vt_status status = vt_shop_open(from->shop, VT_OPEN_READ, &shop, &error);
     if (status == VT_OK)
-        status = vt_shop_eval(shop, queries, how, &report, &error);
+        status = vt_shop_use_precision(shop, from->precision, &error);
+    if (status == VT_OK)
+        status = vt_shop_eval(shop, from->queries, how, &report, &error);
     vt_progress_bar_finish(&bar);
     int code = 0;
     if (status != VT_OK)
@@ -108,11 +114,13 @@ int vt_cli_eval(int argc, char **argv)
 {
     vt_eval_options how = vt_eval_options_defaults();
     const char *k = NULL;
+    source from = {0};
     bool json = false;
     const vt_cli_option options[] = {
         VT_CLI_TEXT_OPTION("images", "DIR", &how.images_dir,
                            "where relative photo paths start (default: beside the CSV)"),
         VT_CLI_TEXT_OPTION("k", "1,5,10", &k, "ranks to measure at, ascending (default 1,5,10)"),
+        VT_CLI_SHOP_PRECISION_OPTION(&from.precision),
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
     const vt_cli_usage usage = {
@@ -138,5 +146,7 @@ int vt_cli_eval(int argc, char **argv)
         return vt_cli_fail("eval", json, VT_ERR_USAGE, &error);
     }
     vt_cli_catch_interrupt();
-    return run(arguments.items[0], arguments.items[1], &how, json);
+    from.shop = arguments.items[0];
+    from.queries = arguments.items[1];
+    return run(&from, &how, json);
 }

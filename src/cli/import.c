@@ -9,6 +9,10 @@ typedef struct import_paths {
     char rejects[4096], duplicates[4096];
 } import_paths;
 
+typedef struct source {
+    const char *shop, *feed, *precision; /* precision NULL: the shop's */
+} source;
+
 static void choose_path(const char *given, const char *shop, const char *name, char out[4096])
 {
     if (given != NULL)
@@ -18,8 +22,8 @@ static void choose_path(const char *given, const char *shop, const char *name, c
 }
 
 /* Also of an import that failed part way: what is counted is stored. */
-static int print_json(const vt_import_report *report, const import_paths *paths, vt_status status,
-                      const vt_error *error)
+static int print_json(const vt_import_report *report, const import_paths *paths,
+                      const char *precision, vt_status status, const vt_error *error)
 {
     vt_buf document;
     vt_json_writer writer;
@@ -41,6 +45,7 @@ static int print_json(const vt_import_report *report, const import_paths *paths,
     vt_json_put_int(&writer, "near_duplicates", (int64_t)report->near_duplicates);
     vt_json_put_text(&writer, "rejects", paths->rejects);
     vt_json_put_text(&writer, "duplicates", paths->duplicates);
+    vt_json_put_text(&writer, "precision", precision);
     vt_json_put_bool(&writer, "cancelled", report->cancelled);
     vt_json_put_number(&writer, "took_s", report->took_s, 3);
     vt_json_close(&writer);
@@ -84,8 +89,9 @@ static bool came_to_nothing(const vt_import_report *report)
     return report->rejected_rows > 0 && report->imported + report->updated + report->unchanged == 0;
 }
 
-static int run(const char *directory, const char *source, vt_import_options *how, bool json)
+static int run(const source *from, vt_import_options *how, bool json)
 {
+    const char *precision = NULL;
     vt_error error = {0};
     vt_shop *shop = NULL;
     vt_import_report report = {0};
@@ -94,23 +100,28 @@ static int run(const char *directory, const char *source, vt_import_options *how
     vt_progress_bar_init(&bar, stderr, "import", "products");
     how->on_progress = vt_cli_on_progress;
     how->context = &bar;
-    vt_status status = vt_shop_open(directory, VT_OPEN_WRITE, &shop, &error);
+    vt_status status = vt_shop_open(from->shop, VT_OPEN_WRITE, &shop, &error);
     if (status == VT_OK)
-        status = vt_shop_import(shop, source, how, &report, &error);
+        status = vt_shop_use_precision(shop, from->precision, &error);
+    if (status == VT_OK)
+        status = vt_shop_import(shop, from->feed, how, &report, &error);
     vt_progress_bar_finish(&bar);
+    if (shop != NULL)
+        precision = vt_shop_precision(shop); /* a constant, good beyond the shop's end */
     vt_shop_close(shop);
-    choose_path(how->rejects_path, directory, "rejects.csv", paths.rejects);
-    choose_path(how->duplicates_path, directory, "duplicates.csv", paths.duplicates);
+    choose_path(how->rejects_path, from->shop, "rejects.csv", paths.rejects);
+    choose_path(how->duplicates_path, from->shop, "duplicates.csv", paths.duplicates);
     if (status == VT_OK && report.cancelled)
-        status = vt_fail(&error, VT_ERR_CANCELLED, "import \"%s\": stopped before its end", source);
+        status =
+            vt_fail(&error, VT_ERR_CANCELLED, "import \"%s\": stopped before its end", from->feed);
     else if (status == VT_OK && came_to_nothing(&report))
         status = vt_fail(&error, VT_ERR_FORMAT, "import \"%s\": not one product could be imported",
-                         source);
+                         from->feed);
     int code = 0;
     if (json)
-        code = print_json(&report, &paths, status, &error);
+        code = print_json(&report, &paths, precision, status, &error);
     else if (report.rows > 0 || status == VT_OK)
-        print_text(&report, directory, &paths);
+        print_text(&report, from->shop, &paths);
     if (status == VT_OK)
         return code;
     vt_cli_complain("import", status, &error);
@@ -122,6 +133,7 @@ int vt_cli_import(int argc, char **argv)
     vt_import_options how = vt_import_options_defaults();
     bool json = false;
     int64_t jobs = 0;
+    source from = {0};
     const vt_cli_option options[] = {
         VT_CLI_TEXT_OPTION("images", "DIR", &how.images_dir,
                            "where relative image paths start (default: beside the feed)"),
@@ -136,6 +148,7 @@ int vt_cli_import(int argc, char **argv)
         VT_CLI_FLAG_OPTION("no-remote", &how.no_remote, "do not fetch http(s) addresses"),
         VT_CLI_FLAG_OPTION("allow-private-hosts", &how.allow_private_hosts,
                            "fetch also from loopback and private networks"),
+        VT_CLI_SHOP_PRECISION_OPTION(&from.precision),
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
     const vt_cli_usage usage = {
@@ -158,5 +171,7 @@ int vt_cli_import(int argc, char **argv)
         return code;
     how.jobs = (int)jobs;
     vt_cli_catch_interrupt();
-    return run(arguments.items[0], arguments.items[1], &how, json);
+    from.shop = arguments.items[0];
+    from.feed = arguments.items[1];
+    return run(&from, &how, json);
 }

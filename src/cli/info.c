@@ -2,6 +2,9 @@
 /* vitrine info */
 #include "cli/cli.h"
 
+#include <math.h>
+#include <string.h>
+
 enum { CATEGORIES_SHOWN = 12, BAR_WIDTH = 30 };
 
 static uint64_t uncategorized(const vt_shop_info *info)
@@ -10,6 +13,35 @@ static uint64_t uncategorized(const vt_shop_info *info)
     for (size_t i = 0; i < info->category_count; i++)
         rest -= info->categories[i].products < rest ? info->categories[i].products : rest;
     return rest;
+}
+
+static void put_precision(vt_json_writer *writer, const vt_shop_info *info)
+{
+    vt_json_put_text(writer, "precision", info->precision);
+    if (info->auto_precision == NULL)
+        return;
+    vt_json_open_object(writer, "auto");
+    vt_json_put_text(writer, "precision", info->auto_precision);
+    vt_json_put_number(writer, "similarity", info->auto_similarity, 6);
+    vt_json_put_text(writer, "refused", info->auto_refused);
+    vt_json_put_text(writer, "machine", info->auto_machine);
+    vt_json_close(writer);
+}
+
+static void print_precision(const vt_shop_info *info)
+{
+    printf("precision %s", info->precision);
+    if (info->auto_precision != NULL && strcmp(info->precision, "auto") == 0) {
+        printf(": %s on ", info->auto_precision);
+        vt_cli_print(stdout, info->auto_machine);
+        if (!isnan(info->auto_similarity))
+            printf(", similarity %.6f to the golden vector", info->auto_similarity);
+        if (info->auto_refused[0] != '\0') {
+            printf("\n          refused: ");
+            vt_cli_print(stdout, info->auto_refused);
+        }
+    }
+    putchar('\n');
 }
 
 static int print_json(const vt_shop_info *info, bool checked)
@@ -30,6 +62,7 @@ static int print_json(const vt_shop_info *info, bool checked)
     vt_json_put_text(&writer, "name", info->model);
     vt_json_put_int(&writer, "dimension", (int64_t)info->dimension);
     vt_json_put_text(&writer, "fingerprint", info->model_fingerprint);
+    put_precision(&writer, info);
     vt_json_close(&writer);
     vt_json_open_array(&writer, "categories");
     for (size_t i = 0; i < info->category_count; i++) {
@@ -49,10 +82,11 @@ static int print_json(const vt_shop_info *info, bool checked)
 
 static void print_text(const vt_shop_info *info)
 {
-    printf("shop      %s\nproducts  %llu\npictures  %llu\nencoder   %s, %zu numbers per picture\n"
-           "store     %s, %.1f MB, change %llu\n",
+    printf("shop      %s\nproducts  %llu\npictures  %llu\nencoder   %s, %zu numbers per picture\n",
            info->directory, (unsigned long long)info->products, (unsigned long long)info->pictures,
-           info->model, info->dimension, info->driver, (double)info->database_bytes / 1e6,
+           info->model, info->dimension);
+    print_precision(info);
+    printf("store     %s, %.1f MB, change %llu\n", info->driver, (double)info->database_bytes / 1e6,
            (unsigned long long)info->change);
     if (info->vectors < info->pictures)
         printf("          %llu pictures have no vector of this encoder: import again\n",

@@ -11,6 +11,9 @@ static int print_made(const char *directory, bool json)
     if (status == VT_OK)
         status = vt_shop_info_of(shop, &info, &error);
     int code = 0;
+    const char *chosen = NULL;
+    if (status == VT_OK)
+        chosen = info.auto_precision != NULL ? info.auto_precision : info.precision;
     if (status != VT_OK) {
         code = vt_cli_fail("init", json, status, &error);
     } else if (json) {
@@ -22,6 +25,7 @@ static int print_made(const char *directory, bool json)
         vt_json_put_text(&writer, "shop", directory);
         vt_json_put_text(&writer, "model", info.model);
         vt_json_put_int(&writer, "dimension", (int64_t)info.dimension);
+        vt_json_put_text(&writer, "precision", chosen);
         vt_json_close(&writer);
         code = vt_cli_print_json("init", &document);
     } else {
@@ -46,6 +50,7 @@ int vt_cli_init(int argc, char **argv)
             "how pictures become its input: imagenet, caffe, clip, siglip, dinov2, none"),
         VT_CLI_TEXT_OPTION("output", "TENSOR", &how.output,
                            "value that is the embedding (default: features before the classifier)"),
+        VT_CLI_PRECISION_OPTION(&how.precision),
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
     const vt_cli_usage usage = {

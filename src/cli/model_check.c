@@ -16,10 +16,15 @@ static int report(const char *path, const vt_onnx_check_report *check, bool json
         vt_json_put_number(&writer, "golden_similarity", check->golden_similarity, 6);
         vt_json_put_number(&writer, "reference_similarity", check->reference_similarity, 6);
         vt_json_put_int(&writer, "dimension", (int64_t)check->dimension);
+        vt_json_put_text(&writer, "precision", check->precision);
+        vt_json_put_text(&writer, "precision_refused", check->precision_refused);
         vt_json_close(&writer);
         return vt_cli_print_json("model check", &document);
     }
-    printf("%s gives %zu numbers per picture\n", path, check->dimension);
+    printf("%s gives %zu numbers per picture, computed in %s\n", path, check->dimension,
+           check->precision);
+    if (check->precision_refused[0] != '\0')
+        printf("faster, but not exact enough: %s\n", check->precision_refused);
     if (check->has_golden)
         printf("golden picture: similarity %.6f to the stored vector\n", check->golden_similarity);
     else
@@ -31,10 +36,11 @@ static int report(const char *path, const vt_onnx_check_report *check, bool json
 int vt_cli_model_check(int argc, char **argv)
 {
     bool json = false;
-    const char *preset = NULL, *output = NULL;
+    vt_init_options how = vt_init_options_defaults();
     const vt_cli_option options[] = {
-        VT_CLI_TEXT_OPTION("preset", "P", &preset, "for files without a pixel contract"),
-        VT_CLI_TEXT_OPTION("output", "TENSOR", &output, "value that is the embedding"),
+        VT_CLI_TEXT_OPTION("preset", "P", &how.preset, "for files without a pixel contract"),
+        VT_CLI_TEXT_OPTION("output", "TENSOR", &how.output, "value that is the embedding"),
+        VT_CLI_PRECISION_OPTION(&how.precision),
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
     const vt_cli_usage usage = {
@@ -53,7 +59,8 @@ int vt_cli_model_check(int argc, char **argv)
         return code;
     vt_error error = {0};
     vt_onnx_check_report check = {0};
-    vt_status status = vt_onnx_check(arguments.items[0], preset, output, &check, &error);
+    how.model = arguments.items[0];
+    vt_status status = vt_onnx_check(&how, &check, &error);
     if (status != VT_OK)
         return vt_cli_fail("model check", json, status, &error);
     return report(arguments.items[0], &check, json);

@@ -35,6 +35,8 @@ static int run(const char *model, vt_onnx_run_options *how, bool json)
     how->context = &report;
     vt_status status = vt_onnx_run(model, how, &error);
     vt_json_close(&report.writer);
+    vt_json_put_text(&report.writer, "precision",
+                     vt_cli_run_precision(how->precision, how->executor));
     vt_json_close(&report.writer);
     if (status == VT_OK && json)
         return vt_cli_print_json("model run", &document);
@@ -45,7 +47,7 @@ static int run(const char *model, vt_onnx_run_options *how, bool json)
 int vt_cli_model_run(int argc, char **argv)
 {
     bool json = false, reference = false;
-    const char *out = NULL;
+    const char *out = NULL, *precision = NULL;
     vt_cli_list inputs = {0}, outputs = {0};
     const vt_cli_option options[] = {
         VT_CLI_LIST_OPTION("in", "FILE", &inputs,
@@ -54,6 +56,8 @@ int vt_cli_model_run(int argc, char **argv)
         VT_CLI_LIST_OPTION("output", "TENSOR", &outputs,
                            "compute this value instead of the network's outputs"),
         VT_CLI_FLAG_OPTION("reference", &reference, "use the slow reference executor"),
+        VT_CLI_TEXT_OPTION("precision", "f32|bf16|int8|auto", &precision,
+                           "what the network computes in (default, and auto: f32)"),
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
     const vt_cli_usage usage = {
@@ -87,6 +91,7 @@ int vt_cli_model_run(int argc, char **argv)
                                .outputs = outputs.items,
                                .output_count = outputs.count,
                                .directory = out,
+                               .precision = precision,
                                .executor = reference ? VT_ONNX_REFERENCE : VT_ONNX_ONEDNN};
     return run(arguments.items[0], &how, json);
 }

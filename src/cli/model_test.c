@@ -33,14 +33,13 @@ static void on_case(void *context, const vt_onnx_case *one)
     vt_json_close(&report->writer);
 }
 
-static vt_status run_all(char **directories, int count, bool reference, test_report *report,
+static vt_status run_all(char **directories, int count, const vt_onnx_test_options *how,
                          vt_onnx_totals *sum, vt_error *error)
 {
     vt_status status = VT_OK;
     for (int i = 0; status == VT_OK && i < count; i++) {
         vt_onnx_totals totals = {0};
-        status = vt_onnx_test(directories[i], reference ? VT_ONNX_REFERENCE : VT_ONNX_ONEDNN,
-                              on_case, report, &totals, error);
+        status = vt_onnx_test(directories[i], how, &totals, error);
         sum->passed += totals.passed;
         sum->failed += totals.failed;
         sum->unsupported += totals.unsupported;
@@ -51,8 +50,12 @@ static vt_status run_all(char **directories, int count, bool reference, test_rep
 int vt_cli_model_test(int argc, char **argv)
 {
     bool json = false, reference = false;
+    test_report report = {0};
+    vt_onnx_test_options how = {.on_case = on_case, .context = &report};
     const vt_cli_option options[] = {
         VT_CLI_FLAG_OPTION("reference", &reference, "use the slow reference executor"),
+        VT_CLI_TEXT_OPTION("precision", "f32|bf16|int8|auto", &how.precision,
+                           "what networks compute in (default, and auto: f32); tolerances stay"),
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
     const vt_cli_usage usage = {
@@ -74,13 +77,16 @@ int vt_cli_model_test(int argc, char **argv)
     vt_error error = {0};
     vt_buf document;
     vt_onnx_totals sum = {0};
-    test_report report = {.json = json};
+    report.json = json;
+    how.executor = reference ? VT_ONNX_REFERENCE : VT_ONNX_ONEDNN;
     vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
     vt_json_begin(&report.writer, &document, true);
     vt_json_open_object(&report.writer, NULL);
     vt_json_open_array(&report.writer, "cases");
-    vt_status status = run_all(arguments.items, arguments.count, reference, &report, &sum, &error);
+    vt_status status = run_all(arguments.items, arguments.count, &how, &sum, &error);
     vt_json_close(&report.writer);
+    vt_json_put_text(&report.writer, "precision",
+                     vt_cli_run_precision(how.precision, how.executor));
     vt_json_put_int(&report.writer, "passed", (int64_t)sum.passed);
     vt_json_put_int(&report.writer, "failed", (int64_t)sum.failed);
     vt_json_put_int(&report.writer, "unsupported", (int64_t)sum.unsupported);

@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <math.h>
+#include <string.h>
 
 static const char *status_name(vt_status status)
 {
@@ -72,6 +73,12 @@ const char *vt_cli_or(const char *text, const char *fallback)
     return text != NULL && text[0] != '\0' ? text : fallback;
 }
 
+const char *vt_cli_run_precision(const char *asked, vt_onnx_executor executor)
+{
+    bool given = asked != NULL && strcmp(asked, "auto") != 0 && executor == VT_ONNX_ONEDNN;
+    return given ? asked : "f32";
+}
+
 /* Bytes of the control character that starts here, 0: none. C1 controls are two bytes in UTF-8. */
 static size_t control_length(const char *text)
 {
@@ -102,11 +109,17 @@ void vt_cli_print(FILE *stream, const char *text)
         print_character(stream, &text);
 }
 
-void vt_cli_print_column(FILE *stream, const char *text, int width)
+int vt_cli_print_cut(FILE *stream, const char *text, int width)
 {
     for (; width > 0 && text != NULL && *text != '\0'; width--)
         print_character(stream, &text);
-    fprintf(stream, "%*s", width, "");
+    return width;
+}
+
+void vt_cli_print_column(FILE *stream, const char *text, int width)
+{
+    int left = vt_cli_print_cut(stream, text, width);
+    fprintf(stream, "%*s", left, "");
 }
 
 void vt_cli_price(const vt_product *product, char *out, size_t capacity)

@@ -36,7 +36,8 @@ static void put_result(vt_json_writer *writer, const vt_result *result, size_t r
     vt_json_close(writer);
 }
 
-static int print_json(const vt_answer *answer, const vt_query *query, const char *html)
+static int print_json(const vt_answer *answer, const vt_query *query, const char *html,
+                      const char *precision)
 {
     vt_buf document;
     vt_json_writer writer;
@@ -54,6 +55,7 @@ static int print_json(const vt_answer *answer, const vt_query *query, const char
     }
     if (html != NULL)
         vt_json_put_text(&writer, "html", html);
+    vt_json_put_text(&writer, "precision", precision);
     vt_json_put_text(&writer, "strategy", answer->strategy);
     vt_json_put_bool(&writer, "complete", answer->complete);
     vt_json_put_int(&writer, "searched", (int64_t)answer->searched);
@@ -129,12 +131,21 @@ static bool parse_crop(const char *text, vt_query *query)
     return true;
 }
 
-static int run(const char *directory, const vt_query *query, const char *html, bool json)
+typedef struct output {
+    const char *html, *precision; /* NULL: none, the shop's */
+    bool json;
+} output;
+
+static int run(const char *directory, const vt_query *query, const output *how)
 {
+    const char *html = how->html;
+    bool json = how->json;
     vt_error error = {0};
     vt_shop *shop = NULL;
     vt_answer *answer = NULL;
     vt_status status = vt_shop_open(directory, VT_OPEN_READ, &shop, &error);
+    if (status == VT_OK)
+        status = vt_shop_use_precision(shop, how->precision, &error);
     if (status == VT_OK)
         status = vt_shop_search(shop, query, &answer, &error);
     if (status == VT_OK && html != NULL)
@@ -143,7 +154,7 @@ static int run(const char *directory, const vt_query *query, const char *html, b
     if (status != VT_OK)
         code = vt_cli_fail("search", json, status, &error);
     else if (json)
-        code = print_json(answer, query, html);
+        code = print_json(answer, query, html, vt_shop_precision(shop));
     else
         print_text(answer, query);
     if (code == 0 && html != NULL && !json)
@@ -157,16 +168,18 @@ int vt_cli_search(int argc, char **argv)
 {
     vt_query query = vt_query_defaults();
     int64_t top = (int64_t)query.top;
-    const char *crop = NULL, *html = NULL;
-    bool json = false;
+    const char *crop = NULL;
+    output how = {0};
     const vt_cli_option options[] = {
         {"top", "K", VT_CLI_INT, &top, "products wanted (default 10)", 1, 10000},
         {"min-similarity", "S", VT_CLI_NUMBER, &query.min_similarity,
          "leave out products below this cosine (-1 to 1)", -1, 1},
         VT_CLI_TEXT_OPTION("crop", "X,Y,W,H", &crop,
                            "look only at this part of each photo, in its pixels"),
-        VT_CLI_TEXT_OPTION("html", "FILE", &html, "write a self-contained page with the pictures"),
-        VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
+        VT_CLI_TEXT_OPTION("html", "FILE", &how.html,
+                           "write a self-contained page with the pictures"),
+        VT_CLI_SHOP_PRECISION_OPTION(&how.precision),
+        VT_CLI_FLAG_OPTION("json", &how.json, "print one JSON document"),
     };
     const vt_cli_usage usage = {
         "search",
@@ -186,7 +199,7 @@ int vt_cli_search(int argc, char **argv)
     if (crop != NULL && !parse_crop(crop, &query)) {
         snprintf(error.message, sizeof(error.message),
                  "--crop %.64s: four whole numbers X,Y,W,H are needed", crop);
-        return vt_cli_fail("search", json, VT_ERR_USAGE, &error);
+        return vt_cli_fail("search", how.json, VT_ERR_USAGE, &error);
     }
     vt_photo photos[MAXIMUM_PHOTOS] = {0};
     for (int i = 1; i < arguments.count; i++)
@@ -194,5 +207,5 @@ int vt_cli_search(int argc, char **argv)
     query.photos = photos;
     query.photo_count = (size_t)arguments.count - 1;
     query.top = (size_t)top;
-    return run(arguments.items[0], &query, html, json);
+    return run(arguments.items[0], &query, &how);
 }

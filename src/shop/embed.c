@@ -66,11 +66,13 @@ static vt_status run(const vt_encoder *encoder, const vt_photo *photos, size_t c
                      vt_embed_result *result, vt_error *error)
 {
     vt_batcher_options options = vt_batcher_options_defaults();
+    const vt_precision_verdict *verdict = vt_encoder_info_of(encoder).precision;
     embed_work work = {.searcher = {.encoder = encoder}, .photos = photos, .result = result};
     vt_pool *pool = NULL;
     vt_status status = VT_OK;
     result->count = count;
     result->dimension = vt_encoder_info_of(encoder).dim;
+    result->precision = verdict != NULL ? vt_precision_name(verdict->precision) : NULL;
     result->vectors = vt_calloc(count, result->dimension * sizeof(float));
     work.errors = vt_calloc(count, sizeof(vt_error));
     if (result->vectors == NULL || work.errors == NULL)
@@ -95,6 +97,9 @@ static vt_status open_source(const vt_init_options *choice, vt_shop **shop, vt_e
     const char *source = choice->model;
     if (!vt_dir_exists(source)) {
         vt_encoder_options options = vt_encoder_options_defaults();
+        vt_status status = vt_precision_of(choice->precision, &options.precision, error);
+        if (status != VT_OK)
+            return status;
         options.preset = choice->preset;
         options.output = choice->output;
         return vt_encoder_open(source, &options, encoder, error);
@@ -105,6 +110,8 @@ static vt_status open_source(const vt_init_options *choice, vt_shop **shop, vt_e
                        "model files",
                        source);
     vt_status status = vt_shop_open(source, VT_OPEN_READ, shop, error);
+    if (status == VT_OK)
+        status = vt_shop_use_precision(*shop, choice->precision, error);
     return status == VT_OK ? vt_shop_need_encoder(*shop, error) : status;
 }
 

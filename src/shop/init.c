@@ -89,11 +89,13 @@ static vt_status settle_model(const char *directory, const vt_encoder *encoder,
     if (status == VT_OK && path == NULL)
         status = vt_fail_memory(error, "a path");
     vt_encoder *packed = NULL;
-    vt_encoder_options options = vt_encoder_options_defaults();
+    vt_encoder_options options = vt_precision_options(settings, settings->precision);
     if (status == VT_OK)
         status = vt_encoder_open(path, &options, &packed, error);
     if (status == VT_OK)
         note_encoder(packed, settings);
+    if (status == VT_OK && settings->precision == VT_PRECISION_AUTO)
+        vt_precision_note(settings, packed);
     vt_encoder_free(packed);
     vt_free(path);
     return status;
@@ -143,10 +145,13 @@ vt_status vt_shop_init(const char *directory, const vt_init_options *options, vt
     vt_encoder_options how = vt_encoder_options_defaults();
     how.preset = options->preset;
     how.output = options->output;
-    how.unit_length = true; /* the store compares by dot product */
+    how.unit_length = true;           /* the store compares by dot product */
+    how.precision = VT_PRECISION_F32; /* of the golden vector; the packed file settles the shop's */
     vt_encoder *encoder = NULL;
     vt_settings settings = {0};
-    vt_status status = check_directory(directory, error);
+    vt_status status = vt_precision_of(options->precision, &settings.precision, error);
+    if (status == VT_OK)
+        status = check_directory(directory, error);
     if (status == VT_OK)
         status = vt_encoder_open(options->model == NULL ? "classic" : options->model, &how,
                                  &encoder, error);

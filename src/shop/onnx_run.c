@@ -40,7 +40,9 @@ static vt_status run(const vt_model *model, const vt_onnx_run_options *options,
     how.output_count = options->output_count;
     vt_session *session = NULL;
     vt_tensor outputs[MAXIMUM_VALUES] = {0};
-    vt_status status = vt_session_new(model, &how, &session, error);
+    vt_status status = vt_precision_of(options->precision, &how.precision, error);
+    if (status == VT_OK)
+        status = vt_session_new(model, &how, &session, error);
     size_t count = status == VT_OK ? vt_session_output_count(session) : 0;
     if (count > MAXIMUM_VALUES)
         status =

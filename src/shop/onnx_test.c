@@ -19,9 +19,8 @@ enum { MAXIMUM_VALUES = 64, MAXIMUM_ENTRIES = 100000, MAXIMUM_DEPTH = 8 };
 static const double relative_tolerance = 1e-3, absolute_tolerance = 1e-7;
 
 typedef struct test_run {
-    vt_onnx_executor executor;
-    void (*on_case)(void *context, const vt_onnx_case *one);
-    void *context;
+    const vt_onnx_test_options *options;
+    vt_session_options session;
     vt_onnx_totals totals;
 } test_run;
 
@@ -110,16 +109,14 @@ static vt_status run_data_sets(vt_session *session, const char *folder, vt_error
     return status;
 }
 
-static vt_status run_case(const char *folder, const char *model_path, vt_onnx_executor executor,
-                          vt_error *error)
+static vt_status run_case(const char *folder, const char *model_path,
+                          const vt_session_options *options, vt_error *error)
 {
     vt_model *model = NULL;
     vt_session *session = NULL;
-    vt_session_options options = vt_session_options_defaults();
-    options.executor = executor == VT_ONNX_ONEDNN ? VT_EXECUTOR_ONEDNN : VT_EXECUTOR_REFERENCE;
     vt_status status = vt_model_open(model_path, NULL, &model, error);
     if (status == VT_OK)
-        status = vt_session_new(model, &options, &session, error);
+        status = vt_session_new(model, options, &session, error);
     if (status == VT_OK)
         status = run_data_sets(session, folder, error);
     vt_session_free(session);
@@ -152,8 +149,8 @@ static void count_case(test_run *run, const char *folder, vt_status status, cons
         run->totals.unsupported++;
     else
         run->totals.failed++;
-    if (run->on_case != NULL)
-        run->on_case(run->context, &one);
+    if (run->options->on_case != NULL)
+        run->options->on_case(run->options->context, &one);
 }
 
 static vt_status walk(test_run *run, const char *folder, int depth, vt_error *error)
@@ -163,7 +160,7 @@ static vt_status walk(test_run *run, const char *folder, int depth, vt_error *er
         return vt_fail_memory(error, "a path");
     if (vt_file_exists(model)) {
         vt_error reason = {0};
-        count_case(run, folder, run_case(folder, model, run->executor, &reason), &reason);
+        count_case(run, folder, run_case(folder, model, &run->session, &reason), &reason);
         vt_free(model);
         return VT_OK;
     }
@@ -182,12 +179,15 @@ static vt_status walk(test_run *run, const char *folder, int depth, vt_error *er
     return status;
 }
 
-vt_status vt_onnx_test(const char *directory, vt_onnx_executor executor,
-                       void (*on_case)(void *context, const vt_onnx_case *one), void *context,
+vt_status vt_onnx_test(const char *directory, const vt_onnx_test_options *options,
                        vt_onnx_totals *totals, vt_error *error)
 {
-    test_run run = {.executor = executor, .on_case = on_case, .context = context};
-    vt_status status = walk(&run, directory, 0, error);
+    test_run run = {.options = options, .session = vt_session_options_defaults()};
+    run.session.executor =
+        options->executor == VT_ONNX_ONEDNN ? VT_EXECUTOR_ONEDNN : VT_EXECUTOR_REFERENCE;
+    vt_status status = vt_precision_of(options->precision, &run.session.precision, error);
+    if (status == VT_OK)
+        status = walk(&run, directory, 0, error);
     if (status == VT_OK && run.totals.passed + run.totals.failed + run.totals.unsupported == 0)
         status =
             vt_fail(error, VT_ERR_NOT_FOUND, "test \"%s\": no folder with a model.onnx", directory);

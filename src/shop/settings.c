@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/json.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,34 @@ static vt_status copy_text(const vt_json *json, const char *member, char *out, s
     if (text == NULL || text[0] == '\0' || strlen(text) >= capacity)
         return vt_fail(error, VT_ERR_CORRUPT, "\"encoder.%s\" is missing or too long", member);
     memcpy(out, text, strlen(text) + 1);
+    return VT_OK;
+}
+
+static void copy_optional(const vt_json *json, const char *member, char *out, size_t capacity)
+{
+    snprintf(out, capacity, "%s", vt_json_text(vt_json_get(json, member), ""));
+}
+
+/* Both members came later than the format: without them a shop asks for auto and knows nothing. A
+ * noted verdict that makes no sense is as good as none. */
+static vt_status parse_precision(const vt_json *encoder, vt_settings *out, vt_error *error)
+{
+    const char *wish = vt_json_text(vt_json_get(encoder, "precision"), "auto");
+    const vt_json *noted = vt_json_get(encoder, "auto");
+    if (!vt_precision_parse(wish, &out->precision))
+        return vt_fail(error, VT_ERR_UNSUPPORTED,
+                       "\"encoder.precision\" is \"%.40s\", this program knows f32, bf16, int8 and "
+                       "auto",
+                       wish);
+    out->verdict = (vt_precision_verdict){.similarity = NAN};
+    if (!vt_precision_parse(vt_json_text(vt_json_get(noted, "precision"), ""),
+                            &out->verdict.precision) ||
+        out->verdict.precision == VT_PRECISION_AUTO)
+        return VT_OK;
+    out->verdict.similarity = vt_json_number(vt_json_get(noted, "similarity"), NAN);
+    copy_optional(noted, "refused", out->verdict.refused, sizeof(out->verdict.refused));
+    copy_optional(noted, "machine", out->machine, sizeof(out->machine));
+    copy_optional(noted, "program", out->program, sizeof(out->program));
     return VT_OK;
 }
 
@@ -43,7 +72,7 @@ static vt_status parse(const vt_json *json, vt_settings *out, vt_error *error)
                          VT_STORE_MAX_DIM);
     if (status == VT_OK)
         out->dimension = (size_t)dimension;
-    return status;
+    return status == VT_OK ? parse_precision(encoder, out, error) : status;
 }
 
 vt_status vt_settings_read(const char *directory, vt_settings *out, vt_error *error)
@@ -88,6 +117,20 @@ vt_status vt_settings_read(const char *directory, vt_settings *out, vt_error *er
     return status;
 }
 
+static void put_precision(vt_json_writer *writer, const vt_settings *settings)
+{
+    vt_json_put_text(writer, "precision", vt_precision_name(settings->precision));
+    if (settings->machine[0] == '\0')
+        return;
+    vt_json_open_object(writer, "auto");
+    vt_json_put_text(writer, "precision", vt_precision_name(settings->verdict.precision));
+    vt_json_put_number(writer, "similarity", settings->verdict.similarity, 6);
+    vt_json_put_text(writer, "refused", settings->verdict.refused);
+    vt_json_put_text(writer, "machine", settings->machine);
+    vt_json_put_text(writer, "program", settings->program);
+    vt_json_close(writer);
+}
+
 vt_status vt_settings_write(const char *directory, const vt_settings *settings, vt_error *error)
 {
     char *path = vt_path_join(directory, "vitrine.json");
@@ -106,6 +149,7 @@ vt_status vt_settings_write(const char *directory, const vt_settings *settings, 
     vt_json_put_text(&writer, "name", settings->name);
     vt_json_put_int(&writer, "dimension", (int64_t)settings->dimension);
     vt_json_put_text(&writer, "fingerprint", fingerprint);
+    put_precision(&writer, settings);
     vt_json_close(&writer);
     vt_json_close(&writer);
     vt_buf_append_char(&text, '\n');

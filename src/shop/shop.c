@@ -23,6 +23,8 @@ vt_status vt_shop_open(const char *directory, vt_open_mode mode, vt_shop **out, 
     vt_status status = shop->directory == NULL
                            ? vt_fail_memory(error, "a shop")
                            : vt_settings_read(directory, &shop->settings, error);
+    shop->writing = mode == VT_OPEN_WRITE;
+    shop->precision = shop->settings.precision;
     if (status == VT_OK)
         status = vt_store_open(directory, mode == VT_OPEN_WRITE ? VT_STORE_WRITE : VT_STORE_READ,
                                &shop->store, error);
@@ -59,7 +61,7 @@ void vt_shop_close(vt_shop *shop)
 
 static vt_status open_encoder(const vt_shop *shop, vt_encoder **out, vt_error *error)
 {
-    vt_encoder_options options = vt_encoder_options_defaults();
+    vt_encoder_options options = vt_precision_options(&shop->settings, shop->precision);
     if (vt_text_equal(shop->settings.source, "classic"))
         return vt_encoder_open("classic", &options, out, error);
     char *path = NULL;
@@ -73,7 +75,7 @@ static vt_status open_encoder(const vt_shop *shop, vt_encoder **out, vt_error *e
 /* Called with the lock held. */
 static vt_status load_encoder(vt_shop *shop, vt_error *error)
 {
-    const vt_settings *settings = &shop->settings;
+    vt_settings *settings = &shop->settings;
     vt_encoder *encoder = NULL;
     vt_status status = open_encoder(shop, &encoder, error);
     if (status != VT_OK)
@@ -89,6 +91,9 @@ static vt_status load_encoder(vt_shop *shop, vt_error *error)
                          "open the encoder of shop \"%s\": it gives %zu numbers, vitrine.json says "
                          "%zu",
                          shop->directory, info.dim, settings->dimension);
+    if (status == VT_OK && shop->writing && shop->precision == VT_PRECISION_AUTO &&
+        vt_precision_note(settings, encoder))
+        status = vt_settings_write(shop->directory, settings, error);
     if (status != VT_OK) {
         vt_encoder_free(encoder);
         return status;
@@ -226,9 +231,15 @@ vt_status vt_shop_info_of(vt_shop *shop, vt_shop_info *out, vt_error *error)
                          .model = shop->settings.name,
                          .version = vt_version(),
                          .dimension = shop->settings.dimension,
+                         .precision = vt_precision_name(shop->settings.precision),
+                         .auto_similarity = shop->settings.verdict.similarity,
+                         .auto_refused = shop->settings.verdict.refused,
+                         .auto_machine = shop->settings.machine,
                          .categories = shop->categories,
                          .category_count = list.count};
     vt_hash_hex(&shop->settings.fingerprint, info.model_fingerprint);
+    if (shop->settings.machine[0] != '\0')
+        info.auto_precision = vt_precision_name(shop->settings.verdict.precision);
     *out = info;
     return VT_OK;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Inside src/shop: what an open shop holds. Everybody else uses vitrine.h, which this folder
- * implements: shop.c (init, open, close, products), settings.c (vitrine.json), shop_import.c,
- * shop_search.c, shop_eval.c, embed.c, onnx_info.c, onnx_run.c, onnx_test.c, sample.c.
+ * implements: init.c, shop.c (open, close, products), settings.c (vitrine.json), precision.c,
+ * shop_import.c, shop_search.c, shop_eval.c, embed.c, onnx_info.c, onnx_plan.c, onnx_run.c,
+ * onnx_test.c, sample.c.
  *
  * The encoder is loaded when it is first needed: commands that only look at products start at once.
  *
@@ -24,6 +25,10 @@ typedef struct vt_settings {
     char name[256];   /* of the encoder */
     size_t dimension;
     vt_hash fingerprint;
+    vt_precision precision;       /* as asked for */
+    vt_precision_verdict verdict; /* what AUTO came to for this fingerprint ... */
+    char machine[64];             /* ... on this kind of machine; "": not noted */
+    char program[32];             /* ... by this version */
 } vt_settings;
 
 /* vitrine.json; replaced atomically. */
@@ -32,7 +37,9 @@ vt_status vt_settings_write(const char *directory, const vt_settings *settings, 
 
 struct vt_shop {
     char *directory;
+    bool writing; /* opened with VT_OPEN_WRITE */
     vt_settings settings;
+    vt_precision precision; /* settings.precision, or as vt_shop_use_precision says */
     vt_store *store;
     uint32_t model; /* the store's key */
     pthread_mutex_t lock;
@@ -42,6 +49,15 @@ struct vt_shop {
     struct vt_category_count *categories; /* of the newest vt_shop_info */
     vt_arena category_arena;
 };
+
+/* ---- precision.c ---- */
+/* NULL: AUTO. */
+vt_status vt_precision_of(const char *text, vt_precision *out, vt_error *error);
+/* How an encoder of these settings is opened in this precision: what is known of AUTO is used where
+ * it was found out by this program on this kind of machine. Borrows the settings. */
+vt_encoder_options vt_precision_options(const vt_settings *settings, vt_precision precision);
+/* Notes what AUTO came to; false when that was noted before. */
+bool vt_precision_note(vt_settings *settings, const vt_encoder *encoder);
 
 /* Loads the encoder if it is not there yet and checks that it is the one the vectors were made by.
  */

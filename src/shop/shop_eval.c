@@ -260,6 +260,7 @@ static void print_json(evaluation *eval, vt_buf *out)
         vt_json_close(&writer);
     }
     vt_json_close(&writer);
+    vt_json_put_text(&writer, "computed_in", report->computed_in);
     vt_json_put_number(&writer, "took_s", report->took_s, 3);
     vt_json_close(&writer);
 }
@@ -300,6 +301,7 @@ static vt_status fill_report(evaluation *eval, double took_s, vt_error *error)
     report->map = result.map;
     report->mrr = result.mrr;
     report->depth = result.depth;
+    report->computed_in = vt_shop_precision(eval->shop);
     report->took_s = took_s;
     vt_status status = fill_categories(eval, error);
     if (status != VT_OK)

@@ -57,7 +57,7 @@ static void a_file_is_described(void **state)
     vt_error error = {0};
     vt_onnx_info *info = NULL;
     save_tiny(j, "tiny.onnx");
-    expect_ok(vt_onnx_info_of(at(j, "tiny.onnx"), &info, &error), &error);
+    expect_ok(vt_onnx_info_of(at(j, "tiny.onnx"), NULL, &info, &error), &error);
     assert_string_equal(info->producer, "onnx_builder");
     assert_string_equal(info->graph, "built");
     assert_int_equal(info->opset, 13);
@@ -93,7 +93,7 @@ static void sizes_left_free_are_taken_as_a_picture(void **state)
     onnx_output(&b, "y", VT_F32, 4, (int64_t[]){-1, 4, -1, -1});
     vt_buf file = onnx_finish(&b);
     save(j, "free.onnx", &file);
-    expect_ok(vt_onnx_info_of(at(j, "free.onnx"), &info, &error), &error);
+    expect_ok(vt_onnx_info_of(at(j, "free.onnx"), NULL, &info, &error), &error);
     assert_string_equal(info->nodes[0].shape, "1x4x218x218");
     vt_onnx_info_free(info);
 }
@@ -104,11 +104,12 @@ static void what_is_no_model_is_named(void **state)
     vt_error error = {0};
     vt_onnx_info *info = NULL;
     vt_onnx_check_report report = {0};
-    assert_int_equal(vt_onnx_info_of(at(j, "none.onnx"), &info, &error), VT_ERR_NOT_FOUND);
-    expect_failure(vt_onnx_info_of(at(j, "p0.jpg"), &info, &error), VT_ERR_FORMAT, &error,
+    assert_int_equal(vt_onnx_info_of(at(j, "none.onnx"), NULL, &info, &error), VT_ERR_NOT_FOUND);
+    expect_failure(vt_onnx_info_of(at(j, "p0.jpg"), NULL, &info, &error), VT_ERR_FORMAT, &error,
                    "p0.jpg");
     assert_null(info);
-    assert_int_equal(vt_onnx_check("classic", NULL, NULL, &report, &error), VT_ERR_USAGE);
+    assert_int_equal(vt_onnx_check(&(vt_init_options){.model = "classic"}, &report, &error),
+                     VT_ERR_USAGE);
 }
 
 static void a_model_is_checked_with_and_without_contract(void **state)
@@ -119,9 +120,11 @@ static void a_model_is_checked_with_and_without_contract(void **state)
     char path[SCRATCH_PATH_BYTES];
     save_tiny(j, "tiny.onnx");
     snprintf(path, sizeof(path), "%s", at(j, "tiny.onnx"));
-    expect_failure(vt_onnx_check(path, NULL, NULL, &report, &error), VT_ERR_USAGE, &error,
-                   "preset");
-    expect_ok(vt_onnx_check(path, "imagenet", NULL, &report, &error), &error);
+    expect_failure(vt_onnx_check(&(vt_init_options){.model = path}, &report, &error), VT_ERR_USAGE,
+                   &error, "preset");
+    expect_ok(
+        vt_onnx_check(&(vt_init_options){.model = path, .preset = "imagenet"}, &report, &error),
+        &error);
     assert_false(report.has_contract || report.has_golden);
     assert_true(isnan(report.golden_similarity));
     assert_true(report.reference_similarity > 0.9999);
@@ -130,10 +133,15 @@ static void a_model_is_checked_with_and_without_contract(void **state)
     options.model = path;
     options.preset = "imagenet";
     make_shop_with(j, &options);
-    expect_ok(vt_onnx_check(at(j, "shop/models/tiny.onnx"), NULL, NULL, &report, &error), &error);
+    expect_ok(
+        vt_onnx_check(&(vt_init_options){.model = at(j, "shop/models/tiny.onnx")}, &report, &error),
+        &error);
     assert_true(report.has_contract && report.has_golden);
     assert_true(report.golden_similarity > 0.99999);
-    expect_ok(vt_onnx_check(at(j, "shop/models/tiny.onnx"), "clip", NULL, &report, &error), &error);
+    expect_ok(
+        vt_onnx_check(&(vt_init_options){.model = at(j, "shop/models/tiny.onnx"), .preset = "clip"},
+                      &report, &error),
+        &error);
     assert_true(report.has_contract);
     assert_false(report.has_golden);
 }
@@ -283,7 +291,10 @@ static void cases_pass_fail_or_are_not_supported(void **state)
     vt_buf file = onnx_finish(&b);
     save(j, "suite/c_unknown/model.onnx", &file);
     write_text(j, "suite/d_rubbish/model.onnx", "not a model");
-    expect_ok(vt_onnx_test(at(j, "suite"), VT_ONNX_ONEDNN, on_case, &log, &totals, &error), &error);
+    expect_ok(vt_onnx_test(at(j, "suite"),
+                           &(vt_onnx_test_options){.on_case = on_case, .context = &log}, &totals,
+                           &error),
+              &error);
     assert_int_equal(totals.passed, 1);
     assert_int_equal(totals.failed, 2);
     assert_int_equal(totals.unsupported, 1);
@@ -305,21 +316,24 @@ static void a_case_is_named_by_its_folder(void **state)
     vt_onnx_totals totals = {0};
     case_log log = {0};
     save_case(j, "single", (float[]){1, 2, 3, 4, 5, 6});
-    expect_ok(vt_onnx_test(at(j, "single//"), VT_ONNX_REFERENCE, on_case, &log, &totals, &error),
+    expect_ok(vt_onnx_test(at(j, "single//"),
+                           &(vt_onnx_test_options){
+                               .executor = VT_ONNX_REFERENCE, .on_case = on_case, .context = &log},
+                           &totals, &error),
               &error);
     assert_int_equal(totals.passed, 1);
     assert_string_equal(log.names[0], "single");
     make_directory(j, "nothing");
-    assert_int_equal(vt_onnx_test(at(j, "nothing"), VT_ONNX_ONEDNN, NULL, NULL, &totals, &error),
+    assert_int_equal(vt_onnx_test(at(j, "nothing"), &(vt_onnx_test_options){0}, &totals, &error),
                      VT_ERR_NOT_FOUND);
-    assert_int_equal(vt_onnx_test(at(j, "absent"), VT_ONNX_ONEDNN, NULL, NULL, &totals, &error),
+    assert_int_equal(vt_onnx_test(at(j, "absent"), &(vt_onnx_test_options){0}, &totals, &error),
                      VT_ERR_NOT_FOUND);
 }
 
 static vt_status describe(void *context)
 {
     vt_onnx_info *info = NULL;
-    vt_status status = vt_onnx_info_of(context, &info, NULL);
+    vt_status status = vt_onnx_info_of(context, NULL, &info, NULL);
     vt_onnx_info_free(info);
     return status;
 }
