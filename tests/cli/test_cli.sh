@@ -190,19 +190,19 @@ offers() {
     says 'VT_ERR_USAGE'
     says 'too few arguments'
 }
-offers init model preset output json
-offers import images jobs rejects product-per-folder json
-offers search top min-similarity crop json html
-offers eval images k json
-offers embed out preset output json
+offers init model preset output precision json
+offers import precision images jobs rejects product-per-folder json
+offers search top min-similarity crop precision json html
+offers eval images k precision json
+offers embed out preset output precision json
 offers info check json
 offers show json
 offers remove json
-offers 'model info' json
-offers 'model check' preset output json
-offers 'model run' in out json
 offers 'model export' json
-offers 'model test' json
+offers 'model info' input precision nodes json
+offers 'model check' preset output precision json
+offers 'model run' in out precision json
+offers 'model test' precision json
 offers sample products views seed size json
 
 run 2 search shop photo.jpg --top 0
@@ -411,10 +411,44 @@ says GlobalAveragePool
 run 0 model info fx/tiny.onnx --json
 is_json
 is feature_output "$(number feature_output)" '"flat"'
+has_members parameters macs macs_share run_inputs precision precision_refused memory peak_bytes reorders \
+    steps folded compute executor
+is step "$(sed -n '/"steps"/,$ s/^ *"folded": "\(.*\)",$/\1/p' "$out" | head -n 1)" relu
+run 0 model info fx/tiny.onnx --input 2x3x16x16 --precision bf16
+says 'per run of 2x3x16x16'
+says 'in the file: 5 nodes'
+says 'as it is run, in bf16: '
+says 'where the work is, 2 of 2 layers'
+says 'intermediate values'
+for options in '' --nodes; do
+    # shellcheck disable=SC2086
+    run 0 model info fx/tiny.onnx $options
+    is 'the longest line' "$(awk 'length($0) > 100' "$out")" ''
+    is 'blanks at ends of lines' "$(grep -c ' $' "$out")" 0
+done
+run 2 model info fx/tiny.onnx --input 2x3x16
+complains '?x3x16x16'
+run 2 model info fx/tiny.onnx --input 1x3x16x16 --input 1
+complains '2 input shapes'
+run 2 model info fx/tiny.onnx --precision f16
+complains 'f32, bf16, int8 and auto'
 run 2 model check fx/tiny.onnx
 complains preset
 run 0 model check fx/tiny.onnx --preset imagenet
 says ok
+for precision in f32 bf16 int8; do
+    run 0 model check fx/tiny.onnx --preset imagenet --precision $precision --json
+    is_json
+    is precision "$(number precision)" "\"$precision\""
+done
+run 2 model check fx/tiny.onnx --preset imagenet --precision fast
+complains '"fast"'
+run 2 model run fx/increment.onnx --in fx/x.npy --out made --precision fast
+complains '"fast"'
+run 2 model test fx/cases --precision fast
+complains '"fast"'
+run 0 model run fx/increment.onnx --in fx/x.npy --out made --precision bf16 --json
+is precision "$(number precision)" '"bf16"'
 run 0 model run fx/increment.onnx --in fx/x.npy --out made
 is output "$(tail -c 24 made/output_0.npy | od -An -tf4 | awk '{ $1 = $1; print }' | tr '\n' ' ' | sed 's/ *$//')" '1 2 3 4 5 6'
 run 0 model run fx/increment.onnx --in fx/x.pb --out made --reference --json
@@ -461,6 +495,33 @@ is dimension "$(number dimension)" 8
 run 0 import net.shop goods/products.csv
 run 0 search net.shop "goods/$picture" --top 1
 says "$second"
+holds net.shop/vitrine.json '"precision": "auto"'
+run 0 info net.shop
+says 'precision auto: '
+run 0 info net.shop --json
+is_json
+has_members precision auto similarity refused machine
+for precision in f32 bf16 int8; do
+    run 0 search net.shop "goods/$picture" --top 1 --precision $precision --json
+    is_json
+    is precision "$(number precision)" "\"$precision\""
+    is 'the first product' "$(number product)" "\"$second\""
+    run 0 eval net.shop goods/queries.csv --precision $precision --json
+    is computed_in "$(number computed_in)" "\"$precision\""
+    run 0 import net.shop goods/products.csv --precision $precision --json
+    is precision "$(number precision)" "\"$precision\""
+    run 0 embed net.shop fx/good0.jpg --out in.npy --precision $precision --json
+    is precision "$(number precision)" "\"$precision\""
+done
+for command in 'search net.shop fx/good0.jpg' 'eval net.shop goods/queries.csv' \
+    'import net.shop goods/products.csv' 'embed net.shop fx/good0.jpg --out in.npy' 'init new.shop'; do
+    # shellcheck disable=SC2086
+    run 2 $command --precision double
+    complains '"double"'
+done
+run 0 init f32.shop --model fx/tiny.onnx --preset imagenet --precision f32 --json
+is precision "$(number precision)" '"f32"'
+holds f32.shop/vitrine.json '"precision": "f32"'
 run 0 model check net.shop/models/tiny.onnx --json
 is_json
 is golden "$(number golden)" true

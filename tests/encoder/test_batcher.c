@@ -90,6 +90,65 @@ static void many_threads_get_what_one_would(void **state)
     vt_encoder_free(encoder);
 }
 
+/* Ticks once per look: read before and after a run, it makes all runs take the same. */
+static double fake_now_ms;
+
+static double fake_clock(void)
+{
+    return fake_now_ms += 1.0;
+}
+
+static void one_picture_at_a_time_runs_over_all_cores(void **state)
+{
+    scratch *s = *state;
+    tiny_options options = tiny_defaults();
+    model_save_tiny(s, "tiny.onnx", &options);
+    vt_encoder *encoder = model_open(s, "tiny.onnx", "imagenet", NULL);
+    vt_batcher_options way = {.runners = 3, .maximum_batch = 8};
+    crowd c;
+    crowd_init(&c, encoder);
+    assert_int_equal(vt_batcher_new(encoder, &way, &c.batcher, NULL), VT_OK);
+    for (int i = 0; i < PICTURES; i++)
+        crowd_embed(&c, (size_t)i);
+    vt_batcher_stats stats = vt_batcher_stats_of(c.batcher);
+    assert_int_equal(stats.wide_runs, PICTURES);
+    assert_int_equal(stats.narrow_runs, 0);
+    vt_batcher_free(c.batcher);
+    expect_single_results(&c, encoder);
+    crowd_deinit(&c);
+    vt_encoder_free(encoder);
+}
+
+/* Every run takes one tick of this clock, so a batch of 8 is eight times as good as one of 1. */
+static void a_queue_runs_in_the_batches_that_measured_best(void **state)
+{
+    scratch *s = *state;
+    tiny_options options = tiny_defaults();
+    model_save_tiny(s, "tiny.onnx", &options);
+    vt_encoder *encoder = model_open(s, "tiny.onnx", "imagenet", NULL);
+    vt_batcher_options way = {.runners = 1, .maximum_batch = 8, .clock_ms = fake_clock};
+    crowd c;
+    crowd_init(&c, encoder);
+    fake_now_ms = 0.0;
+    assert_int_equal(vt_batcher_new(encoder, &way, &c.batcher, NULL), VT_OK);
+    assert_int_equal(vt_batcher_stats_of(c.batcher).best_batch, 1);
+    for (int round = 0; round < 2; round++)
+        assert_int_equal(vt_batcher_embed(c.batcher, c.images, PICTURES, c.vectors, NULL), VT_OK);
+    vt_batcher_stats stats = vt_batcher_stats_of(c.batcher);
+    assert_int_equal(stats.best_batch, 8);
+    assert_int_equal(stats.wide_runs, 0);
+    /* Planned once and timed twice at 1, 2 and 4 (21 pictures in 9 runs, with what was left over of
+     * eights on the way), the rest in eights. */
+    assert_true(stats.narrow_runs >= 9 + (2 * PICTURES - 21) / 8 && stats.narrow_runs <= 24);
+    uint64_t before = stats.narrow_runs;
+    assert_int_equal(vt_batcher_embed(c.batcher, c.images, PICTURES, c.vectors, NULL), VT_OK);
+    assert_int_equal(vt_batcher_stats_of(c.batcher).narrow_runs - before, PICTURES / 8);
+    vt_batcher_free(c.batcher);
+    expect_single_results(&c, encoder);
+    crowd_deinit(&c);
+    vt_encoder_free(encoder);
+}
+
 static void graphs_for_one_picture_serve_many_callers_too(void **state)
 {
     scratch *s = *state;
@@ -254,6 +313,8 @@ int main(void)
 #define IN_SCRATCH(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
         IN_SCRATCH(many_threads_get_what_one_would),
+        IN_SCRATCH(one_picture_at_a_time_runs_over_all_cores),
+        IN_SCRATCH(a_queue_runs_in_the_batches_that_measured_best),
         IN_SCRATCH(graphs_for_one_picture_serve_many_callers_too),
         cmocka_unit_test(classic_works_from_many_threads),
         IN_SCRATCH(one_call_may_bring_more_pictures_than_a_batch_holds),

@@ -98,6 +98,74 @@ static void sizes_left_free_are_taken_as_a_picture(void **state)
     vt_onnx_info_free(info);
 }
 
+static void the_graph_that_is_run_is_described(void **state)
+{
+    journey *j = *state;
+    vt_error error = {0};
+    vt_onnx_info *info = NULL;
+    save_tiny(j, "tiny.onnx");
+    const char *const shapes[] = {"3x3x16x16"};
+    vt_onnx_info_options how = {shapes, 1, "bf16"};
+    expect_ok(vt_onnx_info_of(at(j, "tiny.onnx"), &how, &info, &error), &error);
+    assert_string_equal(info->run_inputs[0].shape, "3x3x16x16");
+    assert_string_equal(info->inputs[0].shape, "?x3x16x16");
+    assert_string_equal(info->nodes[0].shape, "3x8x8x8");
+    assert_int_equal(info->nodes[0].macs, 3 * 8 * 8 * 8 * 27);
+    assert_string_equal(info->precision, "bf16");
+    assert_null(info->plan_failure);
+    /* Relu went into the convolution. */
+    assert_true(info->step_count > 0 && info->step_count < info->node_count);
+    assert_string_equal(info->steps[0].op_type, "Conv");
+    assert_string_equal(info->steps[0].posts, "relu");
+    assert_string_equal(info->steps[0].shape, "3x8x8x8");
+    assert_int_equal(info->steps[0].macs, info->nodes[0].macs);
+    assert_true(strlen(info->steps[0].executor) > 0);
+    assert_int_equal(info->memory.parameter_bytes, info->parameter_bytes);
+    assert_true(info->memory.activation_bytes > 0 &&
+                info->memory.activation_bytes <= info->memory.unshared_bytes);
+    /* Input and output are 3 x 768 and 3 x 5 floats. */
+    assert_true(info->memory.peak_bytes >=
+                info->parameter_bytes + info->memory.activation_bytes + 3 * (768 + 5) * 4);
+    vt_onnx_info_free(info);
+    info = NULL;
+    expect_ok(vt_onnx_info_of(at(j, "tiny.onnx"), NULL, &info, &error), &error);
+    assert_string_equal(info->precision, "f32"); /* no contract: nothing to decide by */
+    vt_onnx_info_free(info);
+}
+
+static void shapes_and_precisions_that_cannot_be_are_refused(void **state)
+{
+    journey *j = *state;
+    static const struct {
+        const char *shape, *precision, *text;
+    } wrong[] = {
+        {"1x3x16", NULL, "?x3x16x16"},
+        {"1x4x16x16", NULL, "?x3x16x16"},
+        {"1x3x16x17", NULL, "?x3x16x16"},
+        {"", NULL, "shape such as"},
+        {"1x3x16x", NULL, "shape such as"},
+        {"1xx16x16", NULL, "shape such as"},
+        {"-1x3x16x16", NULL, "shape such as"},
+        {"1x1x1x1x1x1x1x1x1x1x1x1", NULL, "shape such as"},
+        {"99999999999999999999x3x16x16", NULL, "shape such as"},
+        {NULL, "f16", "f32, bf16, int8 and auto"},
+        {NULL, "", "f32, bf16, int8 and auto"},
+    };
+    save_tiny(j, "tiny.onnx");
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        vt_error error = {0};
+        vt_onnx_info *info = NULL;
+        const char *const shapes[] = {wrong[i].shape, wrong[i].shape};
+        vt_onnx_info_options how = {shapes, wrong[i].shape != NULL, wrong[i].precision};
+        expect_failure(vt_onnx_info_of(at(j, "tiny.onnx"), &how, &info, &error), VT_ERR_USAGE,
+                       &error, wrong[i].text);
+        how.input_shape_count = 2;
+        expect_failure(vt_onnx_info_of(at(j, "tiny.onnx"), &how, &info, &error), VT_ERR_USAGE,
+                       &error, wrong[i].precision != NULL ? "auto" : "2 input shapes");
+        assert_null(info);
+    }
+}
+
 static void what_is_no_model_is_named(void **state)
 {
     journey *j = *state;
@@ -127,7 +195,7 @@ static void a_model_is_checked_with_and_without_contract(void **state)
         &error);
     assert_false(report.has_contract || report.has_golden);
     assert_true(isnan(report.golden_similarity));
-    assert_true(report.reference_similarity > 0.9999);
+    assert_true(report.reference_similarity >= 0.999);
     assert_int_equal(report.dimension, TINY_FEATURES);
     vt_init_options options = vt_init_options_defaults();
     options.model = path;
@@ -137,7 +205,17 @@ static void a_model_is_checked_with_and_without_contract(void **state)
         vt_onnx_check(&(vt_init_options){.model = at(j, "shop/models/tiny.onnx")}, &report, &error),
         &error);
     assert_true(report.has_contract && report.has_golden);
+    assert_true(report.golden_similarity >= 0.999);
+    expect_ok(vt_onnx_check(
+                  &(vt_init_options){.model = at(j, "shop/models/tiny.onnx"), .precision = "f32"},
+                  &report, &error),
+              &error);
+    assert_string_equal(report.precision, "f32");
+    assert_string_equal(report.precision_refused, "");
     assert_true(report.golden_similarity > 0.99999);
+    expect_failure(
+        vt_onnx_check(&(vt_init_options){.model = path, .precision = "f8"}, &report, &error),
+        VT_ERR_USAGE, &error, "\"f8\"");
     expect_ok(
         vt_onnx_check(&(vt_init_options){.model = at(j, "shop/models/tiny.onnx"), .preset = "clip"},
                       &report, &error),
@@ -351,6 +429,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_JOURNEY(a_file_is_described),
+        IN_JOURNEY(the_graph_that_is_run_is_described),
+        IN_JOURNEY(shapes_and_precisions_that_cannot_be_are_refused),
         IN_JOURNEY(sizes_left_free_are_taken_as_a_picture),
         IN_JOURNEY(what_is_no_model_is_named),
         IN_JOURNEY(a_model_is_checked_with_and_without_contract),
