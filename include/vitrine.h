@@ -169,8 +169,8 @@ VT_API void vt_shop_close(vt_shop *shop); /* NULL is fine */
 /* Computes in this precision from here on, whatever the settings say, which stay as they are; NULL:
  * what they say. Nobody else may be using the shop. */
 VT_API vt_status vt_shop_use_precision(vt_shop *shop, const char *precision, vt_error *error);
-/* The one that is computed in: "f32", "bf16" or "int8" (constants); NULL while no network is loaded (nothing
- * was embedded yet, or the encoder has none). */
+/* The one that is computed in: "f32", "bf16" or "int8" (constants); NULL while no network is loaded
+ * (nothing was embedded yet, or the encoder has none). */
 VT_API const char *vt_shop_precision(vt_shop *shop);
 
 typedef struct vt_shop_info {
