@@ -42,7 +42,7 @@ typedef struct request {
 typedef struct runner {
     vt_batcher *batcher;
     vt_network *narrow; /* on one core */
-    vt_network *wide;   /* on all; of the first runner alone, NULL where there is one core */
+    vt_network *wide;   /* on all; of the first runner alone, NULL where there are no wide runs */
     vt_thread *thread;
     float *vectors;           /* (maximum_batch, dim) */
     unsigned ran[2];          /* narrow, wide: bit i: a batch of 1 << i has been run */
@@ -192,6 +192,7 @@ static void run(void *context)
     }
 }
 
+/* cores: to spread wide runs over; 1: there are none. */
 static vt_status open_networks(vt_batcher *batcher, runner *self, int cores, vt_error *error)
 {
     vt_network_options how = {VT_EXECUTOR_ONEDNN, batcher->encoder->verdict.precision, 1};
@@ -217,14 +218,14 @@ static vt_status start_runners(vt_batcher *batcher, const vt_batcher_options *op
     int wanted = options->runners > 0 ? options->runners : vt_core_count();
     batcher->tensor_floats = 3 * (size_t)pixels->width * (size_t)pixels->height;
     batcher->maximum_batch = 1 << floor_log2(limit);
-    vt_tuner_init(&batcher->tuner, wanted, batcher->maximum_batch);
+    vt_tuner_init(&batcher->tuner, options->bulk ? 1 : wanted, batcher->maximum_batch);
     batcher->runners = vt_calloc((size_t)wanted, sizeof(runner));
     if (batcher->runners == NULL)
         return vt_fail_memory(error, "a batcher");
     batcher->runner_count = wanted;
     vt_status status = VT_OK;
     for (int i = 0; status == VT_OK && i < wanted; i++)
-        status = open_networks(batcher, &batcher->runners[i], wanted, error);
+        status = open_networks(batcher, &batcher->runners[i], batcher->tuner.cores, error);
     /* All are there before the first one looks at the others. */
     for (int i = 0; status == VT_OK && i < wanted; i++)
         status = vt_thread_start("vt-encode", run, &batcher->runners[i],

@@ -110,9 +110,11 @@ typedef struct vt_batcher vt_batcher;
 typedef struct vt_batcher_options {
     int runners;       /* threads that run the network, one per core; 0: as many as cores */
     int maximum_batch; /* pictures run together at most; up to it the size is found by measuring */
+    bool bulk; /* a long queue comes: one core each from the first picture on, without planning what
+                  runs over all cores */
     double (*clock_ms)(void); /* what measures; NULL: vt_clock_ms */
 } vt_batcher_options;
-vt_batcher_options vt_batcher_options_defaults(void); /* 0, 16, NULL */
+vt_batcher_options vt_batcher_options_defaults(void); /* 0, 16, false, NULL */
 vt_status vt_batcher_new(const vt_encoder *encoder, const vt_batcher_options *options,
                          vt_batcher **out, vt_error *error);
 void vt_batcher_free(vt_batcher *batcher); /* nobody may be inside vt_batcher_embed */

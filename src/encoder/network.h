@@ -92,6 +92,7 @@ typedef struct vt_tuner_choice {
     int count; /* pictures; 0: leave them to another */
     bool wide; /* over all cores */
 } vt_tuner_choice;
+/* cores: that wide runs spread over; 1: there are none. */
 void vt_tuner_init(vt_tuner *tuner, int cores, int maximum_batch);
 /* waiting: pictures; idle: runners without work, the one that asks included. */
 vt_tuner_choice vt_tuner_choose(const vt_tuner *tuner, int waiting, int idle);

@@ -75,6 +75,7 @@ static vt_status run(const vt_encoder *encoder, const vt_photo *photos, size_t c
     result->precision = verdict != NULL ? vt_precision_name(verdict->precision) : NULL;
     result->vectors = vt_calloc(count, result->dimension * sizeof(float));
     work.errors = vt_calloc(count, sizeof(vt_error));
+    options.bulk = count > (size_t)vt_core_count() * JOBS_PER_CORE;
     if (result->vectors == NULL || work.errors == NULL)
         status = vt_fail_memory(error, "the vectors");
     if (status == VT_OK)

@@ -334,6 +334,7 @@ static vt_status open_searcher(evaluation *eval, vt_error *error)
 {
     vt_shop *shop = eval->shop;
     vt_batcher_options options = vt_batcher_options_defaults();
+    options.bulk = true;
     vt_status status = vt_shop_need_encoder(shop, error);
     eval->searcher =
         (vt_searcher){.store = shop->store, .model = shop->model, .encoder = shop->encoder};

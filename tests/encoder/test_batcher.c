@@ -74,7 +74,7 @@ static void many_threads_get_what_one_would(void **state)
     static const vt_batcher_options ways[] = {
         {.runners = 1, .maximum_batch = 8},  {.runners = 3, .maximum_batch = 5},
         {.runners = 2, .maximum_batch = 1},  {.runners = 4, .maximum_batch = 64},
-        {.runners = 8, .maximum_batch = 16},
+        {.runners = 8, .maximum_batch = 16}, {.runners = 3, .maximum_batch = 16, .bulk = true},
     };
     tiny_options options = tiny_defaults();
     model_save_tiny(s, "tiny.onnx", &options);
@@ -113,6 +113,16 @@ static void one_picture_at_a_time_runs_over_all_cores(void **state)
     vt_batcher_stats stats = vt_batcher_stats_of(c.batcher);
     assert_int_equal(stats.wide_runs, PICTURES);
     assert_int_equal(stats.narrow_runs, 0);
+    vt_batcher_free(c.batcher);
+    expect_single_results(&c, encoder);
+    /* Unless more are said to come. */
+    way.bulk = true;
+    assert_int_equal(vt_batcher_new(encoder, &way, &c.batcher, NULL), VT_OK);
+    for (int i = 0; i < PICTURES; i++)
+        crowd_embed(&c, (size_t)i);
+    stats = vt_batcher_stats_of(c.batcher);
+    assert_int_equal(stats.wide_runs, 0);
+    assert_int_equal(stats.narrow_runs, PICTURES);
     vt_batcher_free(c.batcher);
     expect_single_results(&c, encoder);
     crowd_deinit(&c);
