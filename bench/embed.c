@@ -26,8 +26,8 @@ enum { BENCH_THREADS = 1024, BENCH_PIECE = 32, BENCH_JOBS_PER_CORE = 2 };
 /* False: not offered. */
 static bool take_precision(const char *name, vt_encoder_options *options)
 {
-    (void)options;
-    return strcmp(name, "f32") == 0;
+    return vt_precision_parse(name, &options->precision) &&
+           options->precision != VT_PRECISION_AUTO && vt_precision_is_fast(options->precision);
 }
 
 typedef struct bench_embed {

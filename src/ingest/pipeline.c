@@ -305,6 +305,7 @@ static vt_status pipeline_set_up(pipeline *run, const vt_encoder *encoder, const
 {
     const vt_ingest_options *options = run->options;
     vt_batcher_options batching = vt_batcher_options_defaults();
+    batching.bulk = true;
     if (options->thumbnail_px < 1)
         return vt_fail(error, VT_ERR_USAGE, "import \"%s\": thumbnails of %d px", source,
                        options->thumbnail_px);
