@@ -215,10 +215,7 @@ static inline vt_plan *builder_plan(builder *b)
 
 static inline void apply_passes(vt_plan *plan)
 {
-    assert_int_equal(vt_pass_fold_batchnorm(plan, NULL), VT_OK);
-    assert_int_equal(vt_pass_fuse_posts(plan, NULL), VT_OK);
-    assert_int_equal(vt_pass_fuse_elementwise(plan, NULL), VT_OK);
-    assert_int_equal(vt_pass_dead_code(plan, NULL), VT_OK);
+    assert_int_equal(vt_plan_optimize(plan, VT_PRECISION_F32, NULL), VT_OK);
 }
 
 static inline vt_runner *builder_reference(builder *b, bool passes)

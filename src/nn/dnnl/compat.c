@@ -281,6 +281,13 @@ static dnnl_status_t append_post(dnnl_post_ops_t list, const vt_post *post)
     if (post->kind == VT_APPEND_BINARY) {
         return dnnl_post_ops_append_binary(list, post->algorithm, post->operand);
     }
+    if (post->kind == VT_APPEND_SUM) {
+#if DNNL_VERSION_MAJOR >= 3
+        return dnnl_post_ops_append_sum(list, 1.0F, 0, vt_layout_dtype(post->dtype));
+#else
+        return dnnl_post_ops_append_sum_v2(list, 1.0F, vt_layout_dtype(post->dtype));
+#endif
+    }
 #if DNNL_VERSION_MAJOR >= 3
     float alpha, beta;
     eltwise_constants(post, &alpha, &beta);

@@ -59,11 +59,12 @@ size_t vt_layout_bytes(const vt_layout *layout); /* with padding */
 /* ---- attributes ---- */
 
 typedef struct vt_post {
-    enum { VT_APPEND_ELTWISE, VT_APPEND_BINARY } kind;
-    dnnl_alg_kind_t algorithm;
-    float alpha, beta;  /* of ELTWISE */
-    vt_layout *operand; /* of BINARY; owned by whoever made the list */
-    vt_value_id value;  /* of BINARY: what the operand is read from */
+    enum { VT_APPEND_ELTWISE, VT_APPEND_BINARY, VT_APPEND_SUM } kind;
+    dnnl_alg_kind_t algorithm; /* of ELTWISE and BINARY */
+    float alpha, beta;         /* of ELTWISE */
+    vt_layout *operand;        /* of BINARY; owned by whoever made the list */
+    vt_value_id value;         /* of BINARY and SUM: what the operand is read from */
+    vt_dtype dtype;            /* of SUM: what the result's memory holds before */
 } vt_post;
 
 /* Products of whole numbers. 2.x takes the numbers when the primitive is made, 3.x as arguments of
@@ -85,6 +86,8 @@ int vt_argument_source_zero(void);
 
 typedef struct vt_posts {
     const vt_pd_quant *quant; /* NULL: on floats */
+    int first;                /* posts of the step before this one are taken care of already */
+    bool sums;                /* a residual may be what the result's memory holds before */
     vt_post items[2 * VT_STEP_POSTS + 2];
     int count;
 } vt_posts;

@@ -339,6 +339,79 @@ vt_status vt_dnnl_form_get(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype,
                   : make_plain(dnnl, value, dtype, buffer, error);
 }
 
+/* ---- results in a residual's memory ---- */
+
+enum { SEARCH_MAXIMUM = 1 << 16 }; /* values looked at: more are not worth a copy saved */
+
+static bool lies_in(vt_dnnl *dnnl, vt_value_id value, const vt_buffer *memory)
+{
+    for (size_t i = dnnl->value_forms[value]; i != SIZE_MAX; i = dnnl->forms[i].next) {
+        if (vt_dnnl_buffer_root(dnnl, dnnl->forms[i].buffer) == memory) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether this step, or a later one, still reads a value that lies in this memory. */
+static bool is_needed_later(vt_dnnl *dnnl, const vt_buffer *memory)
+{
+    const vt_plan *plan = dnnl->plan;
+    const vt_node *node = &plan->steps[dnnl->step].node;
+    if (memory->kind != VT_BUFFER_ARENA || plan->value_count > SEARCH_MAXIMUM) {
+        return true;
+    }
+    for (size_t i = 0; i < node->input_count; i++) {
+        if (node->inputs[i] != VT_NO_VALUE && lies_in(dnnl, node->inputs[i], memory)) {
+            return true; /* the step itself reads it while it writes */
+        }
+    }
+    for (size_t v = 0; v < plan->value_count; v++) {
+        if (plan->values[v].last_step > (int)dnnl->step && lies_in(dnnl, (vt_value_id)v, memory)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Adds a copy of `buffer`, which lies as `layout` says. */
+static vt_status copy_buffer(vt_dnnl *dnnl, const vt_layout *layout, size_t *buffer,
+                             vt_error *error)
+{
+    vt_buffer copy = {.kind = VT_BUFFER_ARENA, .bytes = vt_layout_bytes(layout)};
+    dnnl_primitive_desc_t desc = NULL;
+    size_t from = *buffer;
+    vt_status status = vt_dnnl_buffer_add(dnnl, &copy, buffer, error);
+    if (status != VT_OK) {
+        return status;
+    }
+    dnnl_status_t made = vt_pd_reorder(dnnl->engine, layout, layout, &desc);
+    if (made != dnnl_success) {
+        return vt_dnnl_fail(made, "a copy", error);
+    }
+    const vt_argument arguments[] = {{DNNL_ARG_FROM, layout, from, false},
+                                     {DNNL_ARG_TO, layout, *buffer, true}};
+    dnnl->base.reorders++;
+    return vt_dnnl_primitive_add(dnnl, NULL, desc, arguments, 2, error);
+}
+
+vt_status vt_dnnl_form_onto(vt_dnnl *dnnl, vt_value_id value, const vt_layout *layout,
+                            const vt_post *onto, size_t *buffer, vt_error *error)
+{
+    vt_layout *held = vt_layout_retype(layout, onto->dtype);
+    if (!held) {
+        return vt_fail_memory(error, "the layout of a residual");
+    }
+    vt_status status = vt_dnnl_form_get(dnnl, onto->value, onto->dtype, held, buffer, error);
+    if (status == VT_OK && is_needed_later(dnnl, vt_dnnl_buffer_root(dnnl, *buffer))) {
+        status = copy_buffer(dnnl, held, buffer, error);
+    }
+    vt_layout_free(held);
+    return status == VT_OK
+               ? vt_dnnl_form_add(dnnl, value, vt_layout_type(layout), layout, *buffer, error)
+               : status;
+}
+
 /* ---- asking ---- */
 
 vt_status vt_dnnl_form_layout(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype, vt_layout **out,

@@ -153,12 +153,27 @@ static vt_dtype post_type(const vt_step *step, const vt_plan_value *operand)
     return vt_dtype_is_float(step->result) ? step->result : VT_F32;
 }
 
-vt_status vt_lower_posts(const vt_dnnl *dnnl, const vt_step *step, int first,
-                         const vt_shape *result, vt_posts *posts, bool *possible, vt_error *error)
+static bool has_sum(const vt_posts *posts)
+{
+    return vt_lower_sum_of(posts) != NULL;
+}
+
+const vt_post *vt_lower_sum_of(const vt_posts *posts)
+{
+    for (int i = 0; i < posts->count; i++) {
+        if (posts->items[i].kind == VT_APPEND_SUM) {
+            return &posts->items[i];
+        }
+    }
+    return NULL;
+}
+
+vt_status vt_lower_posts(const vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
+                         vt_posts *posts, bool *possible, vt_error *error)
 {
     const vt_plan_value *values = dnnl->plan->values;
     *possible = true;
-    for (int i = first; i < step->post_count; i++) {
+    for (int i = posts->first; i < step->post_count; i++) {
         const vt_step_post *post = &step->posts[i];
         if (!vt_post_has_operand(post)) {
             append_eltwise(post, posts);
@@ -174,6 +189,12 @@ vt_status vt_lower_posts(const vt_dnnl *dnnl, const vt_step *step, int first,
         }
         bool whole = memcmp(dims, result->dims, (size_t)result->rank * sizeof *dims) == 0;
         vt_dtype dtype = post_type(step, operand);
+        if (posts->sums && whole && post->kind == VT_POST_ADD && !operand->constant &&
+            !has_sum(posts) && vt_dtype_bytes(dtype) == vt_dtype_bytes(step->result)) {
+            posts->items[posts->count++] =
+                (vt_post){.kind = VT_APPEND_SUM, .value = post->operand, .dtype = dtype};
+            continue;
+        }
         vt_layout *layout = whole ? vt_layout_new_any(result->rank, dims, dtype)
                                   : vt_layout_new_plain(result->rank, dims, dtype);
         if (!layout) {
@@ -237,6 +258,9 @@ static vt_status operand_buffer(vt_dnnl *dnnl, const vt_operand *operand, const 
         *buffer = *operand->buffer;
         return VT_OK;
     }
+    if (operand->onto) {
+        return vt_dnnl_form_onto(dnnl, operand->value, layout, operand->onto, buffer, error);
+    }
     if (operand->written) {
         return vt_dnnl_form_make(dnnl, operand->value, dtype, layout, buffer, error);
     }
@@ -279,8 +303,11 @@ vt_status vt_lower_unary(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc
                          vt_error *error)
 {
     const vt_operand operands[] = {
-        {DNNL_ARG_SRC, step->node.inputs[0], dnnl_query_src_md, 0, false, NULL, NULL},
-        {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL, NULL},
+        {.name = DNNL_ARG_SRC, .value = step->node.inputs[0], .query = dnnl_query_src_md},
+        {.name = DNNL_ARG_DST,
+         .value = step->node.outputs[0],
+         .query = dnnl_query_dst_md,
+         .written = true},
     };
     return vt_lower_primitive(dnnl, step, desc, operands, 2, error);
 }

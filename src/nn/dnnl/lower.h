@@ -51,6 +51,7 @@ typedef struct vt_operand {
     bool written;
     const vt_layout *reading; /* how to read the value's row-major bytes; NULL: in order */
     const size_t *buffer;     /* where it is, if it is no value (scales); NULL: a value */
+    const vt_post *onto;      /* of a result: the residual that its memory holds before; or NULL */
 } vt_operand;
 
 /* Brings every operand into the layout that desc wants, makes the results, adds the primitive.
@@ -64,11 +65,11 @@ vt_status vt_lower_unary(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc
 vt_status vt_lower_answer(dnnl_status_t answer, bool *possible, vt_error *error);
 /* Whether the numbers are small enough for oneDNN's own arithmetic, which is in int. */
 bool vt_lower_window_fits(const vt_pd_window *window, int rank);
-/* Appends the step's posts from number `first` on to a primitive whose result has these dimensions
- * (the output's, or a flattened form of them). *possible false: an operand cannot be said in them.
- * The list is the caller's (vt_lower_posts_deinit), also on failure. */
-vt_status vt_lower_posts(const vt_dnnl *dnnl, const vt_step *step, int first,
-                         const vt_shape *result, vt_posts *posts, bool *possible, vt_error *error);
+/* Appends the step's posts from number posts->first on to a primitive whose result has these
+ * dimensions (the output's, or a flattened form of them). *possible false: an operand cannot be
+ * said in them. The list is the caller's (vt_lower_posts_deinit), also on failure. */
+vt_status vt_lower_posts(const vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
+                         vt_posts *posts, bool *possible, vt_error *error);
 void vt_lower_posts_deinit(vt_posts *posts);
 /* ---- lower_quant.c: steps on whole numbers (step->quant) ---- */
 
@@ -93,6 +94,8 @@ int vt_lower_quant_operands(const vt_lower_quant *quant, vt_operand *operands, i
 
 /* The operands that the list needs, appended to an array with room; returns the new count. */
 int vt_lower_post_operands(const vt_posts *posts, vt_operand *operands, int count);
+/* The residual of a list that wants one in the result's memory; NULL: none. */
+const vt_post *vt_lower_sum_of(const vt_posts *posts);
 /* An input of the step if it is a constant, else NULL. */
 const vt_tensor *vt_lower_constant(const vt_dnnl *dnnl, const vt_step *step, size_t input);
 /* Frees an array of layouts, any of which may be NULL. */

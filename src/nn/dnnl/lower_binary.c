@@ -131,11 +131,14 @@ static vt_status lower_pair(vt_dnnl *dnnl, const vt_step *step, const vt_value_i
     dnnl_primitive_desc_t desc = NULL;
     bool possible = false;
     vt_operand operands[VT_LOWER_OPERANDS] = {
-        {DNNL_ARG_SRC_0, values[0], dnnl_query_src_md, 0, false, NULL, NULL},
-        {DNNL_ARG_SRC_1, values[1], dnnl_query_src_md, 1, false, NULL, NULL},
-        {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL, NULL},
+        {.name = DNNL_ARG_SRC_0, .value = values[0], .query = dnnl_query_src_md},
+        {.name = DNNL_ARG_SRC_1, .value = values[1], .query = dnnl_query_src_md, .index = 1},
+        {.name = DNNL_ARG_DST,
+         .value = step->node.outputs[0],
+         .query = dnnl_query_dst_md,
+         .written = true},
     };
-    vt_status status = vt_lower_posts(dnnl, step, 0, result, &call.posts, &possible, error);
+    vt_status status = vt_lower_posts(dnnl, step, result, &call.posts, &possible, error);
     if (status == VT_OK && possible) {
         status = first_layout(dnnl, step, values, vt_shape_equal(result, second), &call.layouts[0],
                               error);

@@ -48,7 +48,8 @@ static vt_status add_primitive(vt_dnnl *dnnl, const vt_step *step, dnnl_primitiv
         {.name = DNNL_ARG_DST,
          .value = node->outputs[0],
          .query = dnnl_query_dst_md,
-         .written = true},
+         .written = true,
+         .onto = vt_lower_sum_of(posts)},
     };
     int count = 3;
     if (step->quant) {
@@ -87,7 +88,7 @@ vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bo
         has_bias ? vt_layout_new_plain(1, &weights->shape.dims[0], VT_F32) : NULL,
         vt_layout_new_any(result->rank, result->dims, step->result),
     };
-    vt_posts posts = {0};
+    vt_posts posts = {.sums = true};
     vt_lower_quant quant = {.bias_buffer = VT_NO_BUFFER};
     bool possible = true;
     dnnl_primitive_desc_t desc = NULL;
@@ -96,7 +97,7 @@ vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bo
     } else if (step->quant) {
         status = vt_lower_quant_init(dnnl, step, result, bias, &posts, &quant, error);
     } else {
-        status = vt_lower_posts(dnnl, step, 0, result, &posts, &possible, error);
+        status = vt_lower_posts(dnnl, step, result, &posts, &possible, error);
     }
     if (status == VT_OK && possible) {
         status = vt_lower_answer(vt_pd_convolution(dnnl->engine, (const vt_layout *const *)layouts,

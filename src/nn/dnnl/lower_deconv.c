@@ -83,13 +83,13 @@ vt_status vt_lower_deconv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, 
         vt_layout_new_any(result->rank, result->dims, step->result),
         weights_reading(weights, groups, step->compute, false),
     };
-    vt_posts posts = {0};
+    vt_posts posts = {.sums = true};
     bool possible = false;
     dnnl_primitive_desc_t desc = NULL;
     if (!layouts[0] || !layouts[1] || (has_bias && !layouts[2]) || !layouts[3] || !layouts[4]) {
         status = vt_fail_memory(error, "the layouts of a convolution");
     } else {
-        status = vt_lower_posts(dnnl, step, 0, result, &posts, &possible, error);
+        status = vt_lower_posts(dnnl, step, result, &posts, &possible, error);
     }
     if (status == VT_OK && possible) {
         status =
@@ -99,12 +99,20 @@ vt_status vt_lower_deconv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, 
     }
     if (status == VT_OK && *done) {
         vt_operand operands[VT_LOWER_OPERANDS] = {
-            {DNNL_ARG_SRC, step->node.inputs[0], dnnl_query_src_md, 0, false, NULL, NULL},
-            {DNNL_ARG_WEIGHTS, step->node.inputs[1], dnnl_query_weights_md, 0, false, layouts[4],
-             NULL},
-            {DNNL_ARG_DST, step->node.outputs[0], dnnl_query_dst_md, 0, true, NULL, NULL},
-            {DNNL_ARG_BIAS, has_bias ? step->node.inputs[2] : 0, dnnl_query_weights_md, 1, false,
-             NULL, NULL},
+            {.name = DNNL_ARG_SRC, .value = step->node.inputs[0], .query = dnnl_query_src_md},
+            {.name = DNNL_ARG_WEIGHTS,
+             .value = step->node.inputs[1],
+             .query = dnnl_query_weights_md,
+             .reading = layouts[4]},
+            {.name = DNNL_ARG_DST,
+             .value = step->node.outputs[0],
+             .query = dnnl_query_dst_md,
+             .written = true,
+             .onto = vt_lower_sum_of(&posts)},
+            {.name = DNNL_ARG_BIAS,
+             .value = has_bias ? step->node.inputs[2] : 0,
+             .query = dnnl_query_weights_md,
+             .index = 1},
         };
         int count = vt_lower_post_operands(&posts, operands, has_bias ? 4 : 3);
         status = vt_lower_primitive(dnnl, step, desc, operands, count, error);

@@ -50,11 +50,16 @@ vt_status vt_lower_layernorm(vt_dnnl *dnnl, const vt_step *step, vt_op_args *arg
     }
     if (status == VT_OK && *done) {
         const vt_operand operands[] = {
-            {DNNL_ARG_SRC, node->inputs[0], dnnl_query_src_md, 0, false, NULL, NULL},
-            {DNNL_ARG_SCALE, node->inputs[1], dnnl_query_undef, -1, false, layouts[1], NULL},
-            {DNNL_ARG_DST, node->outputs[0], dnnl_query_dst_md, 0, true, NULL, NULL},
-            {DNNL_ARG_SHIFT, shift ? node->inputs[2] : 0, dnnl_query_undef, -1, false, layouts[1],
-             NULL},
+            {.name = DNNL_ARG_SRC, .value = node->inputs[0], .query = dnnl_query_src_md},
+            {.name = DNNL_ARG_SCALE, .value = node->inputs[1], .index = -1, .reading = layouts[1]},
+            {.name = DNNL_ARG_DST,
+             .value = node->outputs[0],
+             .query = dnnl_query_dst_md,
+             .written = true},
+            {.name = DNNL_ARG_SHIFT,
+             .value = shift ? node->inputs[2] : 0,
+             .index = -1,
+             .reading = layouts[1]},
         };
         status = vt_lower_primitive(dnnl, step, desc, operands, shift ? 4 : 3, error);
     }

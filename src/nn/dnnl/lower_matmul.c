@@ -46,10 +46,19 @@ static vt_status call_add(vt_dnnl *dnnl, const vt_step *step, matmul_call *call,
     }
     const vt_node *node = &step->node;
     vt_operand operands[VT_LOWER_OPERANDS] = {
-        {DNNL_ARG_SRC, node->inputs[0], dnnl_query_src_md, 0, false, call->readings[0], NULL},
-        {DNNL_ARG_WEIGHTS, node->inputs[1], dnnl_query_weights_md, 0, false, call->readings[1],
-         NULL},
-        {DNNL_ARG_DST, node->outputs[0], dnnl_query_dst_md, 0, true, NULL, NULL},
+        {.name = DNNL_ARG_SRC,
+         .value = node->inputs[0],
+         .query = dnnl_query_src_md,
+         .reading = call->readings[0]},
+        {.name = DNNL_ARG_WEIGHTS,
+         .value = node->inputs[1],
+         .query = dnnl_query_weights_md,
+         .reading = call->readings[1]},
+        {.name = DNNL_ARG_DST,
+         .value = node->outputs[0],
+         .query = dnnl_query_dst_md,
+         .written = true,
+         .onto = vt_lower_sum_of(&call->posts)},
     };
     int count = 3;
     if (step->quant) {
@@ -93,7 +102,7 @@ static vt_status call_posts(vt_dnnl *dnnl, const vt_step *step, const vt_shape *
                             matmul_call *call, bool *possible, vt_error *error)
 {
     const vt_step_post *post = &step->posts[0];
-    int first = 0;
+    call->posts.sums = true;
     if (step->quant) {
         *possible = true;
         if (!call->layouts[2] && vt_lower_quant_has_bias(dnnl, step, call->bias)) {
@@ -110,12 +119,12 @@ static vt_status call_posts(vt_dnnl *dnnl, const vt_step *step, const vt_shape *
         is_row(&dnnl->plan->values[post->operand].tensor.shape, result->dims[result->rank - 1])) {
         call->bias = post->operand;
         call->layouts[2] = bias_layout(result);
-        first = 1;
+        call->posts.first = 1;
         if (!call->layouts[2]) {
             return vt_fail_memory(error, "the layout of a bias");
         }
     }
-    return vt_lower_posts(dnnl, step, first, result, &call->posts, possible, error);
+    return vt_lower_posts(dnnl, step, result, &call->posts, possible, error);
 }
 
 /* ---- MatMul ---- */

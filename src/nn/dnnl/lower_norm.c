@@ -23,7 +23,7 @@ vt_status vt_lower_batchnorm(vt_dnnl *dnnl, const vt_step *step, vt_op_args *arg
         return VT_OK;
     }
     vt_status status =
-        vt_lower_posts(dnnl, step, 0, &args->outputs[0].shape, &posts, &possible, error);
+        vt_lower_posts(dnnl, step, &args->outputs[0].shape, &posts, &possible, error);
     for (int i = 0; i < posts.count; i++) { /* its only post-ops are functions */
         possible = possible && posts.items[i].kind == VT_APPEND_ELTWISE;
     }
@@ -42,12 +42,18 @@ vt_status vt_lower_batchnorm(vt_dnnl *dnnl, const vt_step *step, vt_op_args *arg
     }
     /* Scale and shift have the statistics' layout: one f32 per channel. */
     const vt_operand operands[] = {
-        {DNNL_ARG_SRC, node->inputs[0], dnnl_query_src_md, 0, false, NULL, NULL},
-        {DNNL_ARG_SCALE, node->inputs[1], dnnl_query_src_md, 1, false, NULL, NULL},
-        {DNNL_ARG_SHIFT, node->inputs[2], dnnl_query_src_md, 1, false, NULL, NULL},
-        {DNNL_ARG_MEAN, node->inputs[3], dnnl_query_src_md, 1, false, NULL, NULL},
-        {DNNL_ARG_VARIANCE, node->inputs[4], dnnl_query_src_md, 2, false, NULL, NULL},
-        {DNNL_ARG_DST, node->outputs[0], dnnl_query_dst_md, 0, true, NULL, NULL},
+        {.name = DNNL_ARG_SRC, .value = node->inputs[0], .query = dnnl_query_src_md},
+        {.name = DNNL_ARG_SCALE, .value = node->inputs[1], .query = dnnl_query_src_md, .index = 1},
+        {.name = DNNL_ARG_SHIFT, .value = node->inputs[2], .query = dnnl_query_src_md, .index = 1},
+        {.name = DNNL_ARG_MEAN, .value = node->inputs[3], .query = dnnl_query_src_md, .index = 1},
+        {.name = DNNL_ARG_VARIANCE,
+         .value = node->inputs[4],
+         .query = dnnl_query_src_md,
+         .index = 2},
+        {.name = DNNL_ARG_DST,
+         .value = node->outputs[0],
+         .query = dnnl_query_dst_md,
+         .written = true},
     };
     return vt_lower_primitive(dnnl, step, desc, operands, 6, error);
 }

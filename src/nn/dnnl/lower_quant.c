@@ -62,7 +62,7 @@ static vt_status append_posts(const vt_dnnl *dnnl, const vt_step *step, const vt
             scaled.posts[i].beta /= unit;
         }
     }
-    vt_status status = vt_lower_posts(dnnl, &scaled, 0, result, posts, possible, error);
+    vt_status status = vt_lower_posts(dnnl, &scaled, result, posts, possible, error);
     append_linear(posts, to_integers ? unit / step->quant->result.scale : unit,
                   to_integers ? (float)step->quant->result.zero : 0);
     return status;

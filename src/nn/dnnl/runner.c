@@ -296,6 +296,7 @@ static vt_status build(vt_dnnl *dnnl, vt_error *error)
         status = add_inputs(dnnl, error);
     }
     for (size_t i = 0; status == VT_OK && i < dnnl->plan->step_count; i++) {
+        dnnl->step = i;
         status = vt_dnnl_lower(dnnl, &dnnl->plan->steps[i], error);
         if (status == VT_OK) {
             drop_raw_constants(dnnl, i);

@@ -80,6 +80,7 @@ struct vt_dnnl {
     size_t buffer_count, buffer_capacity;
     vt_form *forms;
     size_t form_count, form_capacity;
+    size_t step;         /* number of the one that is being lowered */
     size_t *value_forms; /* (plan->value_count): first form, SIZE_MAX: none yet */
     vt_action *actions;
     size_t action_count, action_capacity;
@@ -145,6 +146,10 @@ vt_status vt_dnnl_form_read(vt_dnnl *dnnl, vt_value_id value, const vt_layout *r
 /* A new buffer for a result in this form. */
 vt_status vt_dnnl_form_make(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype,
                             const vt_layout *layout, size_t *buffer, vt_error *error);
+/* A result in this layout whose memory holds a residual (`onto`, a post of kind SUM) before: the
+ * residual's own memory where nobody needs it any more, else a copy. */
+vt_status vt_dnnl_form_onto(vt_dnnl *dnnl, vt_value_id value, const vt_layout *layout,
+                            const vt_post *onto, size_t *buffer, vt_error *error);
 /* The layout of this type in which a value lies best for a primitive that takes any: its
  * producer's, if that leaves no gaps, else row-major. The caller's. */
 vt_status vt_dnnl_form_layout(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype, vt_layout **out,
