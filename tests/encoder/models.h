@@ -31,6 +31,7 @@ MODELS_UNUSED static vt_status model_try(scratch *s, const char *name, const cha
                                          const char *output, vt_encoder **out, vt_error *error)
 {
     vt_encoder_options options = vt_encoder_options_defaults();
+    options.precision = VT_PRECISION_F32; /* what is compared is compared closely */
     options.preset = preset;
     options.output = output;
     return vt_encoder_open(scratch_path(s, name), &options, out, error);

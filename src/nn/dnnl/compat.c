@@ -184,38 +184,45 @@ static bool same_places(const vt_layout *a, const vt_layout *b)
 
 /* 3.x hides the type inside: what has no blocks is made from its strides, the blocks of channels
  * that its own primitives use from their names. */
-vt_layout *vt_layout_retype(const vt_layout *layout, vt_dtype dtype)
+bool vt_layout_retype(const vt_layout *layout, vt_dtype dtype, vt_layout **out)
 {
     static const dnnl_format_tag_t tags[] = {dnnl_aBcd16b, dnnl_aBcd8b, dnnl_aBcde16b,
                                              dnnl_aBcde8b, dnnl_aBc16b, dnnl_aBc8b};
     vt_layout_view view = vt_layout_view_of(layout);
     dnnl_memory_desc_t made = NULL;
+    *out = NULL;
     if (vt_layout_type(layout) == dtype) {
-        return vt_layout_dup(layout);
+        *out = vt_layout_dup(layout);
+        return *out != NULL;
     }
     if (view.blocked && view.block_count == 0) {
-        return vt_layout_new(view.rank, view.dims, view.strides, false, dtype);
+        *out = vt_layout_new(view.rank, view.dims, view.strides, false, dtype);
+        return *out != NULL;
     }
     for (size_t i = 0; view.blocked && i < sizeof tags / sizeof tags[0]; i++) {
-        if (dnnl_memory_desc_create_with_tag(&made, view.rank, view.dims, vt_layout_dtype(dtype),
-                                             tags[i]) != dnnl_success) {
-            continue;
+        dnnl_status_t status = dnnl_memory_desc_create_with_tag(&made, view.rank, view.dims,
+                                                                vt_layout_dtype(dtype), tags[i]);
+        if (status == dnnl_out_of_memory) {
+            return false;
         }
-        if (same_places(made, layout)) {
-            return made;
+        if (status == dnnl_success && same_places(made, layout)) {
+            *out = made;
+            return true;
         }
-        dnnl_memory_desc_destroy(made);
+        if (status == dnnl_success) {
+            dnnl_memory_desc_destroy(made);
+        }
     }
-    return NULL;
+    return true;
 }
 #else
-vt_layout *vt_layout_retype(const vt_layout *layout, vt_dtype dtype)
+bool vt_layout_retype(const vt_layout *layout, vt_dtype dtype, vt_layout **out)
 {
-    vt_layout *made = vt_layout_dup(layout);
-    if (made) {
-        made->data_type = vt_layout_dtype(dtype);
+    *out = vt_layout_dup(layout);
+    if (*out) {
+        (*out)->data_type = vt_layout_dtype(dtype);
     }
-    return made;
+    return *out != NULL;
 }
 #endif
 
@@ -239,18 +246,22 @@ vt_layout *vt_layout_permute(const vt_layout *layout, const int *order)
 #endif
 }
 
-vt_layout *vt_layout_reshape(const vt_layout *layout, int rank, const int64_t *dims)
+bool vt_layout_reshape(const vt_layout *layout, int rank, const int64_t *dims, vt_layout **out)
 {
+    *out = NULL;
 #if DNNL_VERSION_MAJOR >= 3
     dnnl_memory_desc_t made = NULL;
-    return dnnl_memory_desc_reshape(&made, layout, rank, dims) == dnnl_success ? made : NULL;
+    dnnl_status_t status = dnnl_memory_desc_reshape(&made, layout, rank, dims);
+    *out = status == dnnl_success ? made : NULL;
+    return status != dnnl_out_of_memory;
 #else
     vt_layout *made = vt_alloc(sizeof *made);
     if (made && dnnl_memory_desc_reshape(made, layout, rank, dims) != dnnl_success) {
         vt_free(made);
-        return NULL;
+        return true;
     }
-    return made;
+    *out = made;
+    return made != NULL;
 #endif
 }
 

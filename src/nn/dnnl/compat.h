@@ -46,11 +46,12 @@ dnnl_data_type_t vt_layout_dtype(vt_dtype dtype);
 vt_layout *vt_layout_new(int rank, const int64_t *dims, const int64_t *strides, bool any,
                          vt_dtype dtype);
 vt_layout *vt_layout_dup(const vt_layout *layout);
-/* The same bytes under other dimensions; NULL: no memory, or the layout cannot express it. */
-vt_layout *vt_layout_permute(const vt_layout *layout, const int *order); /* axis i was order[i] */
-vt_layout *vt_layout_reshape(const vt_layout *layout, int rank, const int64_t *dims);
-/* The same arrangement of another type; NULL: no memory, or no way to say it. */
-vt_layout *vt_layout_retype(const vt_layout *layout, vt_dtype dtype);
+/* The same bytes with exchanged axes (axis i was order[i]); NULL: no memory. */
+vt_layout *vt_layout_permute(const vt_layout *layout, const int *order);
+/* The same bytes under other dimensions. False: no memory; *out NULL: the layout cannot say it. */
+bool vt_layout_reshape(const vt_layout *layout, int rank, const int64_t *dims, vt_layout **out);
+/* The same arrangement of another type. False: no memory; *out NULL: there is no way to say it. */
+bool vt_layout_retype(const vt_layout *layout, vt_dtype dtype, vt_layout **out);
 vt_dtype vt_layout_type(const vt_layout *layout); /* NONE: one that src/nn does not know */
 void vt_layout_free(vt_layout *layout);           /* NULL is fine */
 bool vt_layout_equal(const vt_layout *a, const vt_layout *b);

@@ -391,16 +391,19 @@ static vt_status copy_buffer(vt_dnnl *dnnl, const vt_layout *layout, size_t *buf
     }
     const vt_argument arguments[] = {{DNNL_ARG_FROM, layout, from, false},
                                      {DNNL_ARG_TO, layout, *buffer, true}};
-    dnnl->base.reorders++;
     return vt_dnnl_primitive_add(dnnl, NULL, desc, arguments, 2, error);
 }
 
 vt_status vt_dnnl_form_onto(vt_dnnl *dnnl, vt_value_id value, const vt_layout *layout,
                             const vt_post *onto, size_t *buffer, vt_error *error)
 {
-    vt_layout *held = vt_layout_retype(layout, onto->dtype);
-    if (!held) {
+    vt_layout *held = NULL;
+    if (!vt_layout_retype(layout, onto->dtype, &held)) {
         return vt_fail_memory(error, "the layout of a residual");
+    }
+    if (!held) {
+        return vt_fail(error, VT_ERR_INTERNAL, "run value \"%s\": its layout has no %s form",
+                       vt_plan_value_name(dnnl->plan, value), vt_dtype_name(onto->dtype));
     }
     vt_status status = vt_dnnl_form_get(dnnl, onto->value, onto->dtype, held, buffer, error);
     if (status == VT_OK && is_needed_later(dnnl, vt_dnnl_buffer_root(dnnl, *buffer))) {
@@ -425,8 +428,9 @@ vt_status vt_dnnl_form_layout(vt_dnnl *dnnl, vt_value_id value, vt_dtype dtype, 
     bool blocked = first && vt_layout_view_of(first).block_count > 0;
     vt_layout *layout = NULL;
     bool usable = first && (vt_layout_type(first) == dtype || can_reorder(vt_layout_type(first)));
-    if (usable && (blocked || vt_layout_is_dense(first))) {
-        layout = vt_layout_retype(first, dtype);
+    if (usable && (blocked || vt_layout_is_dense(first)) &&
+        !vt_layout_retype(first, dtype, &layout)) {
+        return vt_fail_memory(error, "the layout of a value");
     }
     if (!layout) {
         layout = vt_layout_new_plain(shape->rank, shape->dims, dtype);

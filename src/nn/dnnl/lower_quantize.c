@@ -41,7 +41,9 @@ static vt_status describe(vt_dnnl *dnnl, const vt_step *step, const vt_dtype typ
     if (status != VT_OK) {
         return status;
     }
-    layouts[1] = vt_layout_retype(layouts[0], types[1]);
+    if (!vt_layout_retype(layouts[0], types[1], &layouts[1])) {
+        return vt_fail_memory(error, "the layout of a value");
+    }
     if (!layouts[1]) {
         return VT_OK;
     }

@@ -353,8 +353,11 @@ static vt_status alias_reshaped(vt_dnnl *dnnl, vt_value_id from, vt_value_id to,
         if (status != VT_OK) {
             return status;
         }
-        reshaped = layout ? vt_layout_reshape(layout, shape->rank, shape->dims) : NULL;
+        bool held = !layout || vt_layout_reshape(layout, shape->rank, shape->dims, &reshaped);
         vt_layout_free(layout);
+        if (!held) {
+            return vt_fail_memory(error, "the layout of a view");
+        }
     }
     vt_status status = VT_OK;
     if (!reshaped) {

@@ -110,8 +110,13 @@ static vt_status reorder_now(vt_dnnl *dnnl, const vt_layout *const layouts[2], v
 {
     int64_t dims[VT_LAYOUT_MAX_RANK];
     int rank = vt_layout_dims(layouts[1], dims);
-    vt_layout *plain =
-        layouts[0] ? vt_layout_retype(layouts[0], type) : vt_layout_new_plain(rank, dims, type);
+    vt_layout *plain = NULL;
+    if (!layouts[0]) {
+        plain = vt_layout_new_plain(rank, dims, type);
+    } else if (vt_layout_retype(layouts[0], type, &plain) && !plain) {
+        return vt_fail(error, VT_ERR_INTERNAL, "prepare a weight: its layout has no %s form",
+                       vt_dtype_name(type));
+    }
     if (!plain) {
         return vt_fail_memory(error, "the layout of a weight");
     }
