@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static atomic_bool watching;
 static _Atomic int64_t asked_count;
@@ -75,6 +76,23 @@ void *vt_alloc_aligned(size_t alignment, size_t bytes)
         alignment = sizeof(void *);
     void *memory;
     return posix_memalign(&memory, alignment, bytes ? bytes : 1) == 0 ? memory : NULL;
+}
+
+void *vt_alloc_large(size_t bytes)
+{
+    const size_t page = (size_t)1 << 21;
+    if (bytes < page)
+        return vt_alloc_aligned(64, bytes);
+    size_t whole;
+    if (!vt_size_add(bytes, page - 1, &whole))
+        return NULL;
+    whole -= whole % page;
+    void *memory = vt_alloc_aligned(page, whole);
+#ifdef MADV_HUGEPAGE
+    if (memory != NULL)
+        (void)madvise(memory, whole, MADV_HUGEPAGE); /* a wish: without it only slower */
+#endif
+    return memory;
 }
 
 void vt_free(void *memory)

@@ -21,6 +21,9 @@ void *vt_realloc_array(void *old, size_t count,
                        size_t size); /* old stays valid when NULL returns */
 void *vt_alloc_aligned(size_t alignment,
                        size_t bytes); /* alignment: a power of two; vt_free frees it */
+/* For memory of many megabytes that is walked over and over: in huge pages where the system grants
+ * them, which spares most misses of the address cache. Freed by vt_free. */
+void *vt_alloc_large(size_t bytes);
 void vt_free(void *memory);           /* NULL is fine */
 char *vt_strdup(const char *text);
 char *vt_strndup(const char *text, size_t length); /* copies exactly `length` bytes, terminates */

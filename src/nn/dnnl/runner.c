@@ -163,7 +163,7 @@ static vt_status place_buffers(vt_dnnl *dnnl, vt_error *error)
     }
     vt_status status = vt_memory_plan_intervals(intervals, count, &total, error);
     if (status == VT_OK) {
-        dnnl->memory = vt_alloc_aligned(4096, total > 0 ? total : 1);
+        dnnl->memory = vt_alloc_large(total > 0 ? total : 1);
         status = dnnl->memory ? VT_OK : vt_fail_memory(error, "a network's activations");
     }
     count = 0;
