@@ -429,6 +429,55 @@ typedef struct vt_onnx_rewrite_report {
 VT_API vt_status vt_onnx_rewrite(const char *path, const char *out, vt_onnx_rewrite_report *report,
                                  vt_error *error);
 
+typedef enum vt_onnx_calibration {
+    VT_ONNX_PERCENTILE,
+    VT_ONNX_ENTROPY,
+    VT_ONNX_MAXIMUM,
+} vt_onnx_calibration;
+typedef struct vt_onnx_quantize_options {
+    const char *calibrate; /* a folder with pictures, or a shop's directory (its thumbnails) */
+    const char *preset, *output; /* as in vt_init_options */
+    vt_onnx_calibration method;
+    double percentile;   /* of all magnitudes, kept by VT_ONNX_PERCENTILE; above 0 to 100 */
+    size_t pictures;     /* at most so many to calibrate with, and as many to measure with */
+    const char *queries; /* with a shop: CSV as for vt_shop_eval; NULL: products' last pictures */
+    const char *images_dir; /* of the queries; NULL: where the CSV lies */
+    double maximum_drop;    /* of recall at 1 and 5, where there are queries */
+    double minimum_cosine;  /* mean, between f32 and quantised vectors, where there are none */
+    void (*on_phase)(void *context, const char *phase, const char *unit); /* may be NULL */
+    vt_on_progress *on_progress; /* within a phase; may be NULL */
+    void *context;
+} vt_onnx_quantize_options;
+/* percentile 99.99, 256 pictures, drop 0.01, cosine 0.99 */
+VT_API vt_onnx_quantize_options vt_onnx_quantize_options_defaults(void);
+
+typedef struct vt_onnx_quantize_report {
+    uint64_t bytes_before, bytes_after;       /* of the files */
+    size_t calibrated, measured, failed;      /* pictures; failed: that could not be used */
+    bool thumbnails;                          /* the pictures were a shop's thumbnails */
+    size_t queries, gallery;                  /* of the measured; 0: only vectors were compared */
+    double recall_before[2], recall_after[2]; /* at 1 and 5; NAN without queries */
+    double cosine;                            /* mean, between the vectors of both */
+    struct vt_onnx_quantize_node {
+        const char *op_type, *name, *output, *input; /* input: the value it reads in 8 bits */
+        double threshold, scale;                     /* of the input */
+        bool is_unsigned;
+        double harm;    /* 1 - mean cosine when it alone is quantised; NAN: not measured */
+        bool excluded;  /* left in floats because of its harm */
+        bool quantized; /* in the file */
+    } * nodes;          /* all that could be quantised */
+    size_t node_count;
+    double took_s;
+} vt_onnx_quantize_report;
+/* Static post-training quantisation of the encoder in `path`: 8-bit weights with a scale per
+ * channel, activations with thresholds from pictures, written to `out` (replaced atomically) as an
+ * ordinary ONNX file with QuantizeLinear and DequantizeLinear. Nodes that hurt most stay in floats
+ * until the bound holds; VT_ERR_MISMATCH, and nothing is written, when it never does. */
+VT_API vt_status vt_onnx_quantize(const char *path, const char *out,
+                                  const vt_onnx_quantize_options *options,
+                                  vt_onnx_quantize_report **report, vt_error *error);
+VT_API void vt_onnx_quantize_report_free(vt_onnx_quantize_report *report);
+
 typedef struct vt_onnx_case {
     const char *name;
     vt_status status;   /* VT_OK passed, VT_ERR_UNSUPPORTED skipped, otherwise failed */

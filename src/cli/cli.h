@@ -143,6 +143,7 @@ int vt_cli_remove(int argc, char **argv);
 int vt_cli_model_info(int argc, char **argv);
 int vt_cli_model_check(int argc, char **argv);
 int vt_cli_model_export(int argc, char **argv);
+int vt_cli_model_quantize(int argc, char **argv);
 int vt_cli_model_run(int argc, char **argv);
 int vt_cli_model_test(int argc, char **argv);
 int vt_cli_sample(int argc, char **argv);

@@ -23,6 +23,8 @@ static const command commands[] = {
     {"model check", vt_cli_model_check, "hold an ONNX file to its golden picture"},
     {"model run", vt_cli_model_run, "run any ONNX network on tensors from files"},
     {"model export", vt_cli_model_export, "write an ONNX file anew as one whole file"},
+    {"model quantize", vt_cli_model_quantize,
+     "write an encoder with 8-bit weights and activations"},
     {"model test", vt_cli_model_test, "run cases of the ONNX backend test suite"},
     {"sample", vt_cli_sample, "render a catalogue to try things with"},
 };
@@ -38,7 +40,7 @@ static void print_commands(FILE *stream, const char *group)
 {
     for (int i = 0; i < COMMAND_COUNT; i++)
         if (strncmp(commands[i].name, group, strlen(group)) == 0)
-            fprintf(stream, "  %-12s %s\n", commands[i].name, commands[i].summary);
+            fprintf(stream, "  %-14s %s\n", commands[i].name, commands[i].summary);
 }
 
 static void print_exit_codes(FILE *stream)

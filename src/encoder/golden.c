@@ -17,7 +17,6 @@
 enum {
     GOLDEN_VERSION = 1,
     GOLDEN_SIDE_PX = 96,
-    GOLDEN_BYTES = 4 << 20, /* of the JSON entry */
     GOLDEN_PIXELS = 1 << 20,
 };
 
@@ -60,7 +59,7 @@ static vt_status read_members(const vt_json *json, size_t dim, vt_image *image, 
     if (vt_json_number(vt_json_get(json, "version"), 0.0) != (double)GOLDEN_VERSION)
         return vt_fail(error, VT_ERR_UNSUPPORTED, "its version is not %d", GOLDEN_VERSION);
     vt_buf bytes;
-    vt_buf_init(&bytes, GOLDEN_BYTES);
+    vt_buf_init(&bytes, VT_GOLDEN_BYTES);
     vt_status status = read_base64(json, "vector", &bytes, error);
     if (status == VT_OK && bytes.length != dim * sizeof(float))
         status = vt_fail(error, VT_ERR_MISMATCH, "its vector has %zu bytes, %zu numbers are needed",
@@ -86,7 +85,7 @@ static vt_status read_golden(const vt_encoder *encoder, const char *text, vt_ima
     vt_json *json = NULL;
     size_t length = strlen(text);
     vt_status status = VT_OK;
-    if (length > GOLDEN_BYTES)
+    if (length > VT_GOLDEN_BYTES)
         status = vt_fail(error, VT_ERR_LIMIT, "it has %zu bytes", length);
     if (status == VT_OK)
         status = vt_json_parse(text, length, 4, &json, error);
@@ -213,18 +212,18 @@ vt_status vt_encoder_check_golden(const vt_encoder *encoder, vt_encoder_check *o
 }
 
 /* {"version":1,"image":"<base64 of PNG>","vector":"<base64 of dim little-endian f32>"} */
-static vt_status print_golden(const vt_encoder *encoder, vt_buf *json, vt_error *error)
+vt_status vt_golden_print(const vt_encoder *encoder, vt_executor executor, vt_buf *json,
+                          vt_error *error)
 {
     vt_buf png;
-    vt_buf_init(&png, GOLDEN_BYTES);
+    vt_buf_init(&png, VT_GOLDEN_BYTES);
     vt_golden golden = {.want = vt_calloc(encoder->dim, sizeof(float))};
     vt_status status = golden.want == NULL ? vt_fail_memory(error, "the golden vector") : VT_OK;
     if (status == VT_OK)
         status = draw_golden(&golden.image, error);
     /* In f32 whatever the encoder computes in: other precisions are held to it. */
     if (status == VT_OK)
-        status = vt_golden_embed(encoder, &golden, VT_EXECUTOR_ONEDNN, VT_PRECISION_F32,
-                                 golden.want, error);
+        status = vt_golden_embed(encoder, &golden, executor, VT_PRECISION_F32, golden.want, error);
     if (status == VT_OK)
         status = vt_image_encode_png(&golden.image, &png, error);
     if (status == VT_OK) {
@@ -245,11 +244,11 @@ vt_status vt_encoder_pack(const vt_encoder *encoder, vt_buf *file, vt_error *err
     if (encoder->model == NULL)
         return vt_fail(error, VT_ERR_USAGE, "pack \"%s\": it has no network", encoder->name);
     vt_buf contract, golden;
-    vt_buf_init(&contract, GOLDEN_BYTES);
-    vt_buf_init(&golden, GOLDEN_BYTES);
+    vt_buf_init(&contract, VT_GOLDEN_BYTES);
+    vt_buf_init(&golden, VT_GOLDEN_BYTES);
     vt_status status = vt_contract_print(&encoder->contract, &contract, error);
     if (status == VT_OK)
-        status = print_golden(encoder, &golden, error);
+        status = vt_golden_print(encoder, VT_EXECUTOR_ONEDNN, &golden, error);
     if (status == VT_OK)
         status = vt_file_read(encoder->path, VT_ENCODER_FILE_BYTES, file, error);
     if (status == VT_OK)

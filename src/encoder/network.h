@@ -100,6 +100,11 @@ void vt_tuner_note(vt_tuner *tuner, const vt_tuner_choice *run, double took_ms);
 /* From now on nothing larger than this is tried. */
 void vt_tuner_bound(vt_tuner *tuner, int maximum_batch);
 
+/* Appends the JSON entry of a golden picture with the vector that this executor gives it. */
+vt_status vt_golden_print(const vt_encoder *encoder, vt_executor executor, vt_buf *json,
+                          vt_error *error);
+enum { VT_GOLDEN_BYTES = 4 << 20 }; /* of such an entry, at most */
+
 /* Limits of an encoder's file and of one run. */
 enum { VT_ENCODER_FILE_BYTES = 1 << 30, VT_BATCH_LIMIT = 64 };
 

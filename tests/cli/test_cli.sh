@@ -202,6 +202,7 @@ offers 'model export' json
 offers 'model info' input precision nodes json
 offers 'model check' preset output precision json
 offers 'model run' in out precision json
+offers 'model quantize' calibrate method percentile pictures queries images max-drop min-cosine preset output json
 offers 'model test' precision json
 offers sample products views seed size json
 
@@ -470,6 +471,47 @@ run 0 model run again.onnx --in fx/x.npy --out made
 is output "$(tail -c 24 made/output_0.npy | od -An -tf4 | awk '{ $1 = $1; print }' | tr '\n' ' ' | sed 's/ *$//')" '1 2 3 4 5 6'
 run 5 model export fx/good0.jpg again.onnx
 complains 'good0.jpg'
+mkdir shots empty
+cp fx/good*.jpg fx/photo*.jpg fx/zeros.jpg shots
+run 0 model quantize fx/tiny.onnx small.onnx --calibrate shots --preset imagenet
+says 'small.onnx  calibrated with 12 pictures'
+says '1 pictures could not be used'
+says '4 of 4 nodes are quantised'
+run 0 model quantize fx/tiny.onnx small2.onnx --calibrate shots --preset imagenet
+is 'the same again' "$(cksum <small2.onnx)" "$(cksum <small.onnx)"
+run 0 model check small.onnx
+run 0 embed fx/tiny.onnx shots/good0.jpg shots/photo3.jpg --preset imagenet --out f32.npy
+run 0 embed small.onnx shots/good0.jpg shots/photo3.jpg --out i8.npy
+is 'cosine above 0.99' "$({
+    tail -c +129 f32.npy | od -An -v -tf4 -w4
+    tail -c +129 i8.npy | od -An -v -tf4 -w4
+} | awk '{ v[NR] = $1 } END { n = NR / 2
+    for (i = 1; i <= n; i++) { s += v[i] * v[n + i]; a += v[i] ^ 2; b += v[n + i] ^ 2 }
+    print (n > 8 && s / sqrt(a * b) > 0.99) ? "yes" : "no" }')" yes
+run 0 model quantize fx/tiny.onnx small.onnx --calibrate shots --preset imagenet --method entropy --pictures 4 --json
+is_json
+has_members file bytes_before bytes_after calibrated measured cosine nodes scale low high harm excluded
+is calibrated "$(number calibrated)" 4
+run 0 model quantize fx/tiny.onnx small.onnx --calibrate shots --preset imagenet --percentile 20 --min-cosine 0.999
+says 'stay in floats'
+run 2 model quantize small2.onnx small.onnx --calibrate shots
+complains 'quantised already'
+run 2 model quantize fx/tiny.onnx small.onnx --preset imagenet
+complains '--calibrate'
+run 2 model quantize fx/tiny.onnx small.onnx --calibrate shots --preset imagenet --method best
+complains best
+run 2 model quantize fx/tiny.onnx small.onnx --calibrate shots --preset imagenet --queries queries.csv
+complains 'need a shop'
+run 2 model quantize classic small.onnx --calibrate shots
+run 3 model quantize fx/tiny.onnx small.onnx --calibrate no-such-folder --preset imagenet
+complains no-such-folder
+run 3 model quantize fx/tiny.onnx small.onnx --calibrate empty --preset imagenet
+complains 'no pictures'
+run 3 model quantize fx/tiny.onnx no-such-folder/small.onnx --calibrate shots --preset imagenet
+complains no-such-folder
+run 0 model quantize fx/tiny.onnx small.onnx --calibrate shop --preset imagenet --max-drop 1 --json
+is_json
+has_members thumbnails
 run 0 model test fx/cases
 says 'passed      passes'
 says '1 passed, 0 failed, 0 unsupported'
