@@ -165,8 +165,10 @@ vt_status vt_pass_recognise_attention(vt_plan *plan, vt_error *error);
 vt_status vt_pass_fold_constants(vt_plan *plan, vt_error *error);
 vt_status vt_pass_fold_batchnorm(vt_plan *plan, vt_error *error); /* normalisations and per-channel
                                                                     Mul/Add into the weights */
-vt_status vt_pass_fuse_posts(vt_plan *plan, vt_error *error);     /* activations, residual sums and
-                                                                     gates into the step before */
+/* Convolutions over joined channels to sums of convolutions; before vt_pass_fuse_posts. */
+vt_status vt_pass_split_concat(vt_plan *plan, vt_error *error);
+vt_status vt_pass_fuse_posts(vt_plan *plan, vt_error *error); /* activations, residual sums and
+                                                                 gates into the step before */
 /* Before vt_pass_fuse_posts: sums of quantised values read what was there before. */
 vt_status vt_pass_drop_requantization(vt_plan *plan, vt_error *error);
 /* After it: DequantizeLinear -> Conv/MatMul/Gemm/MaxPool -> QuantizeLinear to steps on integers. */

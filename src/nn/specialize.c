@@ -181,14 +181,28 @@ static vt_status plan_start(specializer *work, const vt_tensor *inputs, vt_error
 
 /* ---- node by node ---- */
 
+/* How many outputs are left when those at the end that nobody reads are cut off (the mask of a
+ * Dropout, the indices of a MaxPool). */
+static size_t outputs_needed(const specializer *work, const vt_node *node)
+{
+    size_t count = node->output_count;
+    if ((node->op->flags & VT_OP_OUTPUTS_DECIDE) != 0)
+        return count;
+    while (count > (size_t)node->op->min_outputs && count > 1 &&
+           (node->outputs[count - 1] == VT_NO_VALUE || !work->needed[node->outputs[count - 1]]))
+        count--;
+    return count;
+}
+
 static void node_step(specializer *work, const vt_op_args *args)
 {
     const vt_node *node = args->node;
     for (size_t i = 0; i < node->output_count; i++)
         if (node->outputs[i] != VT_NO_VALUE)
             work->plan->values[node->outputs[i]].tensor = args->outputs[i];
-    work->plan->steps[work->plan->step_count++] =
-        (vt_step){.node = *node, .compute = VT_F32, .result = VT_F32};
+    vt_step *step = &work->plan->steps[work->plan->step_count++];
+    *step = (vt_step){.node = *node, .compute = VT_F32, .result = VT_F32};
+    step->node.output_count = outputs_needed(work, node);
 }
 
 /* Weights that are kept as bytes: a pass may want those, and folds what nobody wanted. */

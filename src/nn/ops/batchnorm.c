@@ -138,7 +138,8 @@ static vt_status batchnorm_reference(vt_op_args *args, vt_error *error)
 #define ROW(since, until, outputs, attrs)                                                          \
     {                                                                                              \
         "BatchNormalization", "", since, until, 5, 5, 1, outputs, "epsilon:f momentum:f" attrs,    \
-            .infer = batchnorm_infer, .reference = batchnorm_reference                             \
+            .flags = VT_OP_OUTPUTS_DECIDE, .infer = batchnorm_infer,                               \
+            .reference = batchnorm_reference                                                       \
     }
 
 const vt_op vt_ops_batchnorm[] = {

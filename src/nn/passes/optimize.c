@@ -26,7 +26,8 @@ static const pass_row passes[] = {
     {vt_pass_cancel_transposes, ALWAYS},    /* again */
     {vt_pass_fold_constants, FLOATS_ONLY},  /* Transposes of weights, say */
     {vt_pass_drop_requantization, INTEGERS},
-    {vt_pass_fold_batchnorm, ALWAYS}, /* before posts hide its chain */
+    {vt_pass_fold_batchnorm, ALWAYS},    /* before posts hide its chain */
+    {vt_pass_split_concat, FLOATS_ONLY}, /* with all scales in the weights */
     {vt_pass_fuse_posts, ALWAYS},
     {vt_pass_fuse_quantized, INTEGERS}, /* wants stored weights and folded sums */
     {vt_pass_fold_constants, INTEGERS}, /* the weights that it did not take */
