@@ -123,6 +123,7 @@ typedef struct vt_session_options {
     vt_executor executor;
     vt_precision precision;     /* of VT_EXECUTOR_ONEDNN; default F32 */
     int threads;                /* of one run; 0: all cores */
+    bool split_batches;         /* default false: see vt_session_run */
     const char *const *outputs; /* value names to compute, NULL: the graph's outputs */
     size_t output_count;
 } vt_session_options;
@@ -136,7 +137,10 @@ size_t vt_session_output_count(const vt_session *session);
 /* inputs: one per model input, in order; VT_ERR_USAGE when type, rank or a fixed dimension differ.
  * outputs: (output count) tensors that on success borrow memory of the session, valid until its
  * next run or its end. The first run for a set of input shapes plans (shapes, folding, memory,
- * primitives); later ones reuse the plan. */
+ * primitives); later ones reuse the plan. With split_batches a network that
+ * treats the rows of a batch apart may run it in parts: the first runs of a batch size try the whole
+ * and smaller parts (each planned once), and the fastest stays; results differ in rounding at most.
+ */
 vt_status vt_session_run(vt_session *session, const vt_tensor *inputs, size_t input_count,
                          vt_tensor *outputs, vt_error *error);
 /* Shapes of the outputs for these input shapes, without running. */

@@ -6,25 +6,34 @@
  * the operators' shape_inputs) are bound: their values are part of the key and constants of the
  * plan. The cache keeps the PLAN_MAXIMUM most recently used plans.
  */
+#include "base/clock.h"
+#include "nn/batch.h"
 #include "nn/onnx_file.h"
-#include "nn/plan.h"
 
 #include <string.h>
 
-enum { PLAN_MAXIMUM = 8 };
+enum { PLAN_MAXIMUM = 8, SPLIT_MAXIMUM = 4 };
 static const size_t bound_maximum_bytes = (size_t)64 << 10; /* of one bound input */
 
 typedef struct planned {
     vt_tensor *inputs; /* (input count): type and shape; with data (owned) where bound */
     vt_shape *outputs; /* (output count) */
     vt_runner *runner;
+    bool rows_apart; /* only known where batches may be split */
 } planned;
+
+/* How a batch of these inputs is run. */
+typedef struct split {
+    vt_shape *inputs; /* (input count) */
+    vt_batch_split state;
+} split;
 
 struct vt_session {
     const vt_graph *graph;
     vt_executor executor;
     vt_precision precision;
     int threads;
+    bool split_batches;
     vt_value_id *outputs;
     size_t output_count;
     bool *bound;                  /* by input */
@@ -33,6 +42,9 @@ struct vt_session {
     vt_tensor *inputs;    /* (input count) of the current run */
     vt_tensor *converted; /* (input count): memory of inputs that came in another type */
     vt_tensor *copies;    /* (output count): outputs that would have been the caller's inputs */
+    split *splits[SPLIT_MAXIMUM]; /* most recently made first */
+    vt_tensor *gathered;          /* (output count): outputs of parts of a batch side by side */
+    vt_tensor *whole;             /* (input count): of a run in parts */
 };
 
 vt_session_options vt_session_options_defaults(void)
@@ -85,6 +97,22 @@ static vt_status planned_key(const vt_session *session, planned *entry, vt_error
     return status;
 }
 
+/* Rows of the first input; 0: it has no first axis. */
+static int64_t batch_rows(const vt_tensor *inputs, size_t input_count)
+{
+    return input_count > 0 && inputs[0].shape.rank > 0 ? inputs[0].shape.dims[0] : 0;
+}
+
+/* Frees the plan when it fails. */
+static vt_status rows_apart(const vt_session *session, vt_plan *plan, bool *out, vt_error *error)
+{
+    int64_t rows = batch_rows(session->inputs, session->graph->input_count);
+    vt_status status = vt_plan_rows_apart(plan, rows, out, error);
+    if (status != VT_OK)
+        vt_plan_free(plan);
+    return status;
+}
+
 static vt_status planned_new(const vt_session *session, planned **out, vt_error *error)
 {
     vt_plan *plan = NULL;
@@ -103,6 +131,8 @@ static vt_status planned_new(const vt_session *session, planned **out, vt_error 
                                    session->output_count, &plan, error);
     for (size_t i = 0; i < session->output_count && status == VT_OK; i++)
         entry->outputs[i] = plan->values[session->outputs[i]].tensor.shape;
+    if (status == VT_OK && session->split_batches)
+        status = rows_apart(session, plan, &entry->rows_apart, error);
     if (status == VT_OK)
         status = runner_new(session, plan, &entry->runner, error);
     if (status != VT_OK)
@@ -153,6 +183,61 @@ static vt_status planned_get(vt_session *session, planned **out, vt_error *error
         session->plans[0] = entry;
         session->plan_count++;
     }
+    *out = entry;
+    return VT_OK;
+}
+
+/* Frees the plans of all sizes but that of `inputs`. */
+static void planned_keep_only(vt_session *session)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < session->plan_count; i++) {
+        if (planned_fits(session, session->plans[i]))
+            session->plans[kept++] = session->plans[i];
+        else
+            planned_free(session->plans[i], session->graph->input_count);
+    }
+    session->plan_count = kept;
+}
+
+/* ---- batches in parts ---- */
+
+static void split_free(split *entry)
+{
+    if (entry == NULL)
+        return;
+    vt_free(entry->inputs);
+    vt_free(entry);
+}
+
+static split *split_find(const vt_session *session)
+{
+    for (size_t k = 0; k < SPLIT_MAXIMUM && session->splits[k] != NULL; k++) {
+        bool same = true;
+        for (size_t i = 0; i < session->graph->input_count && same; i++)
+            same = vt_shape_equal(&session->splits[k]->inputs[i], &session->inputs[i].shape);
+        if (same)
+            return session->splits[k];
+    }
+    return NULL;
+}
+
+static vt_status split_new(vt_session *session, split **out, vt_error *error)
+{
+    size_t count = session->graph->input_count;
+    split *entry = vt_calloc(1, sizeof(*entry));
+    if (entry != NULL)
+        entry->inputs = vt_calloc(count, sizeof(*entry->inputs));
+    if (entry == NULL || entry->inputs == NULL) {
+        vt_free(entry);
+        return vt_fail_memory(error, "the parts of a batch");
+    }
+    for (size_t i = 0; i < count; i++)
+        entry->inputs[i] = session->inputs[i].shape;
+    vt_batch_split_start(&entry->state, batch_rows(session->inputs, count));
+    split_free(session->splits[SPLIT_MAXIMUM - 1]);
+    memmove(session->splits + 1, session->splits, (SPLIT_MAXIMUM - 1) * sizeof(*session->splits));
+    session->splits[0] = entry;
     *out = entry;
     return VT_OK;
 }
@@ -209,16 +294,20 @@ vt_status vt_session_new(const vt_model *model, const vt_session_options *option
     session->graph = graph;
     session->executor = options->executor;
     session->precision = options->precision;
+    session->split_batches = options->split_batches;
     session->threads = options->threads;
     session->output_count = options->outputs == NULL ? graph->output_count : options->output_count;
     session->outputs = vt_calloc(session->output_count, sizeof(*session->outputs));
     session->copies = vt_calloc(session->output_count, sizeof(*session->copies));
+    session->gathered = vt_calloc(session->output_count, sizeof(*session->gathered));
     session->bound = vt_calloc(graph->input_count, sizeof(*session->bound));
     session->inputs = vt_calloc(graph->input_count, sizeof(*session->inputs));
+    session->whole = vt_calloc(graph->input_count, sizeof(*session->whole));
     session->converted = vt_calloc(graph->input_count, sizeof(*session->converted));
     vt_status status = VT_OK;
-    if (session->outputs == NULL || session->copies == NULL || session->bound == NULL ||
-        session->inputs == NULL || session->converted == NULL)
+    if (session->outputs == NULL || session->copies == NULL || session->gathered == NULL ||
+        session->bound == NULL || session->inputs == NULL || session->whole == NULL ||
+        session->converted == NULL)
         status = vt_fail_memory(error, "a session");
     if (status == VT_OK && session->output_count == 0)
         status = vt_fail(error, VT_ERR_USAGE, "open a session: no output is chosen");
@@ -243,6 +332,12 @@ void vt_session_free(vt_session *session)
         vt_tensor_deinit(&session->converted[i]);
     for (size_t i = 0; i < session->output_count && session->copies != NULL; i++)
         vt_tensor_deinit(&session->copies[i]);
+    for (size_t i = 0; i < session->output_count && session->gathered != NULL; i++)
+        vt_tensor_deinit(&session->gathered[i]);
+    for (size_t i = 0; i < SPLIT_MAXIMUM; i++)
+        split_free(session->splits[i]);
+    vt_free(session->gathered);
+    vt_free(session->whole);
     vt_free(session->outputs);
     vt_free(session->copies);
     vt_free(session->bound);
@@ -335,17 +430,126 @@ static vt_status input_count_check(const vt_session *session, size_t count, vt_e
                    session->graph->input_count);
 }
 
+static vt_status run_planned(vt_session *session, vt_tensor *outputs, bool *apart, vt_error *error)
+{
+    planned *entry;
+    vt_status status = planned_get(session, &entry, error);
+    if (status != VT_OK)
+        return status;
+    *apart = entry->rows_apart;
+    return entry->runner->run(entry->runner, session->inputs, outputs, error);
+}
+
+/* session->inputs become `rows` rows of the whole ones, from row `first` on. Inputs that decide
+ * shapes have none. */
+static void take_rows(vt_session *session, int64_t first, int64_t rows)
+{
+    for (size_t i = 0; i < session->graph->input_count; i++) {
+        vt_tensor *input = &session->inputs[i];
+        *input = session->whole[i];
+        if (session->bound[i])
+            continue;
+        size_t row = input->bytes / (size_t)input->shape.dims[0];
+        input->shape.dims[0] = rows;
+        input->bytes = row * (size_t)rows;
+        input->data = (char *)input->data + row * (size_t)first;
+    }
+}
+
+/* Room for all rows where a part of an output belongs. */
+static vt_status gather(vt_session *session, const vt_tensor *part, size_t index, int64_t first,
+                        int64_t rows, vt_error *error)
+{
+    vt_tensor *all = &session->gathered[index];
+    vt_shape shape = part->shape;
+    int64_t part_rows = shape.rank > 0 ? shape.dims[0] : 0;
+    if (part_rows < 1)
+        return vt_fail(error, VT_ERR_UNSUPPORTED, "run a batch in parts: an output has no rows");
+    shape.dims[0] = rows;
+    if (all->dtype != part->dtype || !vt_shape_equal(&all->shape, &shape)) {
+        vt_tensor_deinit(all);
+        vt_status status = vt_tensor_init(all, part->dtype, &shape, 0, error);
+        if (status != VT_OK)
+            return status;
+    }
+    size_t row = part->bytes / (size_t)part_rows;
+    if (part->bytes > 0)
+        memcpy((char *)all->data + (size_t)first * row, part->data, part->bytes);
+    return VT_OK;
+}
+
+static vt_status run_parts(vt_session *session, int64_t rows, int64_t part, vt_tensor *outputs,
+                           vt_error *error)
+{
+    vt_status status = VT_OK;
+    bool apart;
+    memcpy(session->whole, session->inputs, session->graph->input_count * sizeof(*session->whole));
+    for (int64_t first = 0; first < rows && status == VT_OK; first += part) {
+        take_rows(session, first, part);
+        status = run_planned(session, outputs, &apart, error);
+        for (size_t i = 0; i < session->output_count && status == VT_OK; i++) {
+            if (outputs[i].shape.rank < 1 || outputs[i].shape.dims[0] != part)
+                status = vt_fail(error, VT_ERR_UNSUPPORTED,
+                                 "run a batch in parts: output %zu does not follow it", i);
+            else
+                status = gather(session, &outputs[i], i, first, rows, error);
+        }
+    }
+    take_rows(session, 0, rows);
+    for (size_t i = 0; i < session->output_count && status == VT_OK; i++) {
+        outputs[i] = session->gathered[i];
+        outputs[i].owned = false;
+    }
+    return status;
+}
+
+/* The sizes that were tried and not chosen do not keep their memory. */
+static void drop_other_plans(vt_session *session, const split *entry)
+{
+    memcpy(session->whole, session->inputs, session->graph->input_count * sizeof(*session->whole));
+    take_rows(session, 0, entry->state.best);
+    planned_keep_only(session);
+    take_rows(session, 0, entry->state.rows);
+}
+
+/* A batch whole or in parts, as the runs before have shown. */
+static vt_status run_split(vt_session *session, split *entry, vt_tensor *outputs, vt_error *error)
+{
+    bool apart, was_decided = entry->state.decided;
+    int64_t part = vt_batch_split_part(&entry->state);
+    double start = vt_clock_ms();
+    vt_status status = VT_ERR_UNSUPPORTED;
+    if (part < entry->state.rows) {
+        status = run_parts(session, entry->state.rows, part, outputs, was_decided ? error : NULL);
+        if (status == VT_ERR_UNSUPPORTED || status == VT_ERR_FORMAT)
+            vt_batch_split_refuse(&entry->state); /* a batch that is written into the graph */
+    }
+    if (part == entry->state.rows || (status != VT_OK && !was_decided && entry->state.decided))
+        status = run_planned(session, outputs, &apart, error);
+    vt_batch_split_spent(&entry->state, vt_clock_ms() - start);
+    if (entry->state.decided && !was_decided)
+        drop_other_plans(session, entry);
+    return status;
+}
+
+static vt_status run_bound(vt_session *session, vt_tensor *outputs, vt_error *error)
+{
+    split *entry = session->split_batches ? split_find(session) : NULL;
+    bool apart = false;
+    if (entry != NULL)
+        return run_split(session, entry, outputs, error);
+    vt_status status = run_planned(session, outputs, &apart, error);
+    return status == VT_OK && apart ? split_new(session, &entry, error) : status;
+}
+
 vt_status vt_session_run(vt_session *session, const vt_tensor *inputs, size_t input_count,
                          vt_tensor *outputs, vt_error *error)
 {
-    planned *entry;
     vt_status status = input_count_check(session, input_count, error);
     for (size_t i = 0; i < input_count && status == VT_OK; i++)
         status = input_bind(session, i, &inputs[i], error);
     if (status == VT_OK)
-        status = planned_get(session, &entry, error);
-    if (status == VT_OK)
-        status = entry->runner->run(entry->runner, session->inputs, outputs, error);
+        status = run_bound(session, outputs, error);
     return status == VT_OK ? outputs_detach(session, outputs, error) : status;
 }
 
