@@ -138,8 +138,9 @@ size_t vt_session_output_count(const vt_session *session);
  * outputs: (output count) tensors that on success borrow memory of the session, valid until its
  * next run or its end. The first run for a set of input shapes plans (shapes, folding, memory,
  * primitives); later ones reuse the plan. With split_batches a network that
- * treats the rows of a batch apart may run it in parts: the first runs of a batch size try the whole
- * and smaller parts (each planned once), and the fastest stays; results differ in rounding at most.
+ * treats the rows of a batch apart may run it in parts: the first runs of a batch size try the
+ * whole and smaller parts (each planned once), and the fastest stays; results differ in rounding at
+ * most.
  */
 vt_status vt_session_run(vt_session *session, const vt_tensor *inputs, size_t input_count,
                          vt_tensor *outputs, vt_error *error);

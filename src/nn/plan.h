@@ -53,10 +53,11 @@ typedef struct vt_scale {
 
 /* What a step that multiplies whole numbers knows beyond its node (passes/fuse_quantized.c). Its
  * first input is u8 or i8, its weights (input 1) are i8 without a zero point, its bias (input 2,
- * may be left out) is real. Its result may be u8 or i8, and so may the operand of a sum that is its
- * first post, when only ReLU and clips follow. */
+ * may be left out) is real. Its result may be u8 or i8, and so may the operand of one sum among its
+ * posts, when the others are ReLU and clips. */
 typedef struct vt_step_quant {
     vt_scale source, residual, result;
+    int residual_post;          /* number of the post whose operand is integers, -1: none */
     const float *weight_scales; /* (weight_scale_count), by output channel, or one */
     size_t weight_scale_count;
 } vt_step_quant;

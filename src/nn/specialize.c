@@ -186,7 +186,7 @@ static vt_status plan_start(specializer *work, const vt_tensor *inputs, vt_error
 static size_t outputs_needed(const specializer *work, const vt_node *node)
 {
     size_t count = node->output_count;
-    if ((node->op->flags & VT_OP_OUTPUTS_DECIDE) != 0)
+    if ((node->op->flags & VT_OP_OUTPUTS_DECIDE) != 0 || node->op->max_outputs < 0)
         return count;
     while (count > (size_t)node->op->min_outputs && count > 1 &&
            (node->outputs[count - 1] == VT_NO_VALUE || !work->needed[node->outputs[count - 1]]))

@@ -18,6 +18,7 @@
 #include "nn/dnnl/runner.h"
 #include "nn/plan.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,6 +36,14 @@ typedef struct builder {
     vt_value_id inputs[BUILDER_MAXIMUM], outputs[BUILDER_MAXIMUM];
     size_t input_count, output_count;
     bool finished;
+    /* What is done to every plan of the graph, also the one that the reference executor gets. */
+    void (*edit)(struct builder *b, vt_plan *plan);
+    vt_step_post posts[VT_STEP_POSTS]; /* for builder_add_posts */
+    int post_count;
+    vt_value_id post_target;
+    vt_value_id hidden[VT_STEP_POSTS]; /* operands of posts: in the plan, but no outputs of it */
+    size_t hidden_count;
+    vt_precision precision; /* of builder_onednn with passes; F32 (0 is that) */
 } builder;
 
 static inline void builder_init(builder *b, uint64_t seed)
@@ -191,7 +200,13 @@ static inline void builder_finish(builder *b)
         return;
     }
     assert_int_equal(vt_graph_set_inputs(&b->graph, b->inputs, b->input_count, NULL), VT_OK);
-    assert_int_equal(vt_graph_set_outputs(&b->graph, b->outputs, b->output_count, NULL), VT_OK);
+    for (size_t i = 0; i < b->hidden_count; i++) {
+        assert_true(b->output_count + i < BUILDER_MAXIMUM);
+        b->outputs[b->output_count + i] = b->hidden[i];
+    }
+    assert_int_equal(
+        vt_graph_set_outputs(&b->graph, b->outputs, b->output_count + b->hidden_count, NULL),
+        VT_OK);
     if (vt_graph_finish(&b->graph, &error) != VT_OK) {
         fail_msg("graph: %s", error.message);
     }
@@ -207,15 +222,65 @@ static inline vt_plan *builder_plan(builder *b)
     for (size_t i = 0; i < b->input_count; i++) {
         shapes[i] = b->graph.values[b->inputs[i]].shape;
     }
-    if (vt_plan_new(&b->graph, shapes, b->outputs, b->output_count, &plan, &error) != VT_OK) {
+    if (vt_plan_new(&b->graph, shapes, b->outputs, b->output_count + b->hidden_count, &plan,
+                    &error) != VT_OK) {
         fail_msg("plan: %s", error.message);
+    }
+    plan->output_count = b->output_count;
+    if (b->edit) {
+        b->edit(b, plan);
     }
     return plan;
 }
 
+/* The step that makes the value. */
+static inline vt_step *plan_step(vt_plan *plan, vt_value_id value)
+{
+    for (size_t s = 0; s < plan->step_count; s++) {
+        for (size_t i = 0; i < plan->steps[s].node.output_count; i++) {
+            if (plan->steps[s].node.outputs[i] == value) {
+                return &plan->steps[s];
+            }
+        }
+    }
+    fail_msg("no step makes value %u", (unsigned)value);
+    return NULL;
+}
+
+/* An `edit`: b->posts behind the step that makes b->post_target. */
+static inline void builder_add_posts(builder *b, vt_plan *plan)
+{
+    for (int i = 0; i < b->post_count; i++) {
+        assert_true(vt_step_post_add(plan_step(plan, b->post_target), &b->posts[i]));
+    }
+}
+
+/* Plans this post for the step that makes `target`. */
+static inline void builder_post(builder *b, vt_value_id target, const vt_step_post *post)
+{
+    assert_true(b->post_count < VT_STEP_POSTS);
+    b->posts[b->post_count++] = *post;
+    b->post_target = target;
+    b->edit = builder_add_posts;
+    if (vt_post_has_operand(post)) {
+        b->hidden[b->hidden_count++] = post->operand;
+    }
+}
+
+/* The passes that sessions of this precision have. */
+static inline void apply_passes_of(vt_plan *plan, vt_precision precision)
+{
+    assert_int_equal(vt_plan_optimize(plan, precision, NULL), VT_OK);
+    for (size_t i = 0; precision == VT_PRECISION_INT8 && i < plan->step_count; i++) {
+        vt_step *step = &plan->steps[i]; /* what stays float is not to blur the integers */
+        step->compute = step->compute == VT_BF16 ? VT_F32 : step->compute;
+        step->result = step->result == VT_BF16 ? VT_F32 : step->result;
+    }
+}
+
 static inline void apply_passes(vt_plan *plan)
 {
-    assert_int_equal(vt_plan_optimize(plan, VT_PRECISION_F32, NULL), VT_OK);
+    apply_passes_of(plan, VT_PRECISION_F32);
 }
 
 static inline vt_runner *builder_reference(builder *b, bool passes)
@@ -239,7 +304,7 @@ static inline vt_runner *builder_onednn(builder *b, bool passes, int threads)
     vt_error error = {0};
     vt_plan *plan = builder_plan(b);
     if (passes) {
-        apply_passes(plan);
+        apply_passes_of(plan, b->precision);
     }
     if (vt_onednn_runner_new(plan, threads, &runner, &error) != VT_OK) {
         fail_msg("onednn: %s", error.message);
@@ -297,31 +362,50 @@ static inline void compare_tensors(const vt_tensor *have, const vt_tensor *want,
     }
 }
 
-/* Steps of a oneDNN runner that run as references. */
+/* Whether both point the same way; where that is nowhere, they must both be 0. */
+static inline void compare_cosine(const vt_tensor *have, const vt_tensor *want, double bound)
+{
+    double product = 0, first = 0, second = 0;
+    assert_int_equal(vt_tensor_count(have), vt_tensor_count(want));
+    for (size_t i = 0; i < vt_tensor_count(want); i++) {
+        double x = vt_tensor_get(have, i), y = vt_tensor_get(want, i);
+        product += x * y;
+        first += x * x;
+        second += y * y;
+    }
+    if (first + second > 0 && !(product > bound * sqrt(first) * sqrt(second))) {
+        fail_msg("cosine %g", product / (sqrt(first) * sqrt(second)));
+    }
+}
+
+/* Steps of a oneDNN runner that oneDNN does not run. */
 static inline size_t count_reference_steps(vt_runner *runner)
 {
     const vt_dnnl *dnnl = (const vt_dnnl *)runner;
     size_t count = 0;
     for (size_t i = 0; i < dnnl->action_count; i++) {
         const vt_action *action = &dnnl->actions[i];
-        count += action->step && action->name && strncmp(action->name, "reference", 9) == 0;
+        count += action->name && strncmp(action->name, "reference", 9) == 0;
     }
     return count;
 }
 
-/* The oneDNN executor (with passes, if wanted) against the reference executor without. Returns how
- * many steps ran as references. */
-static inline size_t builder_compare(builder *b, bool passes, double tolerance)
+/* The oneDNN executor (with passes, if wanted) against the reference executor without. `compare`
+ * holds one output against the other. Returns how many steps oneDNN did not take. */
+static inline size_t builder_compare_with(builder *b, bool passes, int threads,
+                                          void (*compare)(const vt_tensor *have,
+                                                          const vt_tensor *want, double tolerance),
+                                          double tolerance)
 {
     vt_tensor inputs[BUILDER_MAXIMUM], want[BUILDER_MAXIMUM], have[BUILDER_MAXIMUM];
     vt_runner *reference = builder_reference(b, false);
-    vt_runner *runner = builder_onednn(b, passes, 1);
+    vt_runner *runner = builder_onednn(b, passes, threads);
     for (int round = 0; round < 2; round++) { /* the second run meets used memory and new inputs */
         builder_random_inputs(b, inputs);
         run_or_fail(reference, inputs, want);
         run_or_fail(runner, inputs, have);
         for (size_t i = 0; i < b->output_count; i++) {
-            compare_tensors(&have[i], &want[i], tolerance);
+            compare(&have[i], &want[i], tolerance);
         }
         tensors_deinit(inputs, b->input_count);
     }
@@ -329,6 +413,11 @@ static inline size_t builder_compare(builder *b, bool passes, double tolerance)
     runner->free(runner);
     reference->free(reference);
     return reference_steps;
+}
+
+static inline size_t builder_compare(builder *b, bool passes, double tolerance)
+{
+    return builder_compare_with(b, passes, 1, compare_tensors, tolerance);
 }
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions on the reference executor. */
+/* Sessions: mostly on the reference executor, and what their options change. */
 #include "models.h"
+
+#include <math.h>
 
 static vt_session *session_on(const vt_model *model, const char *const *outputs, size_t count)
 {
@@ -226,6 +228,138 @@ static void sessions_recover_from_failures(void **state)
     vt_model_free(model);
 }
 
+/* ---- what became of each step ---- */
+
+typedef struct seen_steps {
+    size_t count;
+    char ops[8][24], posts[8][64], executors[8][80];
+    vt_step_info infos[8];
+} seen_steps;
+
+static void see(void *context, const vt_step_info *step)
+{
+    seen_steps *seen = context;
+    assert_true(seen->count < 8 && step->op_type != NULL && step->posts != NULL);
+    assert_true(step->executor != NULL && step->executor[0] != '\0' && step->output != NULL);
+    snprintf(seen->ops[seen->count], sizeof seen->ops[0], "%s", step->op_type);
+    snprintf(seen->posts[seen->count], sizeof seen->posts[0], "%s", step->posts);
+    snprintf(seen->executors[seen->count], sizeof seen->executors[0], "%s", step->executor);
+    seen->infos[seen->count++] = *step;
+}
+
+/* x (n, 8) -> MatMul (8, 4) -> Relu -> Transpose -> y */
+static vt_model *described_model(void)
+{
+    maker m;
+    float weights[32];
+    for (int i = 0; i < 32; i++)
+        weights[i] = (float)(i % 7) - 3;
+    maker_init(&m, 13);
+    maker_input(&m, "x", VT_F32, 2, (int64_t[]){-1, 8});
+    maker_weight(&m, "w", VT_F32, 2, (int64_t[]){8, 4}, weights);
+    maker_node(&m, "MatMul", "x,w", "p");
+    maker_node(&m, "Relu", "p", "r");
+    maker_node(&m, "Transpose", "r", "y");
+    maker_output(&m, "y");
+    vt_model *model = maker_model(&m);
+    maker_deinit(&m);
+    return model;
+}
+
+static vt_session *session_with(const vt_model *model, vt_executor executor, vt_precision precision)
+{
+    vt_session *session = NULL;
+    vt_error error;
+    vt_session_options options = vt_session_options_defaults();
+    assert_int_equal(options.precision, VT_PRECISION_F32);
+    options.executor = executor;
+    options.precision = precision;
+    options.threads = 1;
+    if (vt_session_new(model, &options, &session, &error) != VT_OK)
+        fail_msg("%s", error.message);
+    return session;
+}
+
+static void steps_are_described(void **state)
+{
+    (void)state;
+    vt_model *model = described_model();
+    const vt_shape shape = {2, {3, 8}}, wrong = {2, {3, 7}};
+    seen_steps seen = {0};
+    vt_session *session = session_with(model, VT_EXECUTOR_REFERENCE, VT_PRECISION_F32);
+    assert_int_equal(vt_session_each_step(session, &shape, 1, see, &seen, NULL), VT_OK);
+    assert_int_equal(seen.count, 3);
+    assert_string_equal(seen.ops[0], "MatMul");
+    assert_string_equal(seen.ops[2], "Transpose");
+    assert_int_equal(seen.infos[0].macs, 3 * 8 * 4);
+    assert_true(vt_shape_equal(&seen.infos[2].shape, &(vt_shape){2, {4, 3}}));
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(seen.executors[i], "reference");
+        assert_string_equal(seen.posts[i], "");
+        assert_int_equal(seen.infos[i].compute, VT_F32);
+    }
+    assert_int_equal(vt_session_each_step(session, &wrong, 1, see, &seen, NULL), VT_ERR_USAGE);
+    assert_int_equal(vt_session_each_step(session, &shape, 0, see, &seen, NULL), VT_ERR_USAGE);
+    assert_int_equal(seen.count, 3);
+    vt_session_free(session);
+
+    seen = (seen_steps){0};
+    session = session_with(model, VT_EXECUTOR_ONEDNN, VT_PRECISION_F32);
+    assert_int_equal(vt_session_each_step(session, &shape, 1, see, &seen, NULL), VT_OK);
+    assert_int_equal(seen.count, 2); /* the Relu is part of the product */
+    assert_string_equal(seen.posts[0], "relu");
+    assert_int_equal(strncmp(seen.executors[0], "onednn ", 7), 0);
+    assert_string_equal(seen.executors[1], "view");
+    assert_int_equal(seen.infos[0].macs, 3 * 8 * 4);
+    vt_session_free(session);
+    vt_model_free(model);
+}
+
+static void precisions_have_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"f32", "bf16", "int8", "auto"};
+    vt_precision precision = VT_PRECISION_BF16;
+    for (int i = 0; i < 4; i++) {
+        assert_true(vt_precision_parse(names[i], &precision));
+        assert_string_equal(vt_precision_name(precision), names[i]);
+    }
+    assert_false(vt_precision_parse("fp16", &precision) || vt_precision_parse("", &precision));
+    assert_int_equal(precision, VT_PRECISION_AUTO); /* untouched on failure */
+    assert_string_equal(vt_precision_name((vt_precision)99), "unknown");
+    assert_true(vt_precision_is_fast(VT_PRECISION_F32));
+    assert_false(vt_precision_is_fast(VT_PRECISION_AUTO));
+}
+
+/* Each with its own plans and weights, in turns. */
+static void precisions_share_a_model(void **state)
+{
+    (void)state;
+    vt_model *model = described_model();
+    vt_session *exact = session_with(model, VT_EXECUTOR_REFERENCE, VT_PRECISION_F32);
+    vt_session *sessions[3];
+    float numbers[16];
+    vt_tensor x = {.dtype = VT_F32, .shape = {2, {2, 8}}, .data = numbers}, want, have;
+    for (int i = 0; i < 3; i++)
+        sessions[i] = session_with(model, VT_EXECUTOR_ONEDNN, (vt_precision)i);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 16; i++)
+            numbers[i] = (float)((i * 5 + round * 3) % 11) * 0.37F - 1.5F;
+        assert_int_equal(vt_session_run(exact, &x, 1, &want, NULL), VT_OK);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(vt_session_run(sessions[i], &x, 1, &have, NULL), VT_OK);
+            assert_int_equal(have.dtype, VT_F32);
+            for (size_t k = 0; k < 8; k++)
+                assert_true(fabs(vt_tensor_get(&have, k) - vt_tensor_get(&want, k)) <
+                            (i == 0 ? 1e-4 : 0.2));
+        }
+    }
+    for (int i = 0; i < 3; i++)
+        vt_session_free(sessions[i]);
+    vt_session_free(exact);
+    vt_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +371,9 @@ int main(void)
         cmocka_unit_test(constant_networks_run),
         cmocka_unit_test(allocation_failures_are_clean),
         cmocka_unit_test(sessions_recover_from_failures),
+        cmocka_unit_test(steps_are_described),
+        cmocka_unit_test(precisions_have_names),
+        cmocka_unit_test(precisions_share_a_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,8 @@ typedef struct vt_post {
     vt_layout *operand;        /* of BINARY; owned by whoever made the list */
     vt_value_id value;         /* of BINARY and SUM: what the operand is read from */
     vt_dtype dtype;            /* of SUM: what the result's memory holds before */
+    bool prepared;             /* of BINARY: it lies in this buffer, and is no value */
+    size_t buffer;
 } vt_post;
 
 /* Products of whole numbers. 2.x takes the numbers when the primitive is made, 3.x as arguments of
@@ -77,9 +79,15 @@ typedef struct vt_pd_quant {
 } vt_pd_quant;
 
 #if DNNL_VERSION_MAJOR >= 3
-enum { VT_SCALES_ARE_ARGUMENTS = 1 };
+enum { VT_SCALES_ARE_ARGUMENTS = 1, VT_POSTS_SHARE_PARAMETERS = 0 };
+/* Reorders of 3.7 leave elements out where blocks of weights are padded (weights.c places them). */
+enum { VT_REORDERS_LEAVE_OUT = 1 };
+/* The sum of 3.7 divides by a size of cache, which a virtual machine may not tell. */
+enum { VT_SUM_MAY_DIVIDE_BY_ZERO = 1 };
 #else
-enum { VT_SCALES_ARE_ARGUMENTS = 0 };
+/* Functions of one kind in a list of posts get the parameters of the first (lower_posts.c). */
+enum { VT_SCALES_ARE_ARGUMENTS = 0, VT_POSTS_SHARE_PARAMETERS = 1, VT_REORDERS_LEAVE_OUT = 0 };
+enum { VT_SUM_MAY_DIVIDE_BY_ZERO = 0 };
 #endif
 /* The names of those arguments; 2.x: none. */
 int vt_argument_scales(void);
@@ -89,7 +97,8 @@ typedef struct vt_posts {
     const vt_pd_quant *quant; /* NULL: on floats */
     int first;                /* posts of the step before this one are taken care of already */
     bool sums;                /* a residual may be what the result's memory holds before */
-    vt_post items[2 * VT_STEP_POSTS + 2];
+    vt_post items[5 * VT_STEP_POSTS +
+                  4]; /* each with changes of unit around it, in halves; Gemm's own */
     int count;
 } vt_posts;
 

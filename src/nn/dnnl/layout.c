@@ -8,6 +8,8 @@
  */
 #include "nn/dnnl/layout.h"
 
+#include <string.h>
+
 vt_layout *vt_layout_new_plain(int rank, const int64_t *dims, vt_dtype dtype)
 {
     return vt_layout_new(rank, dims, NULL, false, dtype);
@@ -88,6 +90,64 @@ bool vt_layout_is_dense(const vt_layout *layout)
         count *= (size_t)view.dims[axis];
     }
     return vt_layout_bytes(layout) == count;
+}
+
+bool vt_layout_is_padded(const vt_layout *layout)
+{
+    vt_layout_view view = vt_layout_view_of(layout);
+    size_t count = vt_dtype_bytes(vt_layout_type(layout));
+    bool padded = false;
+    for (int axis = 0; axis < view.rank && view.blocked; axis++) {
+        padded = padded || view.padded[axis] != view.dims[axis];
+        count *= (size_t)view.padded[axis];
+    }
+    return padded && view.blocked && vt_layout_bytes(layout) == count;
+}
+
+/* Where an element lies, in elements. */
+static size_t place_of(const vt_layout_view *view, const int64_t at[VT_LAYOUT_MAX_RANK])
+{
+    int64_t rest[VT_LAYOUT_MAX_RANK], place = 0, step = 1;
+    for (int axis = 0; axis < view->rank; axis++) {
+        rest[axis] = at[axis];
+    }
+    for (int i = view->block_count; i-- > 0;) {
+        int64_t *part = &rest[view->block_axes[i]];
+        place += *part % view->blocks[i] * step;
+        *part /= view->blocks[i];
+        step *= view->blocks[i];
+    }
+    for (int axis = 0; axis < view->rank; axis++) {
+        place += rest[axis] * view->strides[axis];
+    }
+    return (size_t)place;
+}
+
+void vt_layout_place(const vt_layout *from, const vt_layout *to, size_t element_bytes,
+                     const void *source, void *target)
+{
+    vt_layout_view view = vt_layout_view_of(to);
+    int64_t strides[VT_LAYOUT_MAX_RANK], at[VT_LAYOUT_MAX_RANK] = {0}, count = 1, place = 0;
+    for (int axis = view.rank; axis-- > 0;) {
+        strides[axis] = count;
+        count *= view.dims[axis];
+    }
+    if (from) {
+        vt_layout_strides(from, strides);
+    }
+    memset(target, 0, vt_layout_bytes(to));
+    for (int64_t i = 0; i < count; i++) {
+        memcpy((char *)target + place_of(&view, at) * element_bytes,
+               (const char *)source + (size_t)place * element_bytes, element_bytes);
+        for (int axis = view.rank; axis-- > 0;) { /* the next one, last axis first */
+            place += strides[axis];
+            if (++at[axis] < view.dims[axis]) {
+                break;
+            }
+            place -= strides[axis] * view.dims[axis];
+            at[axis] = 0;
+        }
+    }
 }
 
 bool vt_layout_strides(const vt_layout *layout, int64_t strides[VT_LAYOUT_MAX_RANK])

@@ -30,6 +30,13 @@ bool vt_layout_is_none(
 bool vt_layout_is_plain(const vt_layout *layout);
 /* Whether every byte between the first and the last belongs to an element, and to one only. */
 bool vt_layout_is_dense(const vt_layout *layout);
+/* Whether the layout has room for elements that are none, as blocks longer than an axis have, and
+ * says with strides and blocks alone where all others lie. */
+bool vt_layout_is_padded(const vt_layout *layout);
+/* Copies elements of so many bytes from a layout without blocks (NULL: row-major) to where `to` has
+ * them, and zeroes the padding. One of vt_layout_is_padded; dimensions are equal. */
+void vt_layout_place(const vt_layout *from, const vt_layout *to, size_t element_bytes,
+                     const void *source, void *target);
 /* Strides in elements of a layout without blocks; false: it has blocks, or no addresses. */
 bool vt_layout_strides(const vt_layout *layout, int64_t strides[VT_LAYOUT_MAX_RANK]);
 /* Whether joining the sources along the axis is copying runs of elements: `outer` times, one run of

@@ -168,7 +168,7 @@ const vt_post *vt_lower_sum_of(const vt_posts *posts)
     return NULL;
 }
 
-vt_status vt_lower_posts(const vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
+vt_status vt_lower_posts(vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
                          vt_posts *posts, bool *possible, vt_error *error)
 {
     const vt_plan_value *values = dnnl->plan->values;
@@ -207,7 +207,7 @@ vt_status vt_lower_posts(const vt_dnnl *dnnl, const vt_step *step, const vt_shap
             .value = post->operand,
         };
     }
-    return VT_OK;
+    return step->quant ? VT_OK : vt_lower_posts_settle(dnnl, result->rank, posts, possible, error);
 }
 
 void vt_lower_posts_deinit(vt_posts *posts)
@@ -228,6 +228,7 @@ int vt_lower_post_operands(const vt_posts *posts, vt_operand *operands, int coun
                 .value = posts->items[i].value,
                 .query = dnnl_query_exec_arg_md,
                 .index = name,
+                .buffer = posts->items[i].prepared ? &posts->items[i].buffer : NULL,
             };
         }
     }

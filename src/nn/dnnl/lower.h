@@ -40,7 +40,7 @@ vt_lower_function vt_lower_gather;
 vt_lower_function vt_lower_alias;       /* any type, no elements allowed */
 vt_lower_function vt_lower_elementwise; /* lower_elementwise.c: any type */
 
-enum { VT_LOWER_OPERANDS = 8 + VT_STEP_POSTS }; /* room for any one primitive's */
+enum { VT_LOWER_OPERANDS = 12 + 5 * VT_STEP_POSTS }; /* room for any one primitive's */
 
 /* One operand of a primitive and where to read its layout. */
 typedef struct vt_operand {
@@ -68,9 +68,13 @@ bool vt_lower_window_fits(const vt_pd_window *window, int rank);
 /* Appends the step's posts from number posts->first on to a primitive whose result has these
  * dimensions (the output's, or a flattened form of them). *possible false: an operand cannot be
  * said in them. The list is the caller's (vt_lower_posts_deinit), also on failure. */
-vt_status vt_lower_posts(const vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
+vt_status vt_lower_posts(vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
                          vt_posts *posts, bool *possible, vt_error *error);
 void vt_lower_posts_deinit(vt_posts *posts);
+/* lower_posts.c: rewrites the list for a result of this rank so that no primitive mistakes one post
+ * for another. vt_lower_posts does it for steps on floats. *possible is only ever set to false. */
+vt_status vt_lower_posts_settle(vt_dnnl *dnnl, int rank, vt_posts *posts, bool *possible,
+                                vt_error *error);
 /* ---- lower_quant.c: steps on whole numbers (step->quant) ---- */
 
 /* What such a step brings to its primitive beyond posts: the buffers are VT_NO_BUFFER when the
@@ -89,7 +93,7 @@ vt_status vt_lower_quant_init(vt_dnnl *dnnl, const vt_step *step, const vt_shape
                               vt_error *error);
 void vt_lower_quant_deinit(vt_lower_quant *quant);
 /* Whether the primitive gets a bias, which may come from elsewhere than the node. */
-bool vt_lower_quant_has_bias(const vt_dnnl *dnnl, const vt_step *step, vt_value_id bias);
+bool vt_lower_quant_has_bias(const vt_step *step, vt_value_id bias);
 int vt_lower_quant_operands(const vt_lower_quant *quant, vt_operand *operands, int count);
 
 /* The operands that the list needs, appended to an array with room; returns the new count. */

@@ -9,8 +9,11 @@
  * idea of not materialising all scores: Dao et al., "FlashAttention" (NeurIPS 2022); departure:
  * whole rows instead of tiles, since the rows of an image transformer (50 to 1000) fit.
  *
- * Left to the reference: past keys, soft caps, fewer key heads than query heads, more than one
- * result, boolean masks.
+ * A row whose mask is -infinity throughout attends to nothing, which a softmax does not know: its
+ * weights are set to 0 behind it.
+ *
+ * Left to the reference: past keys, soft caps, windows, fewer key heads than query heads, more than
+ * one result, boolean masks.
  */
 #include "nn/dnnl/lower.h"
 
@@ -39,6 +42,8 @@ typedef struct attention {
     int64_t batches, groups, group_heads; /* a group: heads that are computed together */
     size_t batch_step[AT_COUNT], group_step[AT_COUNT]; /* in bytes */
     size_t scores_bytes, weights_bytes;                /* in the scratch: raw, after softmax */
+    int64_t rows, keys, mask_heads; /* mask_heads: masks of one group; 0: none that could be so */
+    vt_dtype dtype;                 /* of the weights */
 } attention;
 
 static void stage_deinit(stage *part)
@@ -74,6 +79,24 @@ static dnnl_status_t stage_run(const vt_dnnl *dnnl, const stage *part, void *con
     return dnnl_primitive_execute(part->primitive, dnnl->stream, part->count, part->args);
 }
 
+/* Rows that attend to nothing. A mask that is not of that kind is left at its first number. */
+static void clear_hidden_rows(const attention *self, const float *mask, char *weights)
+{
+    size_t row_bytes = (size_t)self->keys * vt_dtype_bytes(self->dtype);
+    for (int64_t h = 0; h < (self->mask_heads > 0 ? self->group_heads : 0); h++) {
+        const float *plane = mask + (self->mask_heads > 1 ? h * self->rows * self->keys : 0);
+        for (int64_t r = 0; r < self->rows; r++) {
+            int64_t hidden = 0;
+            while (hidden < self->keys && plane[r * self->keys + hidden] == -INFINITY) {
+                hidden++;
+            }
+            if (hidden == self->keys) {
+                memset(weights + (size_t)(h * self->rows + r) * row_bytes, 0, row_bytes);
+            }
+        }
+    }
+}
+
 static vt_status run_attention(vt_dnnl *dnnl, vt_action *action, vt_error *error)
 {
     const attention *self = action->state;
@@ -94,6 +117,7 @@ static vt_status run_attention(vt_dnnl *dnnl, vt_action *action, vt_error *error
                 status = stage_run(dnnl, &self->softmax, middle);
             }
             if (status == dnnl_success) {
+                clear_hidden_rows(self, (const float *)(const void *)at[AT_MASK], weights);
                 status = stage_run(dnnl, &self->values, last);
             }
             if (status != dnnl_success) {
@@ -134,7 +158,8 @@ static bool read_problem(const vt_step *step, const vt_op_args *args, problem *o
                    *v = &args->inputs[2].shape;
     const vt_node *node = &step->node;
     if (node->output_count != 1 || is_given(args, 4) || is_given(args, 5) || is_given(args, 6) ||
-        vt_node_float(node, "softcap", 0) != 0 || step->post_count > 0 || q->rank != 4 ||
+        vt_node_float(node, "softcap", 0) != 0 || vt_node_int(node, "left_window_size", -1) >= 0 ||
+        vt_node_int(node, "right_window_size", -1) >= 0 || step->post_count > 0 || q->rank != 4 ||
         k->rank != 4 || v->rank != 4 || q->dims[1] != k->dims[1] || q->dims[1] != v->dims[1]) {
         return false;
     }
@@ -149,6 +174,7 @@ static bool read_problem(const vt_step *step, const vt_op_args *args, problem *o
         .result = step->result,
         .causal = vt_node_int(node, "is_causal", 0) != 0,
         .mask_buffer = VT_NO_BUFFER,
+        .mask_dims = {1, 1, q->dims[2], k->dims[2]}, /* of the causal one, until another is read */
     };
     out->scale = vt_node_float(node, "scale", 1.0F / sqrtf((float)out->size));
     if (!is_given(args, 3)) {
@@ -369,6 +395,9 @@ static void set_steps(const problem *work, attention *self)
     const operand *operands[] = {[AT_Q] = &work->q, [AT_K] = &work->k, [AT_V] = &work->v};
     int64_t plane = work->rows * work->keys;
     self->batches = work->batches;
+    self->rows = work->rows;
+    self->keys = work->keys;
+    self->dtype = work->dtype;
     self->group_heads = work->group_heads;
     self->groups = work->heads / work->group_heads;
     for (int i = AT_Q; i <= AT_V; i++) {
@@ -379,6 +408,7 @@ static void set_steps(const problem *work, attention *self)
     self->group_step[AT_RESULT] = step_bytes(work->out.strides[1], work->group_heads, work->result);
     if (work->masked) {
         int64_t heads = work->mask_dims[1];
+        self->mask_heads = heads == 1 ? 1 : work->group_heads;
         self->group_step[AT_MASK] = heads == 1 ? 0 : step_bytes(plane, work->group_heads, VT_F32);
         self->batch_step[AT_MASK] = work->mask_dims[0] == 1 ? 0 : step_bytes(plane, heads, VT_F32);
     }

@@ -222,6 +222,27 @@ out:
     return status;
 }
 
+/* The sum of two, with the others behind it. */
+static vt_status sum_as_posts(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
+                              vt_error *error)
+{
+    size_t count = step->node.input_count;
+    if (count > 2 + VT_STEP_POSTS) {
+        return VT_OK;
+    }
+    vt_step *pair = vt_arena_array(&dnnl->arena, 1, sizeof *pair);
+    if (!pair) {
+        return vt_fail_memory(error, "a sum");
+    }
+    *pair = *step;
+    pair->node.input_count = 2;
+    for (size_t i = 2; i < count; i++) {
+        const vt_step_post post = {.kind = VT_POST_ADD, .operand = step->node.inputs[i]};
+        vt_step_post_add(pair, &post);
+    }
+    return vt_lower_binary(dnnl, pair, args, done, error);
+}
+
 vt_status vt_lower_sum(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
                        vt_error *error)
 {
@@ -241,5 +262,6 @@ vt_status vt_lower_sum(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, boo
             return VT_OK;
         }
     }
-    return sum_several(dnnl, step, done, error);
+    return VT_SUM_MAY_DIVIDE_BY_ZERO ? sum_as_posts(dnnl, step, args, done, error)
+                                     : sum_several(dnnl, step, done, error);
 }

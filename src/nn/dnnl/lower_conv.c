@@ -69,7 +69,7 @@ vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bo
 {
     const vt_tensor *source = &args->inputs[0], *weights = &args->inputs[1];
     vt_value_id bias = step->node.input_count > 2 ? step->node.inputs[2] : VT_NO_VALUE;
-    bool has_bias = step->quant ? vt_lower_quant_has_bias(dnnl, step, bias) : bias != VT_NO_VALUE;
+    bool has_bias = step->quant ? vt_lower_quant_has_bias(step, bias) : bias != VT_NO_VALUE;
     if (source->shape.rank < 3 || source->shape.rank > 5) {
         return VT_OK;
     }

@@ -105,7 +105,7 @@ static vt_status call_posts(vt_dnnl *dnnl, const vt_step *step, const vt_shape *
     call->posts.sums = true;
     if (step->quant) {
         *possible = true;
-        if (!call->layouts[2] && vt_lower_quant_has_bias(dnnl, step, call->bias)) {
+        if (!call->layouts[2] && vt_lower_quant_has_bias(step, call->bias)) {
             call->layouts[2] = bias_layout(result);
             if (!call->layouts[2]) {
                 return vt_fail_memory(error, "the layout of a bias");

@@ -20,16 +20,10 @@ static bool commutes(vt_post_kind kind)
     return kind == VT_POST_RELU || kind == VT_POST_CLIP || kind == VT_POST_LEAKY_RELU;
 }
 
-static bool has_integer_residual(const vt_dnnl *dnnl, const vt_step *step)
-{
-    return step->post_count > 0 && vt_post_has_operand(&step->posts[0]) &&
-           !vt_dtype_is_float(dnnl->plan->values[step->posts[0].operand].tensor.dtype);
-}
-
 /* Real numbers per unit of what the posts see. */
-static float choose_unit(const vt_dnnl *dnnl, const vt_step *step)
+static float choose_unit(const vt_step *step)
 {
-    if (has_integer_residual(dnnl, step)) {
+    if (step->quant->residual_post >= 0) {
         return step->quant->residual.scale;
     }
     for (int i = 0; i < step->post_count; i++) {
@@ -40,8 +34,15 @@ static float choose_unit(const vt_dnnl *dnnl, const vt_step *step)
     return vt_dtype_is_float(step->result) ? 1.0F : step->quant->result.scale;
 }
 
+/* alpha x + beta, together with another such one right before it. */
 static void append_linear(vt_posts *posts, float alpha, float beta)
 {
+    vt_post *last = posts->count > 0 ? &posts->items[posts->count - 1] : NULL;
+    if (last && last->kind == VT_APPEND_ELTWISE && last->algorithm == dnnl_eltwise_linear) {
+        last->alpha *= alpha;
+        last->beta = last->beta * alpha + beta;
+        return;
+    }
     if (alpha != 1.0F || beta != 0.0F) {
         posts->items[posts->count++] = (vt_post){.kind = VT_APPEND_ELTWISE,
                                                  .algorithm = dnnl_eltwise_linear,
@@ -51,7 +52,7 @@ static void append_linear(vt_posts *posts, float alpha, float beta)
 }
 
 /* The step's posts in this unit, then into the result's. */
-static vt_status append_posts(const vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
+static vt_status append_posts(vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
                               float unit, vt_posts *posts, bool *possible, vt_error *error)
 {
     vt_step scaled = *step;
@@ -65,7 +66,8 @@ static vt_status append_posts(const vt_dnnl *dnnl, const vt_step *step, const vt
     vt_status status = vt_lower_posts(dnnl, &scaled, result, posts, possible, error);
     append_linear(posts, to_integers ? unit / step->quant->result.scale : unit,
                   to_integers ? (float)step->quant->result.zero : 0);
-    return status;
+    return status == VT_OK ? vt_lower_posts_settle(dnnl, result->rank, posts, possible, error)
+                           : status;
 }
 
 /* A small constant of this primitive alone. */
@@ -101,7 +103,7 @@ static vt_status prepare_bias(vt_dnnl *dnnl, const vt_step *step, vt_value_id bi
 {
     const vt_step_quant *quant = step->quant;
     const vt_tensor *given = bias == VT_NO_VALUE ? NULL : &dnnl->plan->values[bias].tensor;
-    double shift = has_integer_residual(dnnl, step)
+    double shift = step->quant->residual_post >= 0
                        ? (double)quant->residual.scale * (double)quant->residual.zero
                        : 0;
     size_t count = out->channels;
@@ -121,10 +123,10 @@ static vt_status prepare_bias(vt_dnnl *dnnl, const vt_step *step, vt_value_id bi
 }
 
 /* Whether the primitive gets a bias. */
-bool vt_lower_quant_has_bias(const vt_dnnl *dnnl, const vt_step *step, vt_value_id bias)
+bool vt_lower_quant_has_bias(const vt_step *step, vt_value_id bias)
 {
     return bias != VT_NO_VALUE ||
-           (has_integer_residual(dnnl, step) && step->quant->residual.zero != 0);
+           (step->quant->residual_post >= 0 && step->quant->residual.zero != 0);
 }
 
 vt_status vt_lower_quant_init(vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
@@ -139,7 +141,7 @@ vt_status vt_lower_quant_init(vt_dnnl *dnnl, const vt_step *step, const vt_shape
         .zero_buffer = VT_NO_BUFFER,
         .bias_buffer = VT_NO_BUFFER,
     };
-    float unit = choose_unit(dnnl, step);
+    float unit = choose_unit(step);
     out->scales = vt_alloc_array(quant->weight_scale_count, sizeof *out->scales);
     if (!out->scales) {
         return vt_fail_memory(error, "the scales of a step");
@@ -154,7 +156,7 @@ vt_status vt_lower_quant_init(vt_dnnl *dnnl, const vt_step *step, const vt_shape
         status =
             vt_fail(error, VT_ERR_UNSUPPORTED, "a fused operand does not fit its integer form");
     }
-    if (status == VT_OK && vt_lower_quant_has_bias(dnnl, step, bias)) {
+    if (status == VT_OK && vt_lower_quant_has_bias(step, bias)) {
         status = prepare_bias(dnnl, step, bias, unit, out, error);
     }
     if (status == VT_OK && VT_SCALES_ARE_ARGUMENTS) {

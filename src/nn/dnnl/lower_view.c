@@ -217,6 +217,21 @@ static bool slice_window(const vt_dnnl *dnnl, const vt_step *step, const vt_shap
     return true;
 }
 
+/* oneDNN describes a layout only if each axis, with the gap behind its last element, ends before
+ * the next larger stride: every third of five elements does not. */
+static bool steps_fit(const window *view)
+{
+    for (int i = 0; i < view->shape.rank; i++) {
+        for (int k = 0; k < view->shape.rank; k++) {
+            if (view->shape.dims[i] > 1 && view->strides[k] > view->strides[i] &&
+                view->strides[k] < view->strides[i] * view->shape.dims[i]) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 vt_status vt_lower_slice(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
                          vt_error *error)
 {
@@ -232,7 +247,8 @@ vt_status vt_lower_slice(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, b
         }
     }
     vt_status status = whole_window(dnnl, step, args, &view, &dtype, &buffer, &there, error);
-    if (status != VT_OK || !there || !slice_window(dnnl, step, &args->outputs[0].shape, &view)) {
+    if (status != VT_OK || !there || !slice_window(dnnl, step, &args->outputs[0].shape, &view) ||
+        !steps_fit(&view)) {
         return status;
     }
     *done = true;

@@ -167,6 +167,33 @@ static vt_status reorder_now(vt_dnnl *dnnl, const vt_layout *const layouts[2], v
     return status == dnnl_success ? VT_OK : vt_dnnl_fail(status, "the reorder of a weight", error);
 }
 
+/* The same without oneDNN's reorder. */
+static vt_status place_now(const vt_layout *const layouts[2], const vt_tensor *tensor, void *to,
+                           vt_error *error)
+{
+    size_t count = vt_tensor_count(tensor);
+    vt_dtype target = vt_layout_type(layouts[1]);
+    const void *source = tensor->data;
+    float *floats = NULL;
+    void *converted = NULL;
+    if (tensor->dtype != target) { /* between floats, by way of f32 */
+        floats = vt_alloc_array(count, sizeof *floats);
+        converted = vt_alloc_array(count, vt_dtype_bytes(target));
+        if (!floats || !converted) {
+            vt_free(floats);
+            vt_free(converted);
+            return vt_fail_memory(error, "a weight");
+        }
+        vt_dnnl_convert(tensor->dtype, tensor->data, VT_F32, floats, count);
+        vt_dnnl_convert(VT_F32, floats, target, converted, count);
+        source = converted;
+    }
+    vt_layout_place(layouts[0], layouts[1], vt_dtype_bytes(target), source, to);
+    vt_free(floats);
+    vt_free(converted);
+    return VT_OK;
+}
+
 vt_status vt_dnnl_weights_prepare(vt_dnnl *dnnl, const vt_tensor *tensor, const vt_layout *reading,
                                   const vt_layout *layout, vt_buffer *out, vt_error *error)
 {
@@ -190,6 +217,12 @@ vt_status vt_dnnl_weights_prepare(vt_dnnl *dnnl, const vt_tensor *tensor, const 
     *block = (prepared){.bytes = size, .references = 1};
     if (!layout) {
         vt_dnnl_convert(tensor->dtype, tensor->data, VT_F32, data_of(block), count);
+    } else if (VT_REORDERS_LEAVE_OUT && vt_layout_is_padded(layout)) {
+        status =
+            place_now((const vt_layout *const[]){reading, layout}, tensor, data_of(block), error);
+        if (status != VT_OK) {
+            goto out;
+        }
     } else {
         vt_dtype type = tensor->dtype;
         if (type == VT_F16 || type == VT_F64) {

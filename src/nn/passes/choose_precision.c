@@ -6,9 +6,10 @@
  * and sums in f32. What only passes elements along (activations, sums, pools, joins, normalisation)
  * follows when its inputs are there in bf16 anyway. Everything else is sensitive and stays in f32:
  * differences, quotients, powers, exponentials, reductions, softmax. A product keeps its result in
- * bf16 only when a bf16 step reads it, so what leaves the network, or goes into a sensitive step,
- * is never rounded in between. The same division as in mixed-precision training (Kalamkar et al.,
- * "A Study of BFLOAT16 for Deep Learning Training", 2019).
+ * bf16 only when a bf16 step reads it, and so does what passes elements along: what leaves the
+ * network, or goes into a sensitive step, is never rounded in between. The same division as in
+ * mixed-precision training (Kalamkar et al., "A Study of BFLOAT16 for Deep Learning Training",
+ * 2019).
  */
 #include "nn/passes/uses.h"
 
@@ -55,7 +56,7 @@ static bool is_one_of(const vt_step *step, const char *const *ops, size_t count)
 
 static bool is_float(const vt_plan *plan, vt_value_id value)
 {
-    vt_dtype dtype = plan->values[value].tensor.dtype;
+    vt_dtype dtype = value == VT_NO_VALUE ? VT_DTYPE_NONE : plan->values[value].tensor.dtype;
     return dtype == VT_F32 || dtype == VT_F16 || dtype == VT_BF16;
 }
 
@@ -122,9 +123,12 @@ static void backward(precision_work *work)
         bool reads = step->compute == VT_BF16;
         if (IS_ONE_OF(step, view_ops)) {
             reads = any_output_wanted(work, step);
-        } else if (makes_floats(step) && is_float(work->plan, step->node.outputs[0]) &&
-                   !any_output_wanted(work, step)) {
+        } else if (step->result == VT_BF16 && !any_output_wanted(work, step)) {
             step->result = VT_F32;
+            if (!makes_floats(step)) { /* passes on what comes, which then need not be rounded */
+                step->compute = VT_F32;
+                reads = false;
+            }
         }
         for (size_t i = 0; i < vt_step_read_count(step); i++) {
             vt_value_id value = vt_step_read(step, i);

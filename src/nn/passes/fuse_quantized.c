@@ -11,8 +11,8 @@
  * on floats. Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient
  * Integer-Arithmetic-Only Inference" (CVPR 2018); departure: sums are scaled in f32.
  *
- * Between a convolution and a sum the pair is dropped first (drop_requantization): the sum then
- * folds into the convolution, with one rounding less.
+ * Between a convolution and a sum the pair is dropped first (drop_requantization) but for its
+ * range: the sum then folds into the convolution, with one rounding less.
  */
 #include "nn/passes/uses.h"
 
@@ -188,27 +188,97 @@ static bool can_quantize(const vt_plan *plan, const vt_step *step)
     return vt_pass_is(step, "MatMul") && shape->rank >= 2;
 }
 
-/* A bias must be a constant row (of the output's channels), or made of one. */
+/* How many output channels the step has, and which axis of its result they are. */
+static int64_t channels_of(const vt_plan *plan, const vt_step *step, int *axis)
+{
+    const vt_shape *result = &plan->values[step->node.outputs[0]].tensor.shape;
+    *axis = vt_pass_is(step, "Conv") ? 1 : result->rank - 1;
+    return result->dims[*axis];
+}
+
+/* A bias must be a constant row of the output's channels. */
 static bool bias_fits(const fuse_work *work, const vt_step *step)
 {
+    int axis;
     if (step->node.input_count < 3 || step->node.inputs[2] == VT_NO_VALUE) {
         return true;
     }
     const vt_plan_value *bias = &work->plan->values[step->node.inputs[2]];
-    return bias->constant && bias->tensor.shape.rank == 1;
+    return bias->constant && bias->tensor.shape.rank == 1 &&
+           bias->tensor.shape.dims[0] == channels_of(work->plan, step, &axis);
 }
 
-/* Whether the first post is a sum and all others commute with a positive factor: the sum may then
- * be made in the units of its operand. */
-static bool residual_is_first(const vt_step *step)
+/* Functions of one kind with different parameters have no common code on integers unless they are
+ * clips or linear (dnnl/lower_posts.c). */
+static bool functions_fit(const vt_step *step)
 {
-    for (int i = 1; i < step->post_count; i++) {
-        vt_post_kind kind = step->posts[i].kind;
-        if (kind != VT_POST_RELU && kind != VT_POST_CLIP && kind != VT_POST_LEAKY_RELU) {
+    for (int i = 0; i < step->post_count; i++) {
+        const vt_step_post *post = &step->posts[i];
+        bool sloped = post->kind == VT_POST_LEAKY_RELU || post->kind == VT_POST_ELU ||
+                      post->kind == VT_POST_SWISH;
+        for (int k = 0; sloped && k < i; k++) {
+            const vt_step_post *before = &step->posts[k];
+            bool ramp = post->kind == VT_POST_LEAKY_RELU && before->kind == VT_POST_RELU;
+            if (ramp || (before->kind == post->kind && before->alpha != post->alpha)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* An operand of a post can follow integers if it is one number, one by channel, or has the result's
+ * shape: a step that is on integers has no other code to fall back on. */
+static bool posts_fit(const vt_plan *plan, const vt_step *step)
+{
+    int channel_axis;
+    int64_t channels = channels_of(plan, step, &channel_axis);
+    const vt_shape *result = &plan->values[step->node.outputs[0]].tensor.shape;
+    for (int i = 0; i < step->post_count; i++) {
+        if (!vt_post_has_operand(&step->posts[i])) {
+            continue;
+        }
+        const vt_tensor *operand = &plan->values[step->posts[i].operand].tensor;
+        const vt_shape *shape = &operand->shape;
+        size_t count = vt_tensor_count(operand);
+        int at = channel_axis - (result->rank - shape->rank);
+        bool row = at >= 0 && shape->dims[at] == channels && count == (size_t)channels;
+        if (count != 1 && !row && !vt_shape_equal(shape, result)) {
             return false;
         }
     }
-    return step->post_count > 0 && step->posts[0].kind == VT_POST_ADD;
+    return true;
+}
+
+/* The sum among posts that otherwise commute with a positive factor: it may then be made in the
+ * units of its operand. -1: none. */
+static int only_sum(const vt_step *step)
+{
+    int found = -1;
+    for (int i = 0; i < step->post_count; i++) {
+        vt_post_kind kind = step->posts[i].kind;
+        if (kind == VT_POST_ADD && found < 0) {
+            found = i;
+        } else if (kind != VT_POST_RELU && kind != VT_POST_CLIP && kind != VT_POST_LEAKY_RELU) {
+            return -1;
+        }
+    }
+    return found;
+}
+
+/* Lets the residual be integers. A zero point goes into the bias, so nothing may come before. */
+static void take_residual(const fuse_work *work, vt_step *step, vt_step_quant *quant)
+{
+    int sum = only_sum(step);
+    quant->residual_post = -1;
+    if (sum < 0) {
+        return;
+    }
+    const vt_step *maker = dequantizer(work, step->posts[sum].operand, &quant->residual);
+    if (maker && (sum == 0 || quant->residual.zero == 0)) {
+        step->posts[sum].operand = maker->node.inputs[0];
+        quant->residual_post = sum;
+    }
 }
 
 static vt_status take_inputs(vt_plan *plan, vt_step *step, vt_value_id source, vt_value_id weights,
@@ -234,7 +304,8 @@ static vt_status try_product(fuse_work *work, size_t index, vt_error *error)
     vt_step *step = &plan->steps[index];
     vt_step_quant found = {0};
     vt_value_id weights = VT_NO_VALUE;
-    if (!can_quantize(plan, step) || !bias_fits(work, step)) {
+    if (!can_quantize(plan, step) || !bias_fits(work, step) || !posts_fit(plan, step) ||
+        !functions_fit(step)) {
         return VT_OK;
     }
     const vt_step *source = dequantizer(work, step->node.inputs[0], &found.source);
@@ -249,11 +320,7 @@ static vt_status try_product(fuse_work *work, size_t index, vt_error *error)
     if (!quant) {
         return vt_fail_memory(error, "a quantised step");
     }
-    if (residual_is_first(step)) {
-        vt_step_post *post = &step->posts[0];
-        const vt_step *maker = dequantizer(work, post->operand, &found.residual);
-        post->operand = maker ? maker->node.inputs[0] : post->operand;
-    }
+    take_residual(work, step, &found);
     status = take_inputs(plan, step, source->node.inputs[0], weights, error);
     if (status != VT_OK) {
         return status;
@@ -325,19 +392,31 @@ vt_status vt_pass_fuse_quantized(vt_plan *plan, vt_error *error)
 
 /* ---- before sums are folded ---- */
 
-/* The sum that alone reads what a pair behind the value gives; SIZE_MAX: none. *input: where. */
-static size_t sum_behind(const fuse_work *work, vt_value_id value, size_t *input)
+/* The sum that alone reads what a pair behind the value gives; SIZE_MAX: none. *input: where;
+ * *range: what the pair's integers reach. */
+static size_t sum_behind(const fuse_work *work, vt_value_id value, size_t *input,
+                         vt_step_post *range)
 {
-    vt_scale scale;
+    vt_scale scale, back_scale;
     const vt_plan *plan = work->plan;
     size_t q = quantizer(work, value, &scale);
     if (q == SIZE_MAX) {
         return SIZE_MAX;
     }
-    size_t d = vt_pass_only_reader(&work->uses, plan->steps[q].node.outputs[0]);
-    if (d == SIZE_MAX || !vt_pass_is(&plan->steps[d], "DequantizeLinear")) {
+    vt_value_id stored = plan->steps[q].node.outputs[0];
+    size_t d = vt_pass_only_reader(&work->uses, stored);
+    if (d == SIZE_MAX || !vt_pass_is(&plan->steps[d], "DequantizeLinear") ||
+        plan->steps[d].node.inputs[0] != stored ||
+        !read_scale(plan, &plan->steps[d], &back_scale) || back_scale.scale != scale.scale ||
+        back_scale.zero != scale.zero) {
         return SIZE_MAX;
     }
+    bool is_signed = plan->values[stored].tensor.dtype == VT_I8;
+    *range = (vt_step_post){
+        .kind = VT_POST_CLIP,
+        .alpha = scale.scale * (float)((is_signed ? -128 : 0) - scale.zero),
+        .beta = scale.scale * (float)((is_signed ? 127 : 255) - scale.zero),
+    };
     vt_value_id back = plan->steps[d].node.outputs[0];
     size_t sum = vt_pass_only_reader(&work->uses, back);
     if (sum == SIZE_MAX || plan->steps[sum].node.input_count != 2 ||
@@ -348,8 +427,16 @@ static size_t sum_behind(const fuse_work *work, vt_value_id value, size_t *input
     return sum;
 }
 
-/* Moves every DequantizeLinear right behind what makes its input, so that a residual is there when
- * the convolution that will add it runs. */
+/* A DequantizeLinear that needs nothing but its first input. */
+static bool can_hoist(const vt_plan *plan, const vt_step *step)
+{
+    bool has_zero = step->node.input_count > 2 && step->node.inputs[2] != VT_NO_VALUE;
+    return vt_pass_is(step, "DequantizeLinear") && step->post_count == 0 &&
+           vt_pass_constant(plan, step, 1) && (!has_zero || vt_pass_constant(plan, step, 2));
+}
+
+/* Moves every such DequantizeLinear right behind what makes its input, so that a residual is there
+ * when the convolution that will add it runs. */
 static vt_status hoist_dequantizers(fuse_work *work, vt_error *error)
 {
     vt_plan *plan = work->plan;
@@ -366,7 +453,7 @@ static vt_status hoist_dequantizers(fuse_work *work, vt_error *error)
         first[s] = SIZE_MAX;
     }
     for (size_t s = count; s-- > 0;) {
-        if (vt_pass_is(&plan->steps[s], "DequantizeLinear")) {
+        if (can_hoist(plan, &plan->steps[s])) {
             size_t maker = work->makers[plan->steps[s].node.inputs[0]];
             size_t *list = &first[maker == SIZE_MAX ? count : maker];
             next[s] = *list;
@@ -377,7 +464,7 @@ static vt_status hoist_dequantizers(fuse_work *work, vt_error *error)
         sorted[kept++] = plan->steps[d];
     }
     for (size_t s = 0; s < count; s++) {
-        if (vt_pass_is(&plan->steps[s], "DequantizeLinear")) {
+        if (can_hoist(plan, &plan->steps[s])) {
             continue;
         }
         sorted[kept++] = plan->steps[s];
@@ -409,14 +496,15 @@ vt_status vt_pass_drop_requantization(vt_plan *plan, vt_error *error)
     }
     for (size_t i = plan->step_count;
          status == VT_OK && i-- > 0;) { /* of two, the later producer */
-        const vt_step *step = &plan->steps[i];
+        vt_step *step = &plan->steps[i];
         size_t input = 0;
         vt_scale scale;
+        vt_step_post range;
         if (!vt_pass_is(step, "Conv") && !vt_pass_is(step, "MatMul") && !vt_pass_is(step, "Gemm")) {
             continue;
         }
-        size_t sum = sum_behind(&work, step->node.outputs[0], &input);
-        if (sum == SIZE_MAX ||
+        size_t sum = sum_behind(&work, step->node.outputs[0], &input, &range);
+        if (sum == SIZE_MAX || step->post_count == VT_STEP_POSTS ||
             !dequantizer(&work, plan->steps[sum].node.inputs[1 - input], &scale)) {
             continue;
         }
@@ -428,6 +516,7 @@ vt_status vt_pass_drop_requantization(vt_plan *plan, vt_error *error)
         inputs[input] = step->node.outputs[0];
         inputs[1 - input] = plan->steps[sum].node.inputs[1 - input];
         plan->steps[sum].node.inputs = inputs;
+        vt_step_post_add(step, &range); /* exporters leave a Relu out where the range does it */
     }
     work_deinit(&work);
     return status == VT_OK ? vt_pass_dead_code(plan, error) : status;
