@@ -7,6 +7,7 @@ data=${VITRINE_DATA:-$root/../shared/data}
 cache=${VITRINE_CACHE:-$root/build/bench}
 vitrine=$root/build/src/cli/vitrine
 mkdir -p "$cache"
+. "$root/tools/peers.sh"
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "bench: $*"; exit 1; }
@@ -30,21 +31,15 @@ median() {
     sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
 }
 
-# from_npm FOLDER PACKAGE: a peer, below the cache. No install scripts are run: what is measured comes
-# prebuilt in the packages themselves.
-from_npm() {
-    [ -d "$cache/$1/node_modules/$2" ] && return 0
-    mkdir -p "$cache/$1"
-    (cd "$cache/$1" && npm install --ignore-scripts --no-audit --no-fund --silent "$2" >&2) ||
-        fail "npm cannot install $2"
-}
+# from_npm FOLDER PACKAGE: a peer, below the cache.
+from_npm() { npm_into "$cache/$1" "$2" || fail "npm cannot install $2"; }
 
 # need_ort: $ort becomes a folder whose node_modules holds ONNX Runtime: $VITRINE_ORT, or one below
 # the cache.
 need_ort() {
-    ort=${VITRINE_ORT:-$cache/ort}
     [ -n "${VITRINE_ORT:-}" ] || from_npm ort onnxruntime-node
-    [ -d "$ort/node_modules/onnxruntime-node" ] || fail "there is no onnxruntime-node in $ort"
+    find_ort "$cache/ort"
+    [ -n "$ort" ] || fail "there is no onnxruntime-node in ${VITRINE_ORT:-$cache/ort}, or no node"
 }
 
 # up_to_date FILE SOURCE...: it is there, and none of these is newer.
@@ -60,13 +55,7 @@ need_model() {
     model=$cache/models/$1.onnx
     up_to_date "$model" "$root/bench/make_models.py" "$root/tests/support/onnx_graph.py" \
         "$root/tests/support/onnx_networks.py" && return 0
-    python=
-    for candidate in "${PYTHON:-python3}" /usr/bin/python3; do
-        if "$candidate" -c 'import onnx, numpy' 2>/dev/null; then
-            python=$candidate
-            break
-        fi
-    done
+    find_python
     [ -n "$python" ] || fail "no python3 has the module onnx (Debian: python3-onnx); PYTHON may name one"
     mkdir -p "$cache/models"
     case $1 in

@@ -3,7 +3,7 @@
  * The graph inside src/nn: values and nodes by index, attributes, the operator table.
  *
  * Other folders use nn/model.h. A graph is built by onnx_import.c (or by tests), checked and sorted
- * by vt_graph_finish, then read-only. Passes make a new graph from an old one.
+ * by vt_graph_finish, then read-only. Passes rewrite plans made from it (plan.h).
  *
  * Threads: read-only once finished.
  */

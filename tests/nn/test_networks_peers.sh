@@ -7,8 +7,7 @@
 #     tests/nn/test_networks_peers.sh VITRINE
 #
 # Skipped without python3-onnx (environment: PYTHON, the interpreter that has it) and without ONNX
-# Runtime: VITRINE_ORT names a folder whose node_modules holds onnxruntime-node, as made by
-# `npm install --ignore-scripts onnxruntime-node` in it.
+# Runtime for node (VITRINE_ORT: the folder that holds its node_modules); see tools/peers.sh.
 set -eu
 skipped=77 # meson's exit code for it
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,23 +18,16 @@ skip() {
     exit $skipped
 }
 
-python=
-for candidate in "${PYTHON:-python3}" /usr/bin/python3; do
-    if "$candidate" -c 'import onnx, numpy' 2>/dev/null; then
-        python=$candidate
-        break
-    fi
-done
+. "$here/../../tools/peers.sh"
+find_python
 [ -n "$python" ] || skip "no python3 has the module onnx (Debian: python3-onnx)"
-[ -n "${VITRINE_ORT:-}" ] || skip "VITRINE_ORT does not name a folder with onnxruntime-node"
-[ -d "$VITRINE_ORT/node_modules/onnxruntime-node" ] ||
-    skip "there is no onnxruntime-node in \"$VITRINE_ORT\""
-command -v node >/dev/null || skip "there is no node"
+find_ort "${VITRINE_ORT:-}"
+[ -n "$ort" ] || skip "no node, or VITRINE_ORT does not name a folder with onnxruntime-node"
 
 work=$(mktemp -d /tmp/vt-networks-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 "$python" -B "$here/make_networks.py" write "$work"
-node "$here/networks_peer.mjs" "$VITRINE_ORT" "$work" peer
+node "$here/networks_peer.mjs" "$ort" "$work" peer
 
 failures=0
 # run OUT OPTION...: every case by vitrine with this option

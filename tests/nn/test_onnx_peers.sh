@@ -7,8 +7,9 @@
 #
 #     tests/nn/test_onnx_peers.sh VITRINE SOURCE_ROOT
 #
-# Networks: what python3-onnx makes here, and the archive of operator cases in $VITRINE_DATA. A peer that
-# is missing is skipped with a line; 77 when nothing could be done.
+# Networks: what python3-onnx makes here, and every fourth of the archive of operator cases in
+# $VITRINE_DATA, all of them with VITRINE_PEERS=all. A peer that is missing is skipped with a line; 77 when
+# nothing could be done.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -18,22 +19,14 @@ work=$(mktemp -d /tmp/vt-peers-XXXXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/made" "$work/cases" "$work/out"
 
-python=
-for candidate in python3 /usr/bin/python3; do
-    if "$candidate" -c 'import onnx, numpy' 2>/dev/null; then
-        python=$candidate
-        break
-    fi
-done
-ort=
-if [ -n "${VITRINE_ORT:-}" ] && [ -d "$VITRINE_ORT/node_modules/onnxruntime-node" ] && command -v node >/dev/null; then
-    ort=yes
-fi
+. "$here/../../tools/peers.sh"
+find_python
+find_ort "${VITRINE_ORT:-}"
 
 # ---- networks ----
 
 if [ -n "$python" ]; then
-    "$python" "$here/onnx_peers.py" make "$work/made" || exit 1
+    "$python" -B "$here/onnx_peers.py" make "$work/made" || exit 1
 else
     echo 'skipped: the checker, no python3-onnx'
 fi
@@ -49,7 +42,12 @@ fi
 
 failures=0 written=0
 : >"$work/list"
-find "$work/made" "$work/cases" -name '*.onnx' | sort >"$work/networks"
+every=4
+[ "${VITRINE_PEERS:-}" = all ] && every=1
+{
+    find "$work/made" -name '*.onnx' | sort
+    find "$work/cases" -name '*.onnx' | sort | awk -v every="$every" 'NR % every == 0'
+} >"$work/networks"
 while read -r network; do
     copy=$work/out/$written.onnx
     code=0
@@ -75,7 +73,7 @@ fi
 # ---- the peers ----
 
 if [ -n "$python" ]; then
-    "$python" "$here/onnx_peers.py" check "$work/list" || failures=$((failures + 1))
+    "$python" -B "$here/onnx_peers.py" check "$work/list" || failures=$((failures + 1))
 fi
 if [ -n "$ort" ]; then
     node "$here/onnx_peers.js" "$work/list" 2>"$work/err" || { cat "$work/err"; failures=$((failures + 1)); }

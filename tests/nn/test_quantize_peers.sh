@@ -18,18 +18,14 @@ work=$(mktemp -d /tmp/vt-quantize-XXXXXX) || exit 1
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/made" "$work/out"
 
-python=
-for candidate in python3 /usr/bin/python3; do
-    if "$candidate" -c 'import onnx, numpy' 2>/dev/null; then
-        python=$candidate
-        break
-    fi
-done
+. "$here/../../tools/peers.sh"
+find_python
+find_ort "${VITRINE_ORT:-}"
 if [ -z "$python" ]; then
     echo 'skipped: no python3-onnx and so no network to quantise'
     exit 77
 fi
-"$python" "$here/quantize_peers.py" make "$work/made" || exit 1
+"$python" -B "$here/quantize_peers.py" make "$work/made" || exit 1
 "$vitrine" sample "$work/goods" --products 8 --views 2 --size 96 >/dev/null || exit 1
 
 failures=0
@@ -52,8 +48,8 @@ for network in "$work/made"/*.onnx; do
     done
 done
 
-"$python" "$here/quantize_peers.py" check "$work/out"/*.onnx || failures=$((failures + 1))
-if [ -n "${VITRINE_ORT:-}" ] && [ -d "$VITRINE_ORT/node_modules/onnxruntime-node" ] && command -v node >/dev/null; then
+"$python" -B "$here/quantize_peers.py" check "$work/out"/*.onnx || failures=$((failures + 1))
+if [ -n "$ort" ]; then
     node "$here/quantize_peers.js" "$work/list" || failures=$((failures + 1))
 else
     echo 'skipped: ONNX Runtime, no node or no onnxruntime-node in $VITRINE_ORT'

@@ -2,11 +2,12 @@
 /*
  * Which function lowers which operator, and what runs when none does.
  *
- * Everything of a float type is computed in f32 here. Steps on f64 values go to oneDNN only when
- * they are heavy (convolutions, products): elsewhere the reference keeps the precision that
- * somebody asked for. Elementwise programs, which a pass makes of what oneDNN has no quick form
- * for, run as loops of our own. Whatever is left runs the operator's reference function on
- * row-major tensors of the declared types.
+ * Everything of a float type is computed in f32 here, or in what a pass has marked the step with
+ * (bf16, integers). Steps on f64 values go to oneDNN only when they are heavy (convolutions,
+ * products): elsewhere the reference keeps the precision that somebody asked for. Elementwise
+ * programs, which a pass makes of what oneDNN has no quick form for, run as loops of our own.
+ * Whatever is left runs the operator's reference function on row-major tensors of the declared
+ * types.
  */
 #include "nn/dnnl/lower.h"
 
@@ -18,7 +19,7 @@ typedef struct lowering {
     const char *op;
     vt_lower_function *function;
     bool heavy; /* worth f32 even where f64 is declared */
-    bool posts; /* takes the step's fused clamp along */
+    bool posts; /* takes the step's posts along */
 } lowering;
 
 static const lowering table[] = {

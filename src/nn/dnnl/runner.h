@@ -11,8 +11,7 @@
  *     plan ──lower.c, lower_*.c──> forms.c (forms, conversions) + actions.c (list) ──runner.c──>
  * placed, bound
  *
- * What is to come fits in here: another precision is another dtype of a form; a residual sum is a
- * buffer that two values share.
+ * Another precision is another dtype of a form; a residual sum is a buffer that two values share.
  *
  * Threads: a runner belongs to one thread at a time; only prepared weights are shared (weights.c).
  */
