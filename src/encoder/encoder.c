@@ -59,16 +59,34 @@ static vt_status choose_contract(vt_encoder *encoder, const vt_encoder_options *
                : VT_OK;
 }
 
+enum { HASH_BYTES = 4 << 20 }; /* at a time: pages that were hashed need not stay */
+
+/* The file's bytes, without keeping them in memory. */
+static vt_status hash_file(const char *path, vt_hasher *hasher, vt_error *error)
+{
+    vt_mapping file;
+    vt_status status = vt_mapping_open(path, VT_ENCODER_FILE_BYTES, &file, error);
+    for (size_t at = 0; status == VT_OK && at < file.length; at += HASH_BYTES) {
+        size_t part = file.length - at < HASH_BYTES ? file.length - at : HASH_BYTES;
+        vt_hasher_add(hasher, file.bytes + at, part);
+        vt_mapping_release(&file, at, part);
+    }
+    if (status == VT_OK)
+        vt_mapping_close(&file);
+    return status;
+}
+
 /* Over the file and how pictures get in and vectors out. */
-static vt_status fingerprint(vt_encoder *encoder, const vt_buf *file, vt_error *error)
+static vt_status fingerprint(vt_encoder *encoder, vt_error *error)
 {
     vt_buf contract;
+    vt_hasher hasher;
     vt_buf_init(&contract, 1 << 16);
+    vt_hasher_init(&hasher);
     vt_status status = vt_contract_print(&encoder->contract, &contract, error);
+    if (status == VT_OK)
+        status = hash_file(encoder->path, &hasher, error);
     if (status == VT_OK) {
-        vt_hasher hasher;
-        vt_hasher_init(&hasher);
-        vt_hasher_add(&hasher, file->data, file->length);
         vt_hasher_add_text(&hasher, contract.data);
         encoder->fingerprint = vt_hasher_finish(&hasher);
     }
@@ -92,16 +110,10 @@ static vt_status open_classic(vt_encoder *encoder, const vt_encoder_options *opt
 static vt_status open_network(vt_encoder *encoder, const vt_encoder_options *options,
                               vt_error *error)
 {
-    vt_buf file;
-    vt_buf_init(&file, VT_ENCODER_FILE_BYTES);
     vt_model_limits limits = vt_model_limits_defaults();
     limits.file_bytes = VT_ENCODER_FILE_BYTES;
-    vt_status status = vt_file_read(encoder->path, VT_ENCODER_FILE_BYTES, &file, error);
-    if (status == VT_OK) {
-        status = vt_model_parse(file.data, file.length, &limits, &encoder->model, error);
-        if (status != VT_OK)
-            vt_fail_context(error, status, "open model \"%s\"", encoder->path);
-    }
+    limits.one_file = true;
+    vt_status status = vt_model_open(encoder->path, &limits, &encoder->model, error);
     if (status == VT_OK)
         status = choose_contract(encoder, options, error);
     if (status == VT_OK) {
@@ -109,8 +121,7 @@ static vt_status open_network(vt_encoder *encoder, const vt_encoder_options *opt
         status = vt_network_bind(encoder, error);
     }
     if (status == VT_OK)
-        status = fingerprint(encoder, &file, error);
-    vt_buf_deinit(&file);
+        status = fingerprint(encoder, error);
     if (status == VT_OK)
         status = vt_network_measure(encoder, error);
     /* A golden vector belongs to the stored contract; another preset or output has none. */

@@ -56,7 +56,7 @@ vt_status vt_model_open(const char *path, const vt_model_limits *limits, vt_mode
     if (status == VT_OK)
         status = model_new(limits, &model, error);
     if (status == VT_OK)
-        status = model_read(model, path, directory, error);
+        status = model_read(model, path, model->graph.limits.one_file ? NULL : directory, error);
     vt_free(directory);
     if (status == VT_OK) {
         *out = model;

@@ -29,6 +29,7 @@ typedef struct vt_model_limits {
     size_t nodes, initializers;
     int64_t dimension;   /* of any axis */
     size_t tensor_bytes; /* of any one tensor: weight, folded constant, intermediate */
+    bool one_file;       /* external data is refused wherever it lies; default false */
 } vt_model_limits;
 vt_model_limits vt_model_limits_defaults(void); /* 2 GiB, 100000, 100000, 2^31, 4 GiB */
 
