@@ -119,6 +119,7 @@ static void sequences_turn_around(void **state)
     vt_tensor one = TENSOR(VT_I64, few, 1);
     const vt_attr batch[] = {ATTR_INT("batch_axis", 0), ATTR_INT("time_axis", 1)};
     const vt_attr same[] = {ATTR_INT("batch_axis", 1), ATTR_INT("time_axis", 1)};
+    const vt_attr huge[] = {ATTR_INT("batch_axis", INT64_MAX), ATTR_INT("time_axis", INT64_MAX)};
     op_call call = {"ReverseSequence", 10, .inputs = {&x, &n}, .input_count = 2};
     op_run(&call);
     ASSERT_OUTPUT(call, DIMS(4, 4), 13, 10, 7, 4, 9, 6, 3, 8, 5, 2, 11, 12, 1, 14, 15, 16);
@@ -129,6 +130,8 @@ static void sequences_turn_around(void **state)
     ASSERT_OUTPUT(call, DIMS(4, 4), 4, 3, 2, 1, 7, 6, 5, 8, 10, 9, 11, 12, 13, 14, 15, 16);
     op_done(&call);
     call.attrs = same;
+    op_fails(&call, VT_ERR_FORMAT, "not 0 and 1");
+    call.attrs = huge;
     op_fails(&call, VT_ERR_FORMAT, "not 0 and 1");
     call.attr_count = 0;
     call.inputs[1] = &outside;

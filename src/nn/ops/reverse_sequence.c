@@ -13,7 +13,7 @@ static vt_status reverse_axes(const vt_op_args *args, int *time, vt_error *error
 {
     int64_t batch = vt_node_int(args->node, "batch_axis", 1);
     int64_t given = vt_node_int(args->node, "time_axis", 0);
-    if (batch + given != 1 || batch * given != 0)
+    if (!(batch == 0 && given == 1) && !(batch == 1 && given == 0))
         return vt_fail(error, VT_ERR_FORMAT, "batch axis %lld and time axis %lld are not 0 and 1",
                        (long long)batch, (long long)given);
     *time = (int)given;
