@@ -88,6 +88,20 @@ static void test_sound(void **state)
     vt_tensor_deinit(&output);
 }
 
+/* Where x - floor(x / y) * y would be NaN. */
+static void test_remainders_are_those_of_mod(void **state)
+{
+    (void)state;
+    attempt a = sound();
+    vt_tensor output = {0};
+    a.constants[0] = INFINITY;
+    a.code[0] = VT_ELEMENTWISE_MOD;
+    a.code_count = VT_ELEMENTWISE_FIELDS;
+    assert_int_equal(run(&a, &output, NULL), VT_OK);
+    assert_numbers(&output, 6, (const double[]){1, 2, 3, 4, 5, 6});
+    vt_tensor_deinit(&output);
+}
+
 static void test_bad_programs(void **state)
 {
     (void)state;
@@ -178,11 +192,9 @@ static void test_models_cannot_name_it(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound),
-        cmocka_unit_test(test_bad_programs),
-        cmocka_unit_test(test_bad_sizes),
-        cmocka_unit_test(test_bad_types),
-        cmocka_unit_test(test_models_cannot_name_it),
+        cmocka_unit_test(test_sound),        cmocka_unit_test(test_remainders_are_those_of_mod),
+        cmocka_unit_test(test_bad_programs), cmocka_unit_test(test_bad_sizes),
+        cmocka_unit_test(test_bad_types),    cmocka_unit_test(test_models_cannot_name_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

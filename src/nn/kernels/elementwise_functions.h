@@ -225,12 +225,12 @@ VT_INLINE float max_f32(float x, float y)
     return y != y ? y : most;
 }
 
-/* In double, as the reference: the quotient of floats could round up to the next integer. */
+/* fmod is exact; x - floor(x / y) * y is not, and gives NaN for an infinite y. */
 VT_INLINE float mod_f32(float x, float y)
 {
-    double a = (double)x, b = (double)y;
-    double rest = a - floor(a / b) * b;
-    return y == 0.0F ? NAN : (float)rest;
+    float rest = fmodf(x, y);
+    float moved = (rest < 0.0F) != (y < 0.0F) ? rest + y : rest;
+    return rest == 0.0F ? copysignf(rest, y) : moved;
 }
 
 #endif

@@ -5,7 +5,7 @@
  *
  * Method: plain loops without branches over a block in the first cache; the compiler turns them
  * into vectors of whatever width the flags allow. Functions of the C library's that have no such
- * form here (tan, the inverse and hyperbolic ones, pow, fmod) are called per element.
+ * form here (tan, the inverse and hyperbolic ones, pow, both remainders) are called per element.
  * The functions themselves, and their sources, are in elementwise_functions.h.
  *
  * Threads: no shared state.

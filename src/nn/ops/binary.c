@@ -238,7 +238,7 @@ REFERENCE(div)
 /* ---- remainders: sign of the divisor, or with attribute fmod that of the dividend ---- */
 
 /* fmod is exact; x - floor(x / y) * y is not. */
-static double modulo(double x, double y)
+double vt_op_modulo(double x, double y)
 {
     double rest = fmod(x, y);
     if (rest == 0.0)
@@ -246,7 +246,7 @@ static double modulo(double x, double y)
     return (rest < 0.0) != (y < 0.0) ? rest + y : rest;
 }
 
-LANE(mod_f64, double, double, modulo(x, y))
+LANE(mod_f64, double, double, vt_op_modulo(x, y))
 LANE(fmod_f64, double, double, fmod(x, y))
 
 static vt_status fmod_i64(const int64_t *a, const int64_t *b, size_t count, int64_t *out)

@@ -129,11 +129,6 @@ static double sigmoid(double x)
     return x >= 0.0 ? 1.0 / (1.0 + exp(-x)) : exp(x) / (1.0 + exp(x));
 }
 
-static double remainder_of(double x, double y)
-{
-    return y == 0.0 ? (double)NAN : x - floor(x / y) * y;
-}
-
 static double sign_of(double x)
 {
     return x < 0.0 ? -1.0 : x;
@@ -196,7 +191,7 @@ static void run_instruction(vt_elementwise_code code, const double *const source
         RUN_CASE(AT_LEAST, x < y ? y : x)
         RUN_CASE(AT_MOST, x > y ? y : x)
         RUN_CASE(POW, pow(x, y))
-        RUN_CASE(MOD, remainder_of(x, y))
+        RUN_CASE(MOD, vt_op_modulo(x, y))
         RUN_CASE(FMOD, fmod(x, y))
         RUN_CASE(EQUAL, TRUTH(x == y))
         RUN_CASE(LESS, TRUTH(x < y))

@@ -69,6 +69,10 @@ void vt_shape_strides(const vt_shape *shape, size_t strides[VT_MAX_RANK]);
 /* A whole tensor as f64, the caller's (vt_free). */
 vt_status vt_op_widen(const vt_tensor *tensor, double **out, vt_error *error);
 
+/* ---- binary.c ---- */
+/* The remainder with the sign of the divisor; NaN for a divisor of 0. */
+double vt_op_modulo(double x, double y);
+
 /* ---- broadcast.c: multidirectional broadcasting as in NumPy ---- */
 /* *shape becomes the common shape of itself and `other`. */
 vt_status vt_broadcast_shape(vt_shape *shape, const vt_shape *other, vt_error *error);
