@@ -34,21 +34,11 @@ static const vt_tensor *tensor_of(const cancel *c, vt_value_id value)
     return &c->plan->values[value].tensor;
 }
 
-static bool is_any_of(const vt_step *step, const char *const *ops, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (vt_pass_is(step, ops[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Keeps the order of numbers, whatever the shape. */
 static bool is_reshape(const vt_step *step)
 {
     static const char *const ops[] = {"Reshape", "Flatten", "Squeeze", "Unsqueeze"};
-    return step->post_count == 0 && is_any_of(step, ops, sizeof ops / sizeof ops[0]);
+    return step->post_count == 0 && vt_pass_is_any(step, ops, sizeof ops / sizeof ops[0]);
 }
 
 static bool is_transpose(const vt_step *step)
@@ -117,14 +107,14 @@ static int elementwise_input(const cancel *c, const vt_step *step)
             return -1;
         }
     }
-    if (is_any_of(step, binary, sizeof binary / sizeof binary[0])) {
+    if (vt_pass_is_any(step, binary, sizeof binary / sizeof binary[0])) {
         if (step->node.input_count != 2 || step->node.opset < 7) {
             return -1;
         }
         int side = vt_match_scalar_side(c->plan, step, &scalar);
         return side < 0 ? -1 : 1 - side;
     }
-    if (!is_any_of(step, unary, sizeof unary / sizeof unary[0])) {
+    if (!vt_pass_is_any(step, unary, sizeof unary / sizeof unary[0])) {
         return -1;
     }
     for (size_t i = 1; i < step->node.input_count; i++) { /* bounds of a Clip */

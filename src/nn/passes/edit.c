@@ -20,9 +20,8 @@ static bool copy_attrs(vt_plan *plan, const vt_node *what, vt_attr **out)
     vt_attr *attrs = vt_arena_array(&plan->arena, what->attr_count, sizeof *attrs);
     for (size_t i = 0; attrs && i < what->attr_count; i++) {
         attrs[i] = what->attrs[i];
-        if (attrs[i].kind !=
-            VT_ATTR_INTS) { /* the others are values, or live as long as the plan */
-            continue;
+        if (attrs[i].kind != VT_ATTR_INTS) {
+            continue; /* the others are values, or live as long as the plan */
         }
         int64_t *ints = vt_arena_array(&plan->arena, attrs[i].count, sizeof *ints);
         if (!ints) {

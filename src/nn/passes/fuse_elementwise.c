@@ -31,7 +31,6 @@ typedef struct chain {
 typedef struct fuser {
     vt_plan *plan;
     vt_pass_uses uses;
-    size_t *producers; /* (value count): the step that makes the value, SIZE_MAX: none */
     const vt_op *op;
 } fuser;
 
@@ -73,7 +72,7 @@ static size_t reads_inside(const vt_plan *plan, const chain *group, vt_value_id 
 static bool may_enter(const fuser *fusion, const chain *group, vt_value_id value)
 {
     const vt_plan *plan = fusion->plan;
-    size_t index = fusion->producers[value];
+    size_t index = vt_pass_producer(&fusion->uses, value);
     if (index == SIZE_MAX || group->step_count == VT_EMIT_STEPS) {
         return false;
     }
@@ -94,7 +93,7 @@ static void grow(const fuser *fusion, chain *group)
         vt_value_id chosen = VT_NO_VALUE;
         for (int i = 0; i < group->emitter.input_count; i++) {
             vt_value_id value = group->emitter.inputs[i];
-            size_t index = fusion->producers[value];
+            size_t index = vt_pass_producer(&fusion->uses, value);
             if (index < before && (latest == SIZE_MAX || index > latest)) {
                 latest = index;
                 chosen = value;
@@ -156,10 +155,8 @@ static bool binary_is_onednn(const vt_plan *plan, const vt_step *step)
     if (step->node.input_count != 2 || result_of(plan, step)->shape.rank < 1) {
         return false;
     }
-    for (size_t i = 0; i < sizeof commuting / sizeof commuting[0]; i++) {
-        if (vt_pass_is(step, commuting[i])) {
-            return is_whole(plan, step, 0) || is_whole(plan, step, 1);
-        }
+    if (vt_pass_is_any(step, commuting, sizeof commuting / sizeof commuting[0])) {
+        return is_whole(plan, step, 0) || is_whole(plan, step, 1);
     }
     return (vt_pass_is(step, "Sub") || vt_pass_is(step, "Div")) && is_whole(plan, step, 0);
 }
@@ -184,10 +181,8 @@ static bool is_onednn(const vt_plan *plan, const vt_step *step)
             return false;
         }
     }
-    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
-        if (vt_pass_is(step, functions[i])) {
-            return step->post_count == 0;
-        }
+    if (vt_pass_is_any(step, functions, sizeof functions / sizeof functions[0])) {
+        return step->post_count == 0;
     }
     if (vt_pass_is(step, "Clip")) {
         return step->post_count == 0 && clip_is_onednn(plan, step);
@@ -297,27 +292,10 @@ vt_status vt_pass_fuse_elementwise(vt_plan *plan, vt_error *error)
     if (status != VT_OK) {
         return status;
     }
-    fusion.producers = vt_alloc_array(plan->value_count, sizeof *fusion.producers);
-    if (!fusion.producers) {
-        status = vt_fail_memory(error, "the producers of a plan's values");
-        goto out;
-    }
-    for (size_t i = 0; i < plan->value_count; i++) {
-        fusion.producers[i] = SIZE_MAX;
-    }
-    for (size_t i = 0; i < plan->step_count; i++) {
-        for (size_t k = 0; k < plan->steps[i].node.output_count; k++) {
-            if (plan->steps[i].node.outputs[k] != VT_NO_VALUE) {
-                fusion.producers[plan->steps[i].node.outputs[k]] = i;
-            }
-        }
-    }
     for (size_t i = plan->step_count; status == VT_OK && i-- > 0;) {
         status = try_fuse(&fusion, i, error);
     }
     vt_pass_steps_compact(plan);
-out:
-    vt_free(fusion.producers);
     vt_pass_uses_deinit(&fusion.uses);
     return status;
 }

@@ -30,27 +30,17 @@ typedef struct fuse {
 
 /* ---- which steps ---- */
 
-static bool is_any_of(const vt_step *step, const char *const *ops, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (vt_pass_is(step, ops[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Convolutions and products: they take operands too. */
 static bool takes_operands(const vt_step *step)
 {
     static const char *const ops[] = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
-    return is_any_of(step, ops, sizeof ops / sizeof ops[0]);
+    return vt_pass_is_any(step, ops, sizeof ops / sizeof ops[0]);
 }
 
 static bool takes_functions(const vt_step *step)
 {
     static const char *const ops[] = {"Add", "Sum", "BatchNormalization"};
-    return takes_operands(step) || is_any_of(step, ops, sizeof ops / sizeof ops[0]);
+    return takes_operands(step) || vt_pass_is_any(step, ops, sizeof ops / sizeof ops[0]);
 }
 
 /* ---- functions ---- */

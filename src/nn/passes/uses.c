@@ -72,6 +72,16 @@ bool vt_pass_is(const vt_step *step, const char *op)
     return vt_pass_is_op(step, op) && step->node.output_count == 1;
 }
 
+bool vt_pass_is_any(const vt_step *step, const char *const *ops, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (vt_pass_is(step, ops[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const vt_tensor *vt_pass_constant(const vt_plan *plan, const vt_step *step, size_t input)
 {
     if (input >= step->node.input_count || step->node.inputs[input] == VT_NO_VALUE) {

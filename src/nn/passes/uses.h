@@ -30,6 +30,7 @@ size_t vt_pass_producer(const vt_pass_uses *uses, vt_value_id value);
 /* Whether the step is this ai.onnx operator; vt_pass_is: and has one output. */
 bool vt_pass_is_op(const vt_step *step, const char *op);
 bool vt_pass_is(const vt_step *step, const char *op);
+bool vt_pass_is_any(const vt_step *step, const char *const *ops, size_t count);
 /* The constant tensor behind an input of a step, NULL when left out or computed. */
 const vt_tensor *vt_pass_constant(const vt_plan *plan, const vt_step *step, size_t input);
 /* Marks a step as gone, and closes the gaps. */
