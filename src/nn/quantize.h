@@ -108,7 +108,10 @@ typedef struct vt_graph_copy {
 vt_status vt_graph_copy_init(vt_graph_copy *copy, const vt_graph *in, vt_graph *out,
                              vt_error *error); /* out is initialised, inputs are copied */
 void vt_graph_copy_deinit(vt_graph_copy *copy);
-/* The value in `out` for `id`, made when it is not there yet; constants are borrowed. */
+/* The numbers of a constant: borrowed, or copied where they lie in a file at an address that is no
+ * multiple of their size (see constants.c). vt_tensor_deinit. */
+vt_status vt_graph_copy_borrow(const vt_graph *in, vt_value_id id, vt_tensor *out, vt_error *error);
+/* The value in `out` for `id`, made when it is not there yet; constants come by copy_borrow. */
 vt_status vt_graph_copy_value(vt_graph_copy *copy, vt_value_id id, vt_value_id *out,
                               vt_error *error);
 /* A new value with a name made of both texts that neither graph has. */

@@ -33,6 +33,16 @@ void vt_graph_copy_deinit(vt_graph_copy *copy)
     copy->map = NULL;
 }
 
+vt_status vt_graph_copy_borrow(const vt_graph *in, vt_value_id id, vt_tensor *out, vt_error *error)
+{
+    const vt_tensor *constant = in->values[id].constant;
+    if ((uintptr_t)constant->data % vt_dtype_bytes(constant->dtype) != 0)
+        return vt_tensor_dup(constant, out, error);
+    *out = *constant;
+    out->owned = false;
+    return VT_OK;
+}
+
 vt_status vt_graph_copy_value(vt_graph_copy *copy, vt_value_id id, vt_value_id *out,
                               vt_error *error)
 {
@@ -44,9 +54,10 @@ vt_status vt_graph_copy_value(vt_graph_copy *copy, vt_value_id id, vt_value_id *
     vt_value_id made;
     vt_status status = vt_graph_add_value(copy->out, from->name, &made, error);
     if (status == VT_OK && from->constant != NULL) {
-        vt_tensor borrowed = *from->constant;
-        borrowed.owned = false;
-        status = vt_graph_set_constant(copy->out, made, &borrowed, error);
+        vt_tensor borrowed;
+        status = vt_graph_copy_borrow(copy->in, id, &borrowed, error);
+        if (status == VT_OK)
+            status = vt_graph_set_constant(copy->out, made, &borrowed, error);
     }
     if (status != VT_OK)
         return status;

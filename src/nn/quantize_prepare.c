@@ -47,10 +47,13 @@ static vt_status operand(preparer *prep, vt_value_id id, vt_value_id *out, vt_er
     const vt_tensor *constant = id == VT_NO_VALUE ? NULL : copy->in->values[id].constant;
     vt_status status;
     if (constant != NULL && copy->map[id] == VT_NO_VALUE && is_half(constant->dtype)) {
-        vt_tensor wide;
+        vt_tensor half = {0}, wide;
         status = vt_graph_add_value(copy->out, copy->in->values[id].name, out, error);
         if (status == VT_OK)
-            status = vt_tensor_cast(constant, VT_F32, &wide, error);
+            status = vt_graph_copy_borrow(copy->in, id, &half, error);
+        if (status == VT_OK)
+            status = vt_tensor_cast(&half, VT_F32, &wide, error);
+        vt_tensor_deinit(&half);
         if (status == VT_OK)
             status = vt_graph_set_constant(copy->out, *out, &wide, error);
         if (status == VT_OK)

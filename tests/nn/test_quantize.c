@@ -114,10 +114,9 @@ static void run_graph(const vt_graph *graph, vt_value_id *ids, size_t count, con
     runner->free(runner);
 }
 
-static void prepare(builder *b, quantized *q)
+static void prepare_finished(builder *b, quantized *q)
 {
     vt_error error = {0};
-    builder_finish(b);
     memset(q, 0, sizeof *q);
     q->shape = b->graph.values[b->inputs[0]].shape;
     for (int i = 0; i < q->shape.rank; i++)
@@ -127,6 +126,12 @@ static void prepare(builder *b, quantized *q)
         fail_msg("%s", error.message);
     if (vt_quantize_plan_new(&q->prepared, &q->options, &q->plan, &error) != VT_OK)
         fail_msg("%s", error.message);
+}
+
+static void prepare(builder *b, quantized *q)
+{
+    builder_finish(b);
+    prepare_finished(b, q);
 }
 
 /* Thresholds: the largest magnitudes for this input. */
@@ -401,6 +406,44 @@ static void test_written_and_read(void **state)
     builder_deinit(&b);
 }
 
+/* Weights of a mapped file lie at any byte. */
+static void test_weights_at_odd_addresses(void **state)
+{
+    (void)state;
+    builder b;
+    quantized q;
+    residual(&b, -1);
+    builder_finish(&b);
+    uint8_t *odd[32];
+    assert_in_range(b.graph.tensor_count, 1, 32);
+    for (size_t i = 0; i < b.graph.tensor_count; i++) {
+        vt_tensor *tensor = b.graph.tensors[i];
+        odd[i] = malloc(tensor->bytes + 1);
+        memcpy(odd[i] + 1, tensor->data, tensor->bytes);
+        vt_tensor moved = *tensor;
+        vt_tensor_deinit(tensor);
+        moved.data = odd[i] + 1;
+        moved.owned = false;
+        *tensor = moved;
+    }
+    prepare_finished(&b, &q);
+    size_t weights = 0;
+    for (size_t i = 0; i < q.prepared.value_count; i++) {
+        const vt_tensor *constant = q.prepared.values[i].constant;
+        weights += constant != NULL;
+        assert_true(constant == NULL || (uintptr_t)constant->data % sizeof(float) == 0);
+    }
+    assert_true(weights > 0);
+    vt_tensor input = random_input(&b, &q.shape);
+    calibrate(&q, &input);
+    rewrite(&q);
+    vt_tensor_deinit(&input);
+    quantized_deinit(&q);
+    for (size_t i = 0; i < b.graph.tensor_count; i++)
+        free(odd[i]);
+    builder_deinit(&b);
+}
+
 static void test_older_operator_sets(void **state)
 {
     (void)state;
@@ -576,6 +619,7 @@ int main(void)
         cmocka_unit_test(test_excluded_nodes_stay),
         cmocka_unit_test(test_thresholds_are_needed),
         cmocka_unit_test(test_written_and_read),
+        cmocka_unit_test(test_weights_at_odd_addresses),
         cmocka_unit_test(test_older_operator_sets),
         cmocka_unit_test(test_operators_that_changed_are_refused),
         cmocka_unit_test(test_half_networks),
