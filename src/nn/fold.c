@@ -3,13 +3,10 @@
  * What is computed while planning: nodes whose inputs are all constant.
  *
  * Method: the operator's reference, once, into constants that the plan owns. Bounded: a node whose
- * work is over FOLD_WORK is left to the executor, so is what goes over FOLD_WORK_TOTAL in one plan,
- * and the constants of one plan together stay within the model's limit for one tensor.
+ * work is over VT_FOLD_WORK is left to the executor, so is what goes over VT_FOLD_WORK_TOTAL in one
+ * plan, and the constants of one plan together stay within the model's limit for one tensor.
  */
 #include "nn/plan.h"
-
-#define FOLD_WORK       (UINT64_C(1) << 30) /* elementary steps of one folded node */
-#define FOLD_WORK_TOTAL (UINT64_C(1) << 32)
 
 static bool can_fold(vt_plan *plan, const vt_op_args *args)
 {
@@ -23,8 +20,8 @@ static bool can_fold(vt_plan *plan, const vt_op_args *args)
         if (!vt_size_add(bytes, args->outputs[i].bytes, &bytes))
             return false;
     uint64_t steps = vt_op_work(args);
-    if (bytes > plan->graph->limits.tensor_bytes || steps > FOLD_WORK ||
-        steps > FOLD_WORK_TOTAL - plan->fold_work)
+    if (bytes > plan->graph->limits.tensor_bytes || steps > VT_FOLD_WORK ||
+        steps > VT_FOLD_WORK_TOTAL - plan->fold_work)
         return false;
     plan->folded_bytes = bytes;
     plan->fold_work += steps;

@@ -173,6 +173,8 @@ struct vt_op {
 
 /* NULL: no such operator in this version; domain "" and "ai.onnx" are the same. */
 const vt_op *vt_op_find(const char *domain, const char *name, int opset);
+/* Works on quantised numbers: QuantizeLinear, QLinearConv and the like. */
+bool vt_op_is_quantized(const vt_op *op);
 enum { VT_OPSET_OLDEST = 6, VT_OPSET_NEWEST = 28 }; /* of ai.onnx */
 /* Runs infer and checks what came out (known, within the graph's limits); outputs get no data,
  * their `bytes` says what they will need. Messages are labelled with the node. */

@@ -296,11 +296,8 @@ const char *vt_model_feature_output(const vt_model *model)
 
 bool vt_model_is_quantized(const vt_model *model)
 {
-    static const char *const quantized[] = {
-        "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv",
-        "QLinearMatMul",  "ConvInteger",      "MatMulInteger",         NULL};
     for (size_t n = 0; n < model->graph.node_count; n++)
-        if (name_is_in(model->graph.nodes[n].op->name, quantized))
+        if (vt_op_is_quantized(model->graph.nodes[n].op))
             return true;
     return false;
 }

@@ -155,6 +155,8 @@ const char *vt_plan_value_name(const vt_plan *plan, vt_value_id value);
  * memory and work allows it: its outputs are then constants. args as vt_plan_args and vt_op_infer
  * leave them. */
 vt_status vt_plan_fold(vt_plan *plan, vt_op_args *args, bool *folded, vt_error *error);
+#define VT_FOLD_WORK       (UINT64_C(1) << 30) /* elementary steps of one folded node, at most */
+#define VT_FOLD_WORK_TOTAL (UINT64_C(1) << 32) /* of all of one plan */
 
 /* Passes: each keeps the meaning of the plan exactly, up to rounding. */
 vt_status vt_pass_cancel_transposes(vt_plan *plan, vt_error *error); /* moves that undo each other,

@@ -11,9 +11,6 @@
 
 #include <string.h>
 
-#define FOLD_WORK       (UINT64_C(1) << 30) /* elementary steps of one folded node */
-#define FOLD_WORK_TOTAL (UINT64_C(1) << 32)
-
 typedef struct preparer {
     vt_graph_copy copy;
     const vt_plan *plan; /* of the graph as it came: what is needed, types and shapes */
@@ -26,17 +23,6 @@ typedef struct preparer {
 static bool is_half(vt_dtype dtype)
 {
     return dtype == VT_F16 || dtype == VT_BF16;
-}
-
-static bool is_quantized_op(const vt_op *op)
-{
-    static const char *const names[] = {"QuantizeLinear",       "DequantizeLinear", "QLinearConv",
-                                        "QLinearMatMul",        "ConvInteger",      "MatMulInteger",
-                                        "DynamicQuantizeLinear"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strcmp(op->name, names[i]) == 0)
-            return true;
-    return false;
 }
 
 /* ---- operands ---- */
@@ -232,7 +218,7 @@ static vt_status fold(preparer *prep, const vt_node *node, bool *folded, vt_erro
     for (size_t i = 0; i < node->output_count; i++)
         fits = fits && vt_size_add(bytes, args.outputs[i].bytes, &bytes);
     *folded = status == VT_OK && fits && bytes <= graph->limits.tensor_bytes &&
-              steps <= FOLD_WORK && steps <= prep->work_left;
+              steps <= VT_FOLD_WORK && steps <= prep->work_left;
     if (!*folded)
         return status;
     prep->work_left -= steps;
@@ -323,11 +309,11 @@ static vt_status prepare_nodes(preparer *prep, vt_error *error)
 static vt_status first_round(const vt_graph *in, const vt_quantize_options *options, vt_graph *out,
                              vt_error *error)
 {
-    preparer prep = {.work_left = FOLD_WORK_TOTAL};
+    preparer prep = {.work_left = VT_FOLD_WORK_TOTAL};
     vt_plan *plan = NULL;
     size_t widest = 1;
     for (size_t n = 0; n < in->node_count; n++) {
-        if (is_quantized_op(in->nodes[n].op))
+        if (vt_op_is_quantized(in->nodes[n].op))
             return vt_fail(error, VT_ERR_USAGE, "it is quantised already: it has %s nodes",
                            in->nodes[n].op->name);
         size_t operands = in->nodes[n].input_count + in->nodes[n].output_count;

@@ -69,78 +69,14 @@ static vt_status conv_infer(vt_op_args *args, vt_error *error)
     return VT_OK;
 }
 
-/* Output positions along one axis whose tap lies inside the input: [*first, *end). */
-static void positions_of_tap(const vt_window *window, int axis, int64_t tap, int64_t *first,
-                             int64_t *end)
-{
-    int64_t offset = tap * window->dilation[axis] - window->pad_begin[axis];
-    int64_t stride = window->stride[axis], room = window->in[axis] - offset;
-    *first = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
-    *end = room <= 0 ? 0 : (room + stride - 1) / stride;
-    *end = *end < window->out[axis] ? *end : window->out[axis];
-    *first = *first < *end ? *first : *end;
-}
-
-/* sum (out spatial) += weight * x (in spatial), shifted by the tap. */
-static void plane_add(const vt_window *window, const int64_t *tap, double weight, const double *x,
-                      double *sum)
-{
-    int last = window->rank - 1;
-    int64_t first[VT_MAX_SPATIAL], end[VT_MAX_SPATIAL], position[VT_MAX_SPATIAL];
-    for (int i = 0; i <= last; i++) {
-        positions_of_tap(window, i, tap[i], &first[i], &end[i]);
-        position[i] = first[i];
-        if (first[i] == end[i])
-            return;
-    }
-    int64_t stride = window->stride[last];
-    for (;;) {
-        int64_t from = 0, to = 0;
-        for (int i = 0; i < last; i++) {
-            int64_t in = position[i] * window->stride[i] + tap[i] * window->dilation[i] -
-                         window->pad_begin[i];
-            from = (from + in) * window->in[i + 1];
-            to = (to + position[i]) * window->out[i + 1];
-        }
-        from += first[last] * stride + tap[last] * window->dilation[last] - window->pad_begin[last];
-        to += first[last];
-        for (int64_t k = 0; k < end[last] - first[last]; k++)
-            sum[to + k] += weight * x[from + k * stride];
-        int axis = last - 1;
-        while (axis >= 0 && ++position[axis] == end[axis]) {
-            position[axis] = first[axis];
-            axis--;
-        }
-        if (axis < 0)
-            return;
-    }
-}
-
-static void plane_add_kernel(const vt_window *window, const double *weights, const double *x,
-                             double *sum)
-{
-    int64_t tap[VT_MAX_SPATIAL] = {0};
-    for (;;) {
-        plane_add(window, tap, *weights++, x, sum);
-        int axis = window->rank - 1;
-        while (axis >= 0 && ++tap[axis] == window->kernel[axis]) {
-            tap[axis] = 0;
-            axis--;
-        }
-        if (axis < 0)
-            return;
-    }
-}
-
 void vt_conv_plane(const vt_conv *conv, size_t n, size_t out, double start, double *sum)
 {
     size_t in = n * conv->in_channels + out / conv->group_outs * conv->group_ins;
     for (size_t k = 0; k < conv->out_plane; k++)
         sum[k] = start;
     for (size_t c = 0; c < conv->group_ins; c++)
-        plane_add_kernel(&conv->window,
-                         conv->w + (out * conv->group_ins + c) * conv->kernel_elements,
-                         conv->x + (in + c) * conv->in_plane, sum);
+        vt_window_add(&conv->window, conv->w + (out * conv->group_ins + c) * conv->kernel_elements,
+                      false, conv->x + (in + c) * conv->in_plane, sum);
 }
 
 /* Everything widened to f64; sum holds one output plane. */

@@ -178,67 +178,6 @@ static vt_status transpose_infer(vt_op_args *args, vt_error *error)
     return VT_OK;
 }
 
-/* Input positions along one axis that a tap carries into the output: [*first, *end). */
-static void positions_of_tap(const vt_window *window, int axis, int64_t tap, int64_t *first,
-                             int64_t *end)
-{
-    int64_t offset = tap * window->dilation[axis] - window->pad_begin[axis];
-    int64_t stride = window->stride[axis], room = window->in[axis] - offset;
-    *first = offset >= 0 ? 0 : -(offset / stride) + (offset % stride != 0);
-    *end = room <= 0 ? 0 : (room - 1) / stride + 1;
-    *end = *end < window->out[axis] ? *end : window->out[axis];
-    *first = *first < *end ? *first : *end;
-}
-
-/* sum (in spatial) += weight * x (out spatial), spread by the stride and shifted by the tap. */
-static void plane_spread(const vt_window *window, const int64_t *tap, double weight,
-                         const double *x, double *sum)
-{
-    int last = window->rank - 1;
-    int64_t first[VT_MAX_SPATIAL], end[VT_MAX_SPATIAL], position[VT_MAX_SPATIAL];
-    for (int i = 0; i <= last; i++) {
-        positions_of_tap(window, i, tap[i], &first[i], &end[i]);
-        position[i] = first[i];
-        if (first[i] == end[i])
-            return;
-    }
-    int64_t stride = window->stride[last];
-    for (;;) {
-        int64_t from = 0, to = 0;
-        for (int i = 0; i <= last; i++) {
-            int64_t at = position[i] * window->stride[i] + tap[i] * window->dilation[i] -
-                         window->pad_begin[i];
-            from = from * window->out[i] + position[i];
-            to = to * window->in[i] + at;
-        }
-        for (int64_t k = 0; k < end[last] - first[last]; k++)
-            sum[to + k * stride] += weight * x[from + k];
-        int axis = last - 1;
-        while (axis >= 0 && ++position[axis] == end[axis]) {
-            position[axis] = first[axis];
-            axis--;
-        }
-        if (axis < 0)
-            return;
-    }
-}
-
-static void plane_spread_kernel(const vt_window *window, const double *weights, const double *x,
-                                double *sum)
-{
-    int64_t tap[VT_MAX_SPATIAL] = {0};
-    for (;;) {
-        plane_spread(window, tap, *weights++, x, sum);
-        int axis = window->rank - 1;
-        while (axis >= 0 && ++tap[axis] == window->kernel[axis]) {
-            tap[axis] = 0;
-            axis--;
-        }
-        if (axis < 0)
-            return;
-    }
-}
-
 /* Everything widened to f64; sum holds one output plane. */
 typedef struct transpose_work {
     double *x, *w, *bias, *sum;
@@ -259,9 +198,8 @@ static void transpose_run(const vt_op_args *args, const transpose_plan *plan,
             for (size_t k = 0; k < out_plane; k++)
                 work->sum[k] = work->bias == NULL ? 0.0 : work->bias[o];
             for (size_t c = first; c < first + channels_each; c++)
-                plane_spread_kernel(&plan->window,
-                                    work->w + (c * outs_each + o % outs_each) * kernel,
-                                    work->x + (n * channels + c) * in_plane, work->sum);
+                vt_window_add(&plan->window, work->w + (c * outs_each + o % outs_each) * kernel,
+                              true, work->x + (n * channels + c) * in_plane, work->sum);
             vt_store_f64(y->dtype, y->data, (n * outs + o) * out_plane, out_plane, work->sum);
         }
     }

@@ -33,21 +33,17 @@ static vt_status dequantize_infer(vt_op_args *args, vt_error *error)
 
 static vt_status dequantize_reference(vt_op_args *args, vt_error *error)
 {
-    const vt_tensor *x = &args->inputs[0], *scale = &args->inputs[1];
-    const vt_tensor *zero_point = vt_op_input(args, 2);
+    const vt_tensor *x = &args->inputs[0];
     vt_tensor *y = &args->outputs[0];
     vt_quant_grid grid;
     vt_status status = vt_quant_grid_init(&grid, args, error);
     if (status != VT_OK)
         return status;
     for (size_t start = 0, total = vt_tensor_count(x); start < total; start += VT_RUN) {
-        double values[VT_RUN], scales[VT_RUN], offsets[VT_RUN] = {0};
-        size_t indices[VT_RUN], count = total - start < VT_RUN ? total - start : VT_RUN;
-        vt_quant_grid_indices(&grid, start, count, indices);
+        double values[VT_RUN], scales[VT_RUN], offsets[VT_RUN];
+        size_t count = total - start < VT_RUN ? total - start : VT_RUN;
         vt_load_f64(x->dtype, x->data, start, count, values);
-        vt_gather_f64(scale->dtype, scale->data, indices, count, scales);
-        if (zero_point != NULL)
-            vt_gather_f64(zero_point->dtype, zero_point->data, indices, count, offsets);
+        vt_quant_grid_load(&grid, args, start, count, scales, offsets);
         for (size_t i = 0; i < count; i++)
             values[i] = (values[i] - offsets[i]) * scales[i];
         vt_store_f64(y->dtype, y->data, start, count, values);

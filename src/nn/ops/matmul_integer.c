@@ -134,9 +134,7 @@ static void integer_emit(const vt_op_args *args, size_t a_row, size_t b_column, 
 {
     (void)a_row;
     (void)b_column;
-    int32_t *y = args->outputs[0].data;
-    for (size_t i = 0; i < count; i++)
-        y[start + i] = (int32_t)(uint32_t)(int64_t)sums[i];
+    vt_quant_store_i32(args, start, count, sums);
 }
 
 static vt_status integer_reference(vt_op_args *args, vt_error *error)

@@ -17,9 +17,8 @@ static vt_status onehot_depth(const vt_op_args *args, int64_t *depth, vt_error *
         status = vt_op_check_rank(args, 1, 0, 1, error);
     if (status == VT_OK && vt_tensor_count(input) != 1)
         status = vt_fail(error, VT_ERR_FORMAT, "the depth is not a single number");
-    if (status == VT_OK && !vt_op_is_known(input))
-        status = vt_fail(error, VT_ERR_UNSUPPORTED,
-                         "the value of input 1 is needed to plan but is computed from the data");
+    if (status == VT_OK)
+        status = vt_op_check_known(args, 1, error);
     if (status != VT_OK)
         return status;
     vt_load_i64(input->dtype, input->data, 0, 1, depth);

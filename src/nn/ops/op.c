@@ -138,6 +138,15 @@ bool vt_op_is_known(const vt_tensor *tensor)
     return tensor->data != NULL || vt_tensor_count(tensor) == 0;
 }
 
+vt_status vt_op_check_known(const vt_op_args *args, size_t index, vt_error *error)
+{
+    const vt_tensor *input = vt_op_input(args, index);
+    if (input == NULL || vt_op_is_known(input))
+        return VT_OK;
+    return vt_fail(error, VT_ERR_UNSUPPORTED,
+                   "the value of input %zu is needed to plan but is computed from the data", index);
+}
+
 vt_status vt_op_input_ints(const vt_op_args *args, size_t index, int64_t *out, int capacity,
                            int *count, vt_error *error)
 {
@@ -147,12 +156,10 @@ vt_status vt_op_input_ints(const vt_op_args *args, size_t index, int64_t *out, i
     vt_status status = vt_op_check_type(args, index, VT_TYPES_INDEX, error);
     if (status == VT_OK)
         status = vt_op_check_rank(args, index, 0, 1, error);
+    if (status == VT_OK)
+        status = vt_op_check_known(args, index, error);
     if (status != VT_OK)
         return status;
-    if (!vt_op_is_known(input))
-        return vt_fail(error, VT_ERR_UNSUPPORTED,
-                       "the value of input %zu is needed to plan but is computed from the data",
-                       index);
     size_t have = vt_tensor_count(input);
     if (have > (size_t)capacity)
         return vt_fail(error, VT_ERR_LIMIT, "input %zu has %zu elements, at most %d make sense",

@@ -41,6 +41,8 @@ vt_status vt_op_check_rank(const vt_op_args *args, size_t index, int low, int hi
                            vt_error *error);
 /* Whether the value is known: constants, and everything without elements. */
 bool vt_op_is_known(const vt_tensor *tensor);
+/* The value of input `index`, if present, is known. */
+vt_status vt_op_check_known(const vt_op_args *args, size_t index, vt_error *error);
 
 /* The whole numbers in constant input `index` (i32 or i64, rank 0 or 1). count: how many there are,
  * at most capacity. */
@@ -126,6 +128,10 @@ vt_status vt_window_init(vt_window *window, const vt_op_args *args, const int64_
 /* Taps of one output position along one axis: [*first, *end) are inside the input. */
 void vt_window_taps(const vt_window *window, int axis, int64_t position, int64_t *first,
                     int64_t *end);
+/* Adds what a kernel makes of a plane, weights (kernel...): y (out...) += sums over taps of
+ * x (in...), as Conv does; or, `spread`, the reverse: y (in...) += x (out...), as ConvTranspose. */
+void vt_window_add(const vt_window *window, const double *weights, bool spread, const double *x,
+                   double *y);
 /* conv_transpose.c: the same for ConvTranspose, whose output takes the place of the input (`in`)
  * and whose input that of the output; pad_end is not set. */
 vt_status vt_conv_transpose_window(const vt_op_args *args, vt_window *window, int64_t *group,

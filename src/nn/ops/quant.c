@@ -96,7 +96,8 @@ vt_status vt_quant_grid_init(vt_quant_grid *grid, const vt_op_args *args, vt_err
                       : grid_init_blocks(grid, args, block, error);
 }
 
-void vt_quant_grid_indices(const vt_quant_grid *grid, size_t start, size_t count, size_t *indices)
+/* Flat indices of the scales of data elements start .. start + count. */
+static void grid_indices(const vt_quant_grid *grid, size_t start, size_t count, size_t *indices)
 {
     size_t inner = start % grid->inner;
     size_t place = start / grid->inner % grid->length;
@@ -112,6 +113,19 @@ void vt_quant_grid_indices(const vt_quant_grid *grid, size_t start, size_t count
         place = 0;
         outer++;
     }
+}
+
+void vt_quant_grid_load(const vt_quant_grid *grid, const vt_op_args *args, size_t start,
+                        size_t count, double *scales, double *zero_points)
+{
+    const vt_tensor *scale = &args->inputs[1], *zero_point = vt_op_input(args, 2);
+    size_t indices[VT_RUN];
+    grid_indices(grid, start, count, indices);
+    vt_gather_f64(scale->dtype, scale->data, indices, count, scales);
+    if (zero_point != NULL)
+        vt_gather_f64(zero_point->dtype, zero_point->data, indices, count, zero_points);
+    for (size_t i = 0; i < count && zero_point == NULL; i++)
+        zero_points[i] = 0.0;
 }
 
 vt_status vt_quant_check_single(const vt_op_args *args, size_t index, unsigned types,
@@ -175,6 +189,13 @@ double vt_quant_number(const vt_op_args *args, size_t index, size_t element)
 double vt_quant_round(double value, double zero_point)
 {
     return (isnan(value) ? 0.0 : rint(value)) + zero_point;
+}
+
+void vt_quant_store_i32(const vt_op_args *args, size_t start, size_t count, const double *sums)
+{
+    int32_t *y = args->outputs[0].data;
+    for (size_t i = 0; i < count; i++)
+        y[start + i] = (int32_t)(uint32_t)(int64_t)sums[i];
 }
 
 vt_status vt_quant_widen(const vt_op_args *args, size_t data, size_t index, double **out,

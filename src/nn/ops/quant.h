@@ -30,8 +30,11 @@ typedef struct vt_quant_grid {
 /* From inputs 0 (data), 1 (scale) and 2 (zero point, may be left out) and the attributes axis and
  * block_size. */
 vt_status vt_quant_grid_init(vt_quant_grid *grid, const vt_op_args *args, vt_error *error);
-/* Flat indices of the scales of data elements start .. start + count. */
-void vt_quant_grid_indices(const vt_quant_grid *grid, size_t start, size_t count, size_t *indices);
+/* Scales and zero points (0 where left out) of data elements start .. start + count, at most
+ * VT_RUN.
+ */
+void vt_quant_grid_load(const vt_quant_grid *grid, const vt_op_args *args, size_t start,
+                        size_t count, double *scales, double *zero_points);
 
 /* Input `index` if present: a single number of a type in `types`. */
 vt_status vt_quant_check_single(const vt_op_args *args, size_t index, unsigned types,
@@ -50,6 +53,8 @@ double vt_quant_number(const vt_op_args *args, size_t index, size_t element);
 
 /* saturate(round half to even(value) + zero point); NaN counts as 0. */
 double vt_quant_round(double value, double zero_point);
+/* Exact sums as elements start.. of output 0, an i32: they keep their low bits. */
+void vt_quant_store_i32(const vt_op_args *args, size_t start, size_t count, const double *sums);
 /* Input `data` as f64 with its zero point taken off: input `index`, one for all or one for each
  * step of the first dimension, 0 when left out. The caller's (vt_free). */
 vt_status vt_quant_widen(const vt_op_args *args, size_t data, size_t index, double **out,

@@ -112,12 +112,10 @@ static vt_status read_floats(const vt_op_args *args, size_t index, int capacity,
     vt_status status = vt_op_check_type(args, index, VT_TYPES_FLOAT, error);
     if (status == VT_OK)
         status = vt_op_check_rank(args, index, 1, 1, error);
+    if (status == VT_OK)
+        status = vt_op_check_known(args, index, error);
     if (status != VT_OK)
         return status;
-    if (!vt_op_is_known(input))
-        return vt_fail(error, VT_ERR_UNSUPPORTED,
-                       "the value of input %zu is needed to plan but is computed from the data",
-                       index);
     if (vt_tensor_count(input) > (size_t)capacity)
         return vt_fail(error, VT_ERR_FORMAT, "input %zu has %zu numbers, at most %d make sense",
                        index, vt_tensor_count(input), capacity);

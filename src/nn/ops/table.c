@@ -89,3 +89,16 @@ const vt_op *vt_op_find(const char *domain, const char *name, int opset)
                 return op;
     return NULL;
 }
+
+bool vt_op_is_quantized(const vt_op *op)
+{
+    static const vt_op *const files[] = {
+        vt_ops_conv_integer,   vt_ops_dequantize_linear, vt_ops_dynamic_quantize_linear,
+        vt_ops_matmul_integer, vt_ops_qlinear_conv,      vt_ops_qlinear_matmul,
+        vt_ops_quantize_linear};
+    for (size_t file = 0; file < sizeof(files) / sizeof(files[0]); file++)
+        for (const vt_op *row = files[file]; row->name != NULL; row++)
+            if (row == op)
+                return true;
+    return false;
+}

@@ -133,3 +133,64 @@ void vt_window_taps(const vt_window *window, int axis, int64_t position, int64_t
     *end = *end < kernel ? *end : kernel;
     *first = *first < *end ? *first : *end;
 }
+
+/* Output positions along one axis whose tap lies inside the input: [*first, *end). */
+static void positions_of_tap(const vt_window *window, int axis, int64_t tap, int64_t *first,
+                             int64_t *end)
+{
+    int64_t offset = tap * window->dilation[axis] - window->pad_begin[axis];
+    int64_t stride = window->stride[axis], room = window->in[axis] - offset;
+    *first = offset >= 0 ? 0 : divide_up(-offset, stride);
+    *end = room <= 0 ? 0 : divide_up(room, stride);
+    *end = *end < window->out[axis] ? *end : window->out[axis];
+    *first = *first < *end ? *first : *end;
+}
+
+/* One row of output positions: the contiguous innermost loop. */
+static void row_add(double weight, bool spread, const double *x, double *y, const int64_t walk[2])
+{
+    const int64_t count = walk[0], stride = walk[1];
+    if (spread)
+        for (int64_t k = 0; k < count; k++)
+            y[k * stride] += weight * x[k];
+    else
+        for (int64_t k = 0; k < count; k++)
+            y[k] += weight * x[k * stride];
+}
+
+/* One tap: a scaled, shifted plane. */
+static void tap_add(const vt_window *window, const int64_t *tap, double weight, bool spread,
+                    const double *x, double *y)
+{
+    int last = window->rank - 1;
+    int64_t first[VT_MAX_SPATIAL], end[VT_MAX_SPATIAL], position[VT_MAX_SPATIAL];
+    for (int i = 0; i <= last; i++) {
+        positions_of_tap(window, i, tap[i], &first[i], &end[i]);
+        position[i] = first[i];
+        if (first[i] == end[i])
+            return;
+    }
+    const int64_t walk[2] = {end[last] - first[last], window->stride[last]};
+    for (int axis = 0; axis >= 0;) {
+        int64_t in = 0, out = 0;
+        for (int i = 0; i <= last; i++) {
+            in = in * window->in[i] + position[i] * window->stride[i] +
+                 tap[i] * window->dilation[i] - window->pad_begin[i];
+            out = out * window->out[i] + position[i];
+        }
+        row_add(weight, spread, x + (spread ? out : in), y + (spread ? in : out), walk);
+        for (axis = last - 1; axis >= 0 && ++position[axis] == end[axis]; axis--)
+            position[axis] = first[axis];
+    }
+}
+
+void vt_window_add(const vt_window *window, const double *weights, bool spread, const double *x,
+                   double *y)
+{
+    int64_t tap[VT_MAX_SPATIAL] = {0};
+    for (int axis = 0; axis >= 0;) {
+        tap_add(window, tap, *weights++, spread, x, y);
+        for (axis = window->rank - 1; axis >= 0 && ++tap[axis] == window->kernel[axis]; axis--)
+            tap[axis] = 0;
+    }
+}
