@@ -95,6 +95,8 @@ void vt_cli_put_error(vt_json_writer *writer, vt_status status, const vt_error *
 /* Exit code of a command whose output went to standard output: VT_ERR_IO's when it did not all get
  * there, otherwise `code`. */
 int vt_cli_finish(int code);
+/* Begins a command's JSON document with an object, which the caller closes. */
+void vt_cli_begin_json(vt_json_writer *writer, vt_buf *document);
 /* Prints a finished JSON document (with line end) and frees the buffer. Returns the exit code. */
 int vt_cli_print_json(const char *command, vt_buf *document);
 /* Members of a product in an open object: id, title ... attributes, pictures. */

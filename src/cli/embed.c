@@ -9,9 +9,7 @@ static int report(const vt_embed_result *result, char **photos, const char *out,
     if (json) {
         vt_buf document;
         vt_json_writer writer;
-        vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-        vt_json_begin(&writer, &document, true);
-        vt_json_open_object(&writer, NULL);
+        vt_cli_begin_json(&writer, &document);
         vt_json_put_text(&writer, "out", out);
         vt_json_put_int(&writer, "count", (int64_t)result->count);
         vt_json_put_int(&writer, "dimension", (int64_t)result->dimension);

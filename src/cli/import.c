@@ -27,9 +27,7 @@ static int print_json(const vt_import_report *report, const import_paths *paths,
 {
     vt_buf document;
     vt_json_writer writer;
-    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-    vt_json_begin(&writer, &document, true);
-    vt_json_open_object(&writer, NULL);
+    vt_cli_begin_json(&writer, &document);
     if (status != VT_OK)
         vt_cli_put_error(&writer, status, error);
     vt_json_put_int(&writer, "rows", (int64_t)report->rows);

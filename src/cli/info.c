@@ -48,9 +48,7 @@ static int print_json(const vt_shop_info *info, bool checked)
 {
     vt_buf document;
     vt_json_writer writer;
-    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-    vt_json_begin(&writer, &document, true);
-    vt_json_open_object(&writer, NULL);
+    vt_cli_begin_json(&writer, &document);
     vt_json_put_text(&writer, "shop", info->directory);
     vt_json_put_int(&writer, "products", (int64_t)info->products);
     vt_json_put_int(&writer, "pictures", (int64_t)info->pictures);

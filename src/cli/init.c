@@ -19,9 +19,7 @@ static int print_made(const char *directory, bool json)
     } else if (json) {
         vt_buf document;
         vt_json_writer writer;
-        vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-        vt_json_begin(&writer, &document, true);
-        vt_json_open_object(&writer, NULL);
+        vt_cli_begin_json(&writer, &document);
         vt_json_put_text(&writer, "shop", directory);
         vt_json_put_text(&writer, "model", info.model);
         vt_json_put_int(&writer, "dimension", (int64_t)info.dimension);

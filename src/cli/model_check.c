@@ -7,9 +7,7 @@ static int report(const char *path, const vt_onnx_check_report *check, bool json
     if (json) {
         vt_buf document;
         vt_json_writer writer;
-        vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-        vt_json_begin(&writer, &document, true);
-        vt_json_open_object(&writer, NULL);
+        vt_cli_begin_json(&writer, &document);
         vt_json_put_text(&writer, "file", path);
         vt_json_put_bool(&writer, "contract", check->has_contract);
         vt_json_put_bool(&writer, "golden", check->has_golden);

@@ -6,9 +6,7 @@ static int report_json(const char *out, const vt_onnx_rewrite_report *report)
 {
     vt_buf document;
     vt_json_writer writer;
-    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-    vt_json_begin(&writer, &document, true);
-    vt_json_open_object(&writer, NULL);
+    vt_cli_begin_json(&writer, &document);
     vt_json_put_text(&writer, "file", out);
     vt_json_put_int(&writer, "bytes", (int64_t)report->file_bytes);
     vt_json_put_int(&writer, "nodes", (int64_t)report->nodes);

@@ -87,9 +87,7 @@ int vt_cli_print_model_json(const vt_onnx_info *info)
 {
     vt_buf document;
     vt_json_writer writer;
-    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-    vt_json_begin(&writer, &document, true);
-    vt_json_open_object(&writer, NULL);
+    vt_cli_begin_json(&writer, &document);
     vt_json_put_text(&writer, "producer", info->producer);
     vt_json_put_text(&writer, "graph", info->graph);
     vt_json_put_int(&writer, "ir_version", info->ir_version);

@@ -60,9 +60,7 @@ static int report_json(const char *out, const vt_onnx_quantize_report *report)
 {
     vt_buf document;
     vt_json_writer writer;
-    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-    vt_json_begin(&writer, &document, true);
-    vt_json_open_object(&writer, NULL);
+    vt_cli_begin_json(&writer, &document);
     vt_json_put_text(&writer, "file", out);
     vt_json_put_int(&writer, "bytes_before", (int64_t)report->bytes_before);
     vt_json_put_int(&writer, "bytes_after", (int64_t)report->bytes_after);
@@ -105,7 +103,7 @@ static void print_nodes(const vt_onnx_quantize_report *report)
     }
 }
 
-static int report_text(const char *out, const vt_onnx_quantize_report *report)
+static void report_text(const char *out, const vt_onnx_quantize_report *report)
 {
     vt_cli_print(stdout, out);
     printf("  calibrated with %zu %s in %.1f s\n\n", report->calibrated,
@@ -127,7 +125,6 @@ static int report_text(const char *out, const vt_onnx_quantize_report *report)
     else
         printf("\nvectors of %zu pictures compared\n", report->measured);
     print_nodes(report);
-    return vt_cli_finish(0);
 }
 
 /* ---- the command ---- */
@@ -157,7 +154,11 @@ static int run(char *const *paths, vt_onnx_quantize_options *how, bool json)
         vt_progress_bar_finish(&view.bar);
     if (status != VT_OK)
         return vt_cli_fail("model quantize", json, status, &error);
-    int code = json ? report_json(paths[1], report) : report_text(paths[1], report);
+    int code = 0;
+    if (json)
+        code = report_json(paths[1], report);
+    else
+        report_text(paths[1], report);
     vt_onnx_quantize_report_free(report);
     return code;
 }

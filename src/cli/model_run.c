@@ -27,9 +27,7 @@ static int run(const char *model, vt_onnx_run_options *how, bool json)
     vt_error error = {0};
     vt_buf document;
     run_report report = {.json = json};
-    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-    vt_json_begin(&report.writer, &document, true);
-    vt_json_open_object(&report.writer, NULL);
+    vt_cli_begin_json(&report.writer, &document);
     vt_json_open_array(&report.writer, "outputs");
     how->on_output = on_output;
     how->context = &report;

@@ -79,9 +79,7 @@ int vt_cli_model_test(int argc, char **argv)
     vt_onnx_totals sum = {0};
     report.json = json;
     how.executor = reference ? VT_ONNX_REFERENCE : VT_ONNX_ONEDNN;
-    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-    vt_json_begin(&report.writer, &document, true);
-    vt_json_open_object(&report.writer, NULL);
+    vt_cli_begin_json(&report.writer, &document);
     vt_json_open_array(&report.writer, "cases");
     vt_status status = run_all(arguments.items, arguments.count, &how, &sum, &error);
     vt_json_close(&report.writer);

@@ -54,9 +54,7 @@ int vt_cli_remove(int argc, char **argv)
         return vt_cli_fail("remove", json, status, &error);
     removal state = {0};
     vt_buf document;
-    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-    vt_json_begin(&state.writer, &document, true);
-    vt_json_open_object(&state.writer, NULL);
+    vt_cli_begin_json(&state.writer, &document);
     vt_json_open_array(&state.writer, "products");
     for (int i = 1; i < arguments.count; i++)
         remove_one(shop, arguments.items[i], json, &state);

@@ -35,9 +35,7 @@ int vt_cli_fail(const char *command, bool json, vt_status status, const vt_error
     if (json) {
         vt_buf document;
         vt_json_writer writer;
-        vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-        vt_json_begin(&writer, &document, true);
-        vt_json_open_object(&writer, NULL);
+        vt_cli_begin_json(&writer, &document);
         vt_cli_put_error(&writer, status, error);
         vt_json_close(&writer);
         vt_cli_print_json(command, &document);
@@ -54,6 +52,13 @@ int vt_cli_finish(int code)
         return code; /* said already */
     fprintf(stderr, "vitrine: not everything could be written to standard output\n");
     return code != 0 ? code : vt_status_exit_code(VT_ERR_IO);
+}
+
+void vt_cli_begin_json(vt_json_writer *writer, vt_buf *document)
+{
+    vt_buf_init(document, VT_CLI_DOCUMENT_BYTES);
+    vt_json_begin(writer, document, true);
+    vt_json_open_object(writer, NULL);
 }
 
 int vt_cli_print_json(const char *command, vt_buf *document)

@@ -17,9 +17,7 @@ static int run(const char *directory, vt_sample_options *how, bool json)
     if (json) {
         vt_buf document;
         vt_json_writer writer;
-        vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-        vt_json_begin(&writer, &document, true);
-        vt_json_open_object(&writer, NULL);
+        vt_cli_begin_json(&writer, &document);
         vt_json_put_text(&writer, "directory", directory);
         vt_json_put_int(&writer, "products", (int64_t)report.products);
         vt_json_put_int(&writer, "families", (int64_t)report.families);

@@ -41,9 +41,7 @@ static int print_json(const vt_answer *answer, const vt_query *query, const char
 {
     vt_buf document;
     vt_json_writer writer;
-    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-    vt_json_begin(&writer, &document, true);
-    vt_json_open_object(&writer, NULL);
+    vt_cli_begin_json(&writer, &document);
     vt_json_open_array(&writer, "results");
     for (size_t i = 0; i < answer->count; i++)
         put_result(&writer, &answer->results[i], i + 1);

@@ -60,9 +60,7 @@ static int print_json(const vt_product *product)
 {
     vt_buf document;
     vt_json_writer writer;
-    vt_buf_init(&document, VT_CLI_DOCUMENT_BYTES);
-    vt_json_begin(&writer, &document, true);
-    vt_json_open_object(&writer, NULL);
+    vt_cli_begin_json(&writer, &document);
     vt_cli_put_product(&writer, product);
     vt_json_close(&writer);
     return vt_cli_print_json("show", &document);
