@@ -91,7 +91,8 @@ static vt_status progress(const quantization *work, size_t done, size_t total, v
 static vt_status calibrate(quantization *work, vt_error *error)
 {
     vt_quantize_set *set = &work->set;
-    vt_calibration_options options = {.percentile = work->options->percentile};
+    vt_calibration_options options = vt_calibration_options_defaults();
+    options.percentile = work->options->percentile;
     options.method = work->options->method == VT_ONNX_ENTROPY   ? VT_CALIBRATION_ENTROPY
                      : work->options->method == VT_ONNX_MAXIMUM ? VT_CALIBRATION_MAXIMUM
                                                                 : VT_CALIBRATION_PERCENTILE;
@@ -104,8 +105,8 @@ static vt_status calibrate(quantization *work, vt_error *error)
             vt_quantize_picture_load(set, &set->calibrate.items[i], work->encoder, &image, &reason);
         if (loaded == VT_ERR_NO_MEMORY)
             status = vt_fail(error, loaded, "%s", reason.message);
-        else if (loaded != VT_OK && set->failed++ == 0)
-            set->failure = reason;
+        else if (loaded != VT_OK)
+            vt_quantize_set_note(set, &reason);
         if (loaded == VT_OK) {
             status = vt_calibration_add(work->calibration, &image, error);
             work->report->calibrated++;

@@ -4,7 +4,7 @@
  *
  *     vt_quantize_set set;
  *     vt_quantize_set_open(&set, options, error);               // which pictures there are
- *     vt_quantize_set_embed(&set, encoder, vectors, error);     // those that are measured with
+ *     vt_quantize_set_embed(&set, &embedding, error);           // those that are measured with
  *     vt_quantize_set_close(&set);
  *
  * model_quantize.c    the order of things: calibrate, measure, leave nodes out, write
@@ -46,6 +46,8 @@ typedef struct vt_quantize_set {
 vt_status vt_quantize_set_open(vt_quantize_set *set, const vt_onnx_quantize_options *options,
                                vt_error *error);
 void vt_quantize_set_close(vt_quantize_set *set); /* safe on a zeroed one */
+/* Counts a picture or query that cannot be used. */
+void vt_quantize_set_note(vt_quantize_set *set, const vt_error *reason);
 vt_status vt_quantize_picture_load(const vt_quantize_set *set, const vt_quantize_picture *picture,
                                    const vt_encoder *encoder, vt_image *out, vt_error *error);
 

@@ -62,9 +62,11 @@ static vt_status list_folder(vt_quantize_set *set, vt_quantize_pictures *all, vt
     vt_status status = vt_feed_open(root, &options, &feed, error);
     while (status == VT_OK) {
         vt_feed_row row = {.arena = &scratch};
-        vt_status next = vt_feed_next(feed, &row, NULL);
+        vt_error reason = {0};
+        vt_status next = vt_feed_next(feed, &row, &reason);
         if (next == VT_ERR_NO_MEMORY || next == VT_ERR_IO)
-            status = vt_fail(error, next, "list the pictures of \"%.300s\"", root);
+            status =
+                vt_fail(error, next, "list the pictures of \"%.300s\": %s", root, reason.message);
         if (status != VT_OK || (next == VT_OK && row.product.id == NULL))
             break;
         for (size_t i = 0; i < row.image_count && next == VT_OK && status == VT_OK; i++) {
@@ -151,16 +153,18 @@ static vt_status add_query(vt_quantize_set *set, const char *root, const vt_quer
 {
     vt_arena scratch;
     vt_product product = {0};
+    vt_error reason = {0};
     char *path = NULL;
     vt_arena_init(&scratch, SET_BYTES);
-    vt_status status =
-        vt_store_get(set->shop->store, row->product, &scratch, &product, &set->failure);
+    vt_status status = vt_store_get(set->shop->store, row->product, &scratch, &product, &reason);
     if (status == VT_OK)
-        status = vt_path_inside(root, row->photo, &path, &set->failure);
+        status = vt_path_inside(root, row->photo, &path, &reason);
     vt_quantize_picture picture = {.product = product.key};
     vt_arena_deinit(&scratch);
+    if (status == VT_ERR_NO_MEMORY)
+        return vt_fail(error, status, "%s", reason.message);
     if (status != VT_OK) {
-        set->failed++;
+        vt_quantize_set_note(set, &reason);
         return VT_OK;
     }
     picture.path = vt_arena_strdup(&set->arena, path);
@@ -179,15 +183,16 @@ static vt_status read_queries(vt_quantize_set *set, vt_quantize_pictures *querie
         beside == NULL ? vt_fail_memory(error, "a path") : vt_queries_open(list_path, &list, error);
     while (status == VT_OK) {
         vt_query_row row = {0};
-        vt_status read = vt_queries_next(list, &row, &set->failure);
+        vt_error reason = {0};
+        vt_status read = vt_queries_next(list, &row, &reason);
         if (read == VT_OK && row.photo == NULL)
             break;
         if (read == VT_OK)
             status = add_query(set, root != NULL ? root : beside, &row, queries, error);
         else if (read == VT_ERR_FORMAT || read == VT_ERR_LIMIT || read == VT_ERR_USAGE)
-            set->failed++;
+            vt_quantize_set_note(set, &reason);
         else
-            status = vt_fail(error, read, "%s", set->failure.message);
+            status = vt_fail(error, read, "%s", reason.message);
     }
     vt_queries_close(list);
     vt_free(beside);
@@ -288,6 +293,12 @@ void vt_quantize_set_close(vt_quantize_set *set)
     *set = (vt_quantize_set){0};
 }
 
+void vt_quantize_set_note(vt_quantize_set *set, const vt_error *reason)
+{
+    if (set->failed++ == 0)
+        set->failure = *reason;
+}
+
 vt_status vt_quantize_picture_load(const vt_quantize_set *set, const vt_quantize_picture *picture,
                                    const vt_encoder *encoder, vt_image *out, vt_error *error)
 {
@@ -363,9 +374,8 @@ static vt_status collect_block(embed_work *work, vt_quantize_set *set, size_t co
         if (work->embedding->failed == NULL)
             continue;
         work->embedding->failed[work->first + i] = failed;
-        if (failed && set->failed == 0)
-            set->failure = *one;
-        set->failed += failed && !is_counted(set, &set->measure.items[work->first + i]);
+        if (failed && !is_counted(set, &set->measure.items[work->first + i]))
+            vt_quantize_set_note(set, one);
     }
     return VT_OK;
 }
