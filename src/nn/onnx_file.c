@@ -14,7 +14,7 @@
 enum { MAXIMUM_DEPTH = 64, AMPLIFICATION = 64, ALIGNED_FROM = 256 };
 static const size_t generous = (size_t)1 << 30;
 
-bool vt_wire_varint(vt_wire *in, uint64_t *value)
+static bool wire_varint(vt_wire *in, uint64_t *value)
 {
     *value = 0;
     for (unsigned shift = 0; shift < 70 && in->at < in->end; shift += 7) {
@@ -30,12 +30,12 @@ bool vt_wire_field(vt_wire *in, uint64_t *tag, vt_wire *body)
 {
     uint64_t length = 0;
     *body = (vt_wire){0};
-    if (!vt_wire_varint(in, tag))
+    if (!wire_varint(in, tag))
         return false;
     size_t left = (size_t)(in->end - in->at);
     switch (*tag & 7) {
     case 0:
-        return vt_wire_varint(in, &length);
+        return wire_varint(in, &length);
     case 1:
         length = 8;
         break;
@@ -43,7 +43,7 @@ bool vt_wire_field(vt_wire *in, uint64_t *tag, vt_wire *body)
         length = 4;
         break;
     case 2:
-        if (!vt_wire_varint(in, &length))
+        if (!wire_varint(in, &length))
             return false;
         left = (size_t)(in->end - in->at);
         if (length > left)

@@ -26,7 +26,6 @@ vt_status vt_onnx_scan(const void *bytes, size_t length,
 typedef struct vt_wire {
     const uint8_t *at, *end;
 } vt_wire;
-bool vt_wire_varint(vt_wire *in, uint64_t *value);
 /* Moves past one field; a length-delimited one becomes *body. */
 bool vt_wire_field(vt_wire *in, uint64_t *tag, vt_wire *body);
 
@@ -55,12 +54,8 @@ void vt_onnx_budget_init(vt_onnx_budget *budget, size_t message_bytes);
 /* Why an unpack with this budget gave nothing. */
 vt_status vt_onnx_unpack_failed(const vt_onnx_budget *budget, const char *what, vt_error *error);
 
-/* tensor_pb.c: takes raw_data out of `proto` where it can, so proto must come from such an
- * allocator. Data that lies in another file is refused. maximum_bytes 0: the largest tensor there
- * is. */
-vt_status vt_tensor_from_proto(Onnx__TensorProto *proto, size_t maximum_bytes, vt_tensor *out,
-                               vt_error *error);
-/* The same for a tensor of a skeleton. *out may borrow from a lasting source (owned false), at
+/* tensor_pb.c: a tensor of a skeleton. Data that lies in another file is refused; maximum_bytes 0:
+ * the largest tensor there is. *out may borrow from a lasting source (owned false), at
  * addresses that are no multiple of the element size unless `aligned`. */
 vt_status vt_tensor_from_skeleton(const Onnx__TensorProto *proto, vt_onnx_source *source,
                                   bool aligned, size_t maximum_bytes, vt_tensor *out,

@@ -172,8 +172,9 @@ static vt_status list_take(const Onnx__TensorProto *proto, size_t count, size_t 
     return status;
 }
 
-vt_status vt_tensor_from_proto(Onnx__TensorProto *proto, size_t maximum_bytes, vt_tensor *out,
-                               vt_error *error)
+/* Takes raw_data out of `proto` where it can, so proto must come from the budget's allocator. */
+static vt_status tensor_from_proto(Onnx__TensorProto *proto, size_t maximum_bytes, vt_tensor *out,
+                                   vt_error *error)
 {
     vt_tensor head = {0};
     size_t count = 0;
@@ -224,7 +225,7 @@ vt_status vt_tensor_read_pb(const void *bytes, size_t length, vt_tensor *out, ch
     Onnx__TensorProto *proto = onnx__tensor_proto__unpack(&budget.allocator, length, bytes);
     if (proto == NULL)
         return vt_onnx_unpack_failed(&budget, "a tensor", error);
-    status = vt_tensor_from_proto(proto, 0, out, error);
+    status = tensor_from_proto(proto, 0, out, error);
     if (status == VT_OK && name != NULL)
         snprintf(name, 256, "%s", proto->name == NULL ? "" : proto->name);
     if (status != VT_OK)
