@@ -29,31 +29,11 @@ static vt_status arg_infer(vt_op_args *args, vt_error *error)
     return VT_OK;
 }
 
-/* The numbers compared: floats as f64, integers as 64 bits ordered as signed ones. */
-typedef struct arg_number {
-    double f64;
-    int64_t i64;
-} arg_number;
-
-static arg_number arg_load(const vt_tensor *x, size_t place)
-{
-    arg_number number = {0};
-    if (vt_dtype_is_float(x->dtype))
-        vt_load_f64(x->dtype, x->data, place, 1, &number.f64);
-    else
-        vt_load_i64(x->dtype, x->data, place, 1, &number.i64);
-    if (x->dtype == VT_U64)
-        number.i64 = (int64_t)((uint64_t)number.i64 ^ UINT64_C(1) << 63);
-    return number;
-}
-
 /* a before b in the order that is asked for: 1 yes, 0 equal, -1 no. */
-static int arg_compare(arg_number a, arg_number b, bool largest)
+static int arg_compare(vt_number a, vt_number b, bool largest)
 {
-    if (isnan(a.f64) || isnan(b.f64))
-        return (isnan(a.f64) ? 1 : 0) - (isnan(b.f64) ? 1 : 0);
-    int order = (a.f64 > b.f64) - (a.f64 < b.f64) + (a.i64 > b.i64) - (a.i64 < b.i64);
-    return largest ? order : -order;
+    int order = vt_number_compare(a, b);
+    return largest || isnan(a.f64) || isnan(b.f64) ? order : -order;
 }
 
 static vt_status arg_run(vt_op_args *args, bool largest, vt_error *error)
@@ -69,9 +49,9 @@ static vt_status arg_run(vt_op_args *args, bool largest, vt_error *error)
     size_t inner = vt_shape_product(&x->shape, axis + 1, x->shape.rank);
     for (size_t row = 0; row < outer * inner; row++) {
         size_t base = row / inner * length * inner + row % inner, best = 0;
-        arg_number most = arg_load(x, base);
+        vt_number most = vt_number_load(x, base);
         for (size_t k = 1; k < length; k++) {
-            arg_number number = arg_load(x, base + k * inner);
+            vt_number number = vt_number_load(x, base + k * inner);
             if (arg_compare(number, most, largest) < (last ? 0 : 1))
                 continue;
             most = number;

@@ -7,6 +7,7 @@
  */
 #include "nn/ops/op.h"
 
+#include <math.h>
 #include <string.h>
 
 static vt_status op_label(const vt_op_args *args, vt_status status, vt_error *error)
@@ -257,4 +258,37 @@ vt_status vt_op_widen(const vt_tensor *tensor, double **out, vt_error *error)
     vt_load_f64(tensor->dtype, tensor->data, 0, count, wide);
     *out = wide;
     return VT_OK;
+}
+
+/* Of a u64 the highest bit, so that signed comparisons order it. */
+static int64_t number_turn(vt_dtype dtype, int64_t bits)
+{
+    return dtype == VT_U64 ? (int64_t)((uint64_t)bits ^ UINT64_C(1) << 63) : bits;
+}
+
+vt_number vt_number_load(const vt_tensor *x, size_t place)
+{
+    vt_number number = {0};
+    if (vt_dtype_is_float(x->dtype))
+        vt_load_f64(x->dtype, x->data, place, 1, &number.f64);
+    else
+        vt_load_i64(x->dtype, x->data, place, 1, &number.i64);
+    number.i64 = number_turn(x->dtype, number.i64);
+    return number;
+}
+
+void vt_number_store(vt_tensor *y, size_t place, vt_number number)
+{
+    int64_t whole = number_turn(y->dtype, number.i64);
+    if (vt_dtype_is_float(y->dtype))
+        vt_store_f64(y->dtype, y->data, place, 1, &number.f64);
+    else
+        vt_store_i64(y->dtype, y->data, place, 1, &whole);
+}
+
+int vt_number_compare(vt_number a, vt_number b)
+{
+    if (isnan(a.f64) || isnan(b.f64))
+        return (isnan(a.f64) ? 1 : 0) - (isnan(b.f64) ? 1 : 0);
+    return (a.f64 > b.f64) - (a.f64 < b.f64) + (a.i64 > b.i64) - (a.i64 < b.i64);
 }

@@ -71,6 +71,17 @@ void vt_shape_strides(const vt_shape *shape, size_t strides[VT_MAX_RANK]);
 /* A whole tensor as f64, the caller's (vt_free). */
 vt_status vt_op_widen(const vt_tensor *tensor, double **out, vt_error *error);
 
+/* An element to be compared: floats as f64, integers as 64 bits ordered as signed ones; the other
+ * one is 0. */
+typedef struct vt_number {
+    double f64;
+    int64_t i64;
+} vt_number;
+vt_number vt_number_load(const vt_tensor *x, size_t place);
+void vt_number_store(vt_tensor *y, size_t place, vt_number number); /* y: of the type of x */
+/* -1, 0, 1: ascending. NaN is larger than every number, as in NumPy. */
+int vt_number_compare(vt_number a, vt_number b);
+
 /* ---- binary.c ---- */
 /* The remainder with the sign of the divisor; NaN for a divisor of 0. */
 double vt_op_modulo(double x, double y);

@@ -9,12 +9,10 @@
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 typedef struct topk_entry {
-    double f64;  /* of floats, else 0 */
-    int64_t i64; /* of integers, ordered as signed ones, else 0 */
+    vt_number number;
     int64_t index;
 } topk_entry;
 
@@ -52,48 +50,18 @@ static vt_status topk_infer(vt_op_args *args, vt_error *error)
     return VT_OK;
 }
 
-/* Ascending; at most one of the two lanes is in use. */
-static int compare_values(const topk_entry *a, const topk_entry *b)
-{
-    if (isnan(a->f64) || isnan(b->f64))
-        return (isnan(a->f64) ? 1 : 0) - (isnan(b->f64) ? 1 : 0);
-    return (a->f64 > b->f64) - (a->f64 < b->f64) + (a->i64 > b->i64) - (a->i64 < b->i64);
-}
-
 static int compare_smallest(const void *left, const void *right)
 {
     const topk_entry *a = left, *b = right;
-    int order = compare_values(a, b);
+    int order = vt_number_compare(a->number, b->number);
     return order != 0 ? order : (a->index > b->index) - (a->index < b->index);
 }
 
 static int compare_largest(const void *left, const void *right)
 {
     const topk_entry *a = left, *b = right;
-    int order = compare_values(b, a);
+    int order = vt_number_compare(b->number, a->number);
     return order != 0 ? order : (a->index > b->index) - (a->index < b->index);
-}
-
-static void topk_load(const vt_tensor *x, size_t place, topk_entry *entry)
-{
-    if (vt_dtype_is_float(x->dtype))
-        vt_load_f64(x->dtype, x->data, place, 1, &entry->f64);
-    else
-        vt_load_i64(x->dtype, x->data, place, 1, &entry->i64);
-    if (x->dtype == VT_U64)
-        entry->i64 = (int64_t)((uint64_t)entry->i64 ^ UINT64_C(1) << 63);
-}
-
-/* As topk_load had it. */
-static void topk_store(vt_tensor *y, size_t place, const topk_entry *entry)
-{
-    int64_t whole = entry->i64;
-    if (y->dtype == VT_U64)
-        whole = (int64_t)((uint64_t)whole ^ UINT64_C(1) << 63);
-    if (vt_dtype_is_float(y->dtype))
-        vt_store_f64(y->dtype, y->data, place, 1, &entry->f64);
-    else
-        vt_store_i64(y->dtype, y->data, place, 1, &whole);
 }
 
 static vt_status topk_reference(vt_op_args *args, vt_error *error)
@@ -115,14 +83,12 @@ static vt_status topk_reference(vt_op_args *args, vt_error *error)
     for (size_t r = 0; r < outer * inner; r++) {
         size_t base = r / inner * length * inner + r % inner;
         size_t target = r / inner * k * inner + r % inner;
-        for (size_t i = 0; i < length; i++) {
-            row[i] = (topk_entry){.index = (int64_t)i};
-            topk_load(x, base + i * inner, &row[i]);
-        }
+        for (size_t i = 0; i < length; i++)
+            row[i] = (topk_entry){vt_number_load(x, base + i * inner), (int64_t)i};
         qsort(row, length, sizeof(*row), largest ? compare_largest : compare_smallest);
         for (size_t i = 0; i < k; i++) {
             if (vt_op_wants(args, 0))
-                topk_store(&args->outputs[0], target + i * inner, &row[i]);
+                vt_number_store(&args->outputs[0], target + i * inner, row[i].number);
             if (vt_op_wants(args, 1))
                 ((int64_t *)args->outputs[1].data)[target + i * inner] = row[i].index;
         }
