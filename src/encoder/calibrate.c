@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "encoder/network.h"
 #include "nn/histogram.h"
-#include "nn/quantize_model.h"
 
 #include <math.h>
 #include <string.h>
@@ -175,19 +174,9 @@ size_t vt_calibration_node_count(const vt_calibration *calibration)
     return vt_quantizer_node_count(calibration->quantizer);
 }
 
-vt_calibration_node vt_calibration_node_of(const vt_calibration *calibration, size_t index)
+vt_quantizer_node vt_calibration_node_of(const vt_calibration *calibration, size_t index)
 {
-    vt_quantizer_node node = vt_quantizer_node_of(calibration->quantizer, index);
-    return (vt_calibration_node){.op = node.op,
-                                 .name = node.name,
-                                 .output = node.output,
-                                 .input = node.input,
-                                 .threshold = (double)node.threshold,
-                                 .scale = (double)node.scale,
-                                 .is_unsigned = node.is_unsigned,
-                                 .measurable = node.measurable,
-                                 .excluded = node.excluded,
-                                 .quantized = node.quantized};
+    return vt_quantizer_node_of(calibration->quantizer, index);
 }
 
 void vt_calibration_exclude(vt_calibration *calibration, size_t index, bool excluded)
@@ -209,7 +198,7 @@ vt_status vt_calibration_encoder(vt_calibration *calibration, size_t only, vt_en
     encoder->own_contract = encoder->golden_checked = false;
     encoder->verdict = (vt_precision_verdict){.precision = VT_PRECISION_F32, .similarity = NAN};
     /* One node alone is to be seen without what bf16 does to all others. */
-    if (only == VT_CALIBRATION_ALL && vt_precision_is_fast(VT_PRECISION_INT8))
+    if (only == VT_QUANTIZER_ALL && vt_precision_is_fast(VT_PRECISION_INT8))
         encoder->verdict.precision = VT_PRECISION_INT8;
     encoder->name = vt_strdup(from->name);
     encoder->path = vt_strdup(from->path);
@@ -231,7 +220,7 @@ vt_status vt_calibration_write(vt_calibration *calibration, vt_buf *file, vt_err
     vt_buf contract, golden;
     vt_buf_init(&contract, VT_GOLDEN_BYTES);
     vt_buf_init(&golden, VT_GOLDEN_BYTES);
-    vt_status status = vt_calibration_encoder(calibration, VT_CALIBRATION_ALL, &encoder, error);
+    vt_status status = vt_calibration_encoder(calibration, VT_QUANTIZER_ALL, &encoder, error);
     if (status == VT_OK)
         status = vt_contract_print(&encoder->contract, &contract, error);
     if (status == VT_OK)

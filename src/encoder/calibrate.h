@@ -6,7 +6,7 @@
  *     vt_calibration_add(calibration, &image, error);              // for each picture
  *     vt_calibration_options options = vt_calibration_options_defaults();
  *     vt_calibration_finish(calibration, &options, error);
- *     vt_calibration_encoder(calibration, VT_CALIBRATION_ALL, &quantized, error);
+ *     vt_calibration_encoder(calibration, VT_QUANTIZER_ALL, &quantized, error);
  *     vt_calibration_exclude(calibration, node, true);             // and again
  *     vt_calibration_write(calibration, &file, error);
  *
@@ -17,6 +17,7 @@
 #define VT_ENCODER_CALIBRATE_H
 
 #include "encoder/encoder.h"
+#include "nn/quantize_model.h"
 
 typedef struct vt_calibration vt_calibration;
 
@@ -42,22 +43,13 @@ vt_status vt_calibration_add(vt_calibration *calibration, const vt_image *image,
 vt_status vt_calibration_finish(vt_calibration *calibration, const vt_calibration_options *options,
                                 vt_error *error);
 
-typedef struct vt_calibration_node {
-    const char *op, *name, *output, *input; /* borrowed; name may be ""; input: what it reads */
-    double threshold, scale;                /* of the input */
-    bool is_unsigned;
-    bool measurable; /* quantising it alone makes sense */
-    bool excluded;   /* left in floats */
-    bool quantized;  /* as things are now */
-} vt_calibration_node;
 size_t vt_calibration_node_count(const vt_calibration *calibration);
-vt_calibration_node vt_calibration_node_of(const vt_calibration *calibration, size_t index);
+vt_quantizer_node vt_calibration_node_of(const vt_calibration *calibration, size_t index);
 void vt_calibration_exclude(vt_calibration *calibration, size_t index, bool excluded);
 
-#define VT_CALIBRATION_ALL SIZE_MAX
-/* The encoder with all nodes quantised that are not excluded, in int8 where this CPU is fast in it
- * (as it will be run), or with one node alone, in f32; it gives vectors and nothing else (it has no
- * file). */
+/* only: a node, or VT_QUANTIZER_ALL. The encoder with all nodes quantised that are not excluded, in
+ * int8 where this CPU is fast in it (as it will be run), or with one node alone, in f32; it gives
+ * vectors and nothing else (it has no file). */
 vt_status vt_calibration_encoder(vt_calibration *calibration, size_t only, vt_encoder **out,
                                  vt_error *error);
 /* Appends the quantised encoder as an ONNX file with its contract and a golden picture with the

@@ -170,7 +170,7 @@ static vt_status embed_quantized(quantization *work, size_t only, size_t count, 
 static vt_status measure_after(quantization *work, vt_error *error)
 {
     vt_status status =
-        embed_quantized(work, VT_CALIBRATION_ALL, work->set.measure.count, "quantised", error);
+        embed_quantized(work, VT_QUANTIZER_ALL, work->set.measure.count, "quantised", error);
     return status == VT_OK ? vt_quantize_measure(&work->set, work->vectors, work->baseline,
                                                  work->dim, &work->after, error)
                            : status;
@@ -270,14 +270,14 @@ static vt_status fill_nodes(quantization *work, vt_error *error)
     if (report->nodes == NULL)
         return vt_fail_memory(error, "the report");
     for (size_t i = 0; i < count; i++) {
-        vt_calibration_node node = vt_calibration_node_of(work->calibration, i);
+        vt_quantizer_node node = vt_calibration_node_of(work->calibration, i);
         struct vt_onnx_quantize_node *out = &report->nodes[i];
         *out = (struct vt_onnx_quantize_node){.op_type = vt_arena_strdup(arena, node.op),
                                               .name = vt_arena_strdup(arena, node.name),
                                               .output = vt_arena_strdup(arena, node.output),
                                               .input = vt_arena_strdup(arena, node.input),
-                                              .threshold = node.threshold,
-                                              .scale = node.scale,
+                                              .threshold = (double)node.threshold,
+                                              .scale = (double)node.scale,
                                               .is_unsigned = node.is_unsigned,
                                               .harm = work->harm[i],
                                               .excluded = node.excluded,

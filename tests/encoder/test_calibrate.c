@@ -50,8 +50,8 @@ static void the_order_of_pictures_does_not_matter(void **state)
         vt_calibration *b = calibrated(encoder, -1, &options);
         assert_int_equal(vt_calibration_node_count(a), 4); /* Conv, average, Flatten, Gemm */
         for (size_t i = 0; i < vt_calibration_node_count(a); i++) {
-            vt_calibration_node one = vt_calibration_node_of(a, i);
-            vt_calibration_node other = vt_calibration_node_of(b, i);
+            vt_quantizer_node one = vt_calibration_node_of(a, i);
+            vt_quantizer_node other = vt_calibration_node_of(b, i);
             assert_true(one.threshold > 0 && one.threshold == other.threshold);
             assert_string_equal(one.input, other.input);
             assert_float_equal(one.scale, one.threshold / (one.is_unsigned ? 255 : 127), 1e-6);
@@ -72,7 +72,7 @@ static void a_lower_percentile_keeps_less(void **state)
         vt_calibration_options options = vt_calibration_options_defaults();
         options.percentile = percentiles[i];
         vt_calibration *calibration = calibrated(encoder, 1, &options);
-        double threshold = vt_calibration_node_of(calibration, 1).threshold;
+        double threshold = (double)vt_calibration_node_of(calibration, 1).threshold;
         assert_true(threshold < before);
         before = threshold;
         vt_calibration_free(calibration);
@@ -87,7 +87,7 @@ static void vectors_stay_close(void **state)
     vt_calibration *calibration = calibrated(encoder, 1, &options);
     float want[TINY_FEATURES], have[TINY_FEATURES];
     model_embed(encoder, PICTURES, want);
-    const size_t only[] = {VT_CALIBRATION_ALL, 0, 1};
+    const size_t only[] = {VT_QUANTIZER_ALL, 0, 1};
     for (size_t i = 0; i < sizeof(only) / sizeof(only[0]); i++) {
         assert_int_equal(vt_calibration_encoder(calibration, only[i], &quantized, NULL), VT_OK);
         model_embed(quantized, PICTURES, have);
@@ -179,7 +179,7 @@ static vt_status build(void *context)
     vt_status status = vt_calibration_encoder(context, 0, &quantized, NULL);
     if (status == VT_OK) {
         vt_encoder_free(quantized);
-        status = vt_calibration_encoder(context, VT_CALIBRATION_ALL, &quantized, NULL);
+        status = vt_calibration_encoder(context, VT_QUANTIZER_ALL, &quantized, NULL);
     }
     if (status == VT_OK)
         vt_encoder_free(quantized);
