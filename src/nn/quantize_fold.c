@@ -27,12 +27,12 @@ static const vt_step *folded_conv(const vt_plan *plan, const vt_graph *graph, vt
 }
 
 /* Moves a constant that the plan owns into the copy, named after what it replaces. */
-static vt_status take_constant(vt_graph_copy *copy, vt_plan *plan, vt_value_id id, const char *base,
-                               const char *suffix, vt_value_id *out, vt_error *error)
+static vt_status take_constant(vt_graph_copy *copy, vt_plan *plan, vt_value_id id,
+                               const char *const name[2], vt_value_id *out, vt_error *error)
 {
     vt_tensor tensor = plan->values[id].tensor;
     plan->values[id].tensor.owned = plan->values[id].folded = false;
-    return vt_graph_copy_constant(copy, base, suffix, &tensor, out, error);
+    return vt_graph_copy_constant(copy, name[0], name[1], &tensor, out, error);
 }
 
 static vt_status copy_conv(vt_graph_copy *copy, vt_plan *plan, const vt_step *step,
@@ -40,11 +40,12 @@ static vt_status copy_conv(vt_graph_copy *copy, vt_plan *plan, const vt_step *st
 {
     vt_value_id inputs[3], result;
     const char *base = copy->in->values[output].name;
+    const char *const weight[2] = {base, "weight"}, *const bias[2] = {base, "bias"};
     vt_status status = vt_graph_copy_value(copy, step->node.inputs[0], &inputs[0], error);
     if (status == VT_OK)
-        status = take_constant(copy, plan, step->node.inputs[1], base, "weight", &inputs[1], error);
+        status = take_constant(copy, plan, step->node.inputs[1], weight, &inputs[1], error);
     if (status == VT_OK)
-        status = take_constant(copy, plan, step->node.inputs[2], base, "bias", &inputs[2], error);
+        status = take_constant(copy, plan, step->node.inputs[2], bias, &inputs[2], error);
     if (status == VT_OK)
         status = vt_graph_copy_value(copy, output, &result, error);
     vt_node node = step->node;

@@ -102,25 +102,31 @@ static int weight_axis(const vt_node *node)
     return strcmp(node->op->name, "Gemm") == 0 && vt_node_int(node, "transB", 0) != 0 ? 0 : 1;
 }
 
-/* A stored tensor with its scales and, of weights, zero points; takes both tensors. */
-static vt_status store(rewriter *work, const char *base, vt_tensor *values, vt_tensor *scales,
-                       int axis, vt_value_id *out, vt_error *error)
+typedef struct stored_weights {
+    vt_tensor *values, *scales; /* taken */
+    int axis;                   /* that the scales are along */
+} stored_weights;
+
+/* A stored tensor with its scales and, of weights, zero points. */
+static vt_status store(rewriter *work, const char *base, const stored_weights *what,
+                       vt_value_id *out, vt_error *error)
 {
     vt_graph_copy *copy = &work->copy;
     vt_value_id inputs[3] = {VT_NO_VALUE, VT_NO_VALUE, VT_NO_VALUE};
     vt_tensor zeros = {0};
-    bool zeroed = values->dtype == VT_I8; /* of an i32 it may be left out */
-    vt_shape line = scales->shape;
-    vt_status status = vt_graph_copy_constant(copy, base, "quantized", values, &inputs[0], error);
+    bool zeroed = what->values->dtype == VT_I8; /* of an i32 it may be left out */
+    vt_shape line = what->scales->shape;
+    vt_status status =
+        vt_graph_copy_constant(copy, base, "quantized", what->values, &inputs[0], error);
     if (status == VT_OK)
-        status = vt_graph_copy_constant(copy, base, "scale", scales, &inputs[1], error);
+        status = vt_graph_copy_constant(copy, base, "scale", what->scales, &inputs[1], error);
     if (status == VT_OK && zeroed)
         status = vt_tensor_init(&zeros, VT_I8, &line, 0, error);
     if (status == VT_OK && zeroed)
         status = vt_graph_copy_constant(copy, base, "zero_point", &zeros, &inputs[2], error);
     if (status == VT_OK)
         status = vt_graph_copy_name(copy, base, "dequantized", out, error);
-    return status == VT_OK ? add_linear(work, "DequantizeLinear", inputs, axis, *out, error)
+    return status == VT_OK ? add_linear(work, "DequantizeLinear", inputs, what->axis, *out, error)
                            : status;
 }
 
@@ -146,11 +152,11 @@ static vt_status add_weights(rewriter *work, const vt_node *node, vt_value_id *i
     vt_status status = vt_quantize_weights_of(in->values[node->inputs[1]].constant, axis, bias,
                                               scale, &made, error);
     if (status == VT_OK)
-        status = store(work, stored_name(work, node, 1), &made.values, &made.scales, axis,
-                       &inputs[1], error);
+        status = store(work, stored_name(work, node, 1),
+                       &(stored_weights){&made.values, &made.scales, axis}, &inputs[1], error);
     if (status == VT_OK && biased)
-        status = store(work, stored_name(work, node, 2), &made.bias, &made.bias_scales, 0,
-                       &inputs[2], error);
+        status = store(work, stored_name(work, node, 2),
+                       &(stored_weights){&made.bias, &made.bias_scales, 0}, &inputs[2], error);
     vt_quantize_weights_deinit(&made);
     return status;
 }

@@ -80,10 +80,10 @@ vt_status vt_edit_ints(vt_plan *plan, const int64_t *values, int count, vt_value
     return vt_plan_add_constant(plan, &tensor, out, error);
 }
 
-vt_status vt_edit_insert(vt_plan *plan, vt_edit_inserts *inserts, size_t before,
-                         const vt_node *what, const vt_tensor *result, vt_value_id *out,
-                         vt_error *error)
+vt_status vt_edit_insert(vt_edit_inserts *inserts, size_t before, const vt_node *what,
+                         const vt_tensor *result, vt_value_id *out, vt_error *error)
 {
+    vt_plan *plan = inserts->plan;
     insert item = {.before = before, .step = plan->steps[before]}; /* its types to compute in */
     item.step.node = (vt_node){.name = "", .output_count = 1};
     item.step.post_count = 0;
@@ -106,8 +106,9 @@ vt_status vt_edit_insert(vt_plan *plan, vt_edit_inserts *inserts, size_t before,
     return VT_OK;
 }
 
-vt_status vt_edit_apply(vt_plan *plan, vt_edit_inserts *inserts, vt_error *error)
+vt_status vt_edit_apply(vt_edit_inserts *inserts, vt_error *error)
 {
+    vt_plan *plan = inserts->plan;
     vt_status status = VT_OK;
     size_t count = plan->step_count + inserts->count, next = 0, kept = 0;
     if (inserts->count == 0) {
@@ -132,6 +133,6 @@ vt_status vt_edit_apply(vt_plan *plan, vt_edit_inserts *inserts, vt_error *error
     plan->step_count = kept;
 out:
     vt_free(inserts->items);
-    *inserts = (vt_edit_inserts){0};
+    *inserts = (vt_edit_inserts){.plan = plan};
     return status;
 }

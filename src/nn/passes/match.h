@@ -49,15 +49,15 @@ vt_status vt_edit_ints(vt_plan *plan, const int64_t *values, int count, vt_value
 
 /* Steps to be put in front of others once a walk is over, so that indices hold until then. */
 typedef struct vt_edit_inserts {
+    vt_plan *plan; /* the only member to set at the start */
     struct vt_edit_insert *items;
     size_t count, capacity;
 } vt_edit_inserts;
 /* A step `what` (copied, without outputs) with one new result of `dtype` and `shape`, to run before
  * step `before`; not before that of an earlier call. */
-vt_status vt_edit_insert(vt_plan *plan, vt_edit_inserts *inserts, size_t before,
-                         const vt_node *what, const vt_tensor *result, vt_value_id *out,
-                         vt_error *error);
+vt_status vt_edit_insert(vt_edit_inserts *inserts, size_t before, const vt_node *what,
+                         const vt_tensor *result, vt_value_id *out, vt_error *error);
 /* Puts them in, drops marked steps, and empties the list (also on failure). */
-vt_status vt_edit_apply(vt_plan *plan, vt_edit_inserts *inserts, vt_error *error);
+vt_status vt_edit_apply(vt_edit_inserts *inserts, vt_error *error);
 
 #endif

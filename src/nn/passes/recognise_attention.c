@@ -205,7 +205,7 @@ static vt_status reshaped(attention *a, vt_edit_inserts *inserts, const vt_shape
     }
     const vt_node what = {
         .op = vt_op_find("", "Reshape", 14), .opset = 14, .inputs = inputs, .input_count = 2};
-    return vt_edit_insert(a->plan, inserts, a->last, &what, &result, value, error);
+    return vt_edit_insert(inserts, a->last, &what, &result, value, error);
 }
 
 /* (batch heads, length, size) as (1, batch heads, length, size). */
@@ -235,7 +235,7 @@ static vt_status turned(attention *a, vt_edit_inserts *inserts, vt_error *error)
                           .input_count = 1,
                           .attrs = &perm,
                           .attr_count = 1};
-    return vt_edit_insert(a->plan, inserts, a->last, &what, &result, &a->k, error);
+    return vt_edit_insert(inserts, a->last, &what, &result, &a->k, error);
 }
 
 static vt_status rewrite(attention *a, vt_edit_inserts *inserts, const vt_op *op, vt_error *error)
@@ -265,7 +265,7 @@ static vt_status rewrite(attention *a, vt_edit_inserts *inserts, const vt_op *op
     const int64_t *dims = result.shape.dims;
     vt_tensor between = {.dtype = result.dtype,
                          .shape = vt_shape_of(4, (int64_t[]){1, dims[0], dims[1], dims[2]})};
-    status = vt_edit_insert(a->plan, inserts, a->last, &what, &between, &raised_result, error);
+    status = vt_edit_insert(inserts, a->last, &what, &between, &raised_result, error);
     vt_value_id back[2] = {raised_result};
     if (status == VT_OK) {
         status = vt_edit_ints(a->plan, dims, 3, &back[1], error);
@@ -281,7 +281,7 @@ static vt_status rewrite(attention *a, vt_edit_inserts *inserts, const vt_op *op
 vt_status vt_pass_recognise_attention(vt_plan *plan, vt_error *error)
 {
     vt_pass_uses uses;
-    vt_edit_inserts inserts = {0};
+    vt_edit_inserts inserts = {.plan = plan};
     const vt_op *op = vt_op_find("", "Attention", 23);
     if (!op) {
         return VT_OK;
@@ -293,7 +293,7 @@ vt_status vt_pass_recognise_attention(vt_plan *plan, vt_error *error)
             status = rewrite(&a, &inserts, op, error);
         }
     }
-    vt_status applied = vt_edit_apply(plan, &inserts, status == VT_OK ? error : NULL);
+    vt_status applied = vt_edit_apply(&inserts, status == VT_OK ? error : NULL);
     status = status == VT_OK ? applied : status;
     vt_pass_uses_deinit(&uses);
     return status == VT_OK ? vt_pass_dead_code(plan, error) : status;
