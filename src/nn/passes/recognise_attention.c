@@ -17,6 +17,8 @@
 
 #include <math.h>
 
+enum { MAXIMUM_FACTORS = 8 }; /* in a row; exporters write one or two */
+
 typedef struct attention {
     vt_plan *plan;
     const vt_pass_uses *uses;
@@ -27,10 +29,11 @@ typedef struct attention {
     bool turn;                 /* perm is not the identity */
 } attention;
 
-/* Follows factors back; *value becomes what they multiply. */
+/* Follows factors back, not endlessly: many candidates may share a long chain. *value becomes what
+ * they multiply. */
 static void peel_scale(attention *a, vt_value_id *value)
 {
-    for (;;) {
+    for (int i = 0; i < MAXIMUM_FACTORS; i++) {
         double factor;
         size_t at = vt_match_producer(a->plan, a->uses, *value, "Mul", 2);
         bool divided = at == SIZE_MAX;
