@@ -6,9 +6,6 @@
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
 
-/* Far above any real image and small enough that sums of a few products stay in int64. */
-static const int64_t maximum_number = INT64_C(1) << 30;
-
 typedef struct columns {
     int rank;
     int64_t image[VT_MAX_SPATIAL], block[VT_MAX_SPATIAL], steps[VT_MAX_SPATIAL];
@@ -16,41 +13,27 @@ typedef struct columns {
     size_t block_size, block_count;
 } columns;
 
-static vt_status columns_attr(const vt_op_args *args, const char *name, int64_t low, int count,
-                              int64_t *out, vt_error *error)
-{
-    for (int i = 0; i < count; i++)
-        out[i] = low;
-    int have = vt_node_ints(args->node, name, out, count);
-    if (have >= 0 && have != count)
-        return vt_fail(error, VT_ERR_FORMAT, "attribute \"%s\" has %d numbers, not %d", name, have,
-                       count);
-    for (int i = 0; i < count; i++)
-        if (out[i] < low || out[i] > maximum_number)
-            return vt_fail(error, VT_ERR_FORMAT, "attribute \"%s\" has %lld", name,
-                           (long long)out[i]);
-    return VT_OK;
-}
-
 static vt_status columns_read(const vt_op_args *args, columns *walk, vt_error *error)
 {
     int blocks = 0;
+    for (int i = 0; i < VT_MAX_SPATIAL; i++)
+        walk->stride[i] = walk->dilation[i] = 1;
     vt_status status = vt_op_input_ints(args, 1, walk->image, VT_MAX_SPATIAL, &walk->rank, error);
     if (status == VT_OK)
         status = vt_op_input_ints(args, 2, walk->block, VT_MAX_SPATIAL, &blocks, error);
     if (status == VT_OK && (walk->rank < 1 || blocks != walk->rank))
         status = vt_fail(error, VT_ERR_FORMAT, "image of %d axes, block of %d", walk->rank, blocks);
     for (int i = 0; i < walk->rank && status == VT_OK; i++)
-        if (walk->image[i] < 1 || walk->image[i] > maximum_number || walk->block[i] < 1 ||
-            walk->block[i] > maximum_number)
+        if (walk->image[i] < 1 || walk->image[i] > VT_WINDOW_MAXIMUM || walk->block[i] < 1 ||
+            walk->block[i] > VT_WINDOW_MAXIMUM)
             status = vt_fail(error, VT_ERR_FORMAT, "image of %lld and block of %lld along axis %d",
                              (long long)walk->image[i], (long long)walk->block[i], i);
     if (status == VT_OK)
-        status = columns_attr(args, "strides", 1, walk->rank, walk->stride, error);
+        status = vt_window_numbers(args, "strides", 1, walk->rank, walk->stride, error);
     if (status == VT_OK)
-        status = columns_attr(args, "dilations", 1, walk->rank, walk->dilation, error);
+        status = vt_window_numbers(args, "dilations", 1, walk->rank, walk->dilation, error);
     if (status == VT_OK)
-        status = columns_attr(args, "pads", 0, 2 * walk->rank, walk->pads, error);
+        status = vt_window_numbers(args, "pads", 0, 2 * walk->rank, walk->pads, error);
     return status;
 }
 

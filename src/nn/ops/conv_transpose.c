@@ -13,55 +13,37 @@
 
 #include <string.h>
 
-/* As in window.c: sums and products of two stay in int64. */
-static const int64_t maximum_number = INT64_C(1) << 31;
-
 typedef struct transpose_plan {
     vt_window window; /* pad_begin is used, pad_end follows from the sizes */
     int64_t group;
 } transpose_plan;
 
-/* Leaves *out alone when the attribute is absent. */
-static vt_status numbers_read(const vt_op_args *args, const char *name, const int64_t range[2],
-                              int want, int64_t *out, vt_error *error)
-{
-    int have = vt_node_ints(args->node, name, out, 2 * VT_MAX_SPATIAL);
-    if (have != -1 && have != want)
-        return vt_fail(error, VT_ERR_FORMAT, "attribute \"%s\" has %d numbers, not %d", name, have,
-                       want);
-    for (int i = 0; i < have; i++)
-        if (out[i] < range[0] || out[i] > range[1])
-            return vt_fail(error, VT_ERR_FORMAT, "attribute \"%s\" has %lld, outside [%lld, %lld]",
-                           name, (long long)out[i], (long long)range[0], (long long)range[1]);
-    return VT_OK;
-}
-
 typedef struct transpose_numbers {
-    int64_t declared[2 * VT_MAX_SPATIAL], stride[2 * VT_MAX_SPATIAL], dilation[2 * VT_MAX_SPATIAL];
-    int64_t pads[2 * VT_MAX_SPATIAL], extra[2 * VT_MAX_SPATIAL], size[2 * VT_MAX_SPATIAL];
+    int64_t declared[VT_MAX_SPATIAL], extra[VT_MAX_SPATIAL], pads[2 * VT_MAX_SPATIAL];
+    int64_t size[VT_MAX_RANK];
     bool sized; /* output_shape is given */
 } transpose_numbers;
 
-static vt_status numbers_read_all(const vt_op_args *args, int rank, transpose_numbers *numbers,
-                                  vt_error *error)
+static vt_status numbers_read(const vt_op_args *args, vt_window *window, transpose_numbers *numbers,
+                              vt_error *error)
 {
-    const int64_t positive[2] = {1, maximum_number}, any[2] = {0, maximum_number};
+    int rank = window->rank;
     *numbers = (transpose_numbers){0};
     for (int i = 0; i < rank; i++)
-        numbers->stride[i] = numbers->dilation[i] = 1;
-    vt_status status = numbers_read(args, "kernel_shape", positive, rank, numbers->declared, error);
+        window->stride[i] = window->dilation[i] = 1;
+    vt_status status = vt_window_numbers(args, "kernel_shape", 1, rank, numbers->declared, error);
     if (status == VT_OK)
-        status = numbers_read(args, "strides", positive, rank, numbers->stride, error);
+        status = vt_window_numbers(args, "strides", 1, rank, window->stride, error);
     if (status == VT_OK)
-        status = numbers_read(args, "dilations", positive, rank, numbers->dilation, error);
+        status = vt_window_numbers(args, "dilations", 1, rank, window->dilation, error);
     if (status == VT_OK)
-        status = numbers_read(args, "pads", any, 2 * rank, numbers->pads, error);
+        status = vt_window_numbers(args, "pads", 0, 2 * rank, numbers->pads, error);
     if (status == VT_OK)
-        status = numbers_read(args, "output_padding", any, rank, numbers->extra, error);
+        status = vt_window_numbers(args, "output_padding", 0, rank, numbers->extra, error);
     if (status != VT_OK)
         return status;
     /* Some exporters write N and C too. */
-    int have = vt_node_ints(args->node, "output_shape", numbers->size, 2 * VT_MAX_SPATIAL);
+    int have = vt_node_ints(args->node, "output_shape", numbers->size, VT_MAX_RANK);
     numbers->sized = have > 0;
     if (have == rank + 2)
         memmove(numbers->size, numbers->size + 2, (size_t)rank * sizeof(*numbers->size));
@@ -75,10 +57,9 @@ static vt_status numbers_read_all(const vt_op_args *args, int rank, transpose_nu
     return VT_OK;
 }
 
-/* One axis: output size and begin padding. `same`: 0 no, 1 extra padding at the end, -1 at the
- * begin. */
-static vt_status axis_resolve(vt_window *window, const transpose_numbers *numbers, int i, int same,
-                              vt_error *error)
+/* One axis: output size and begin padding. */
+static vt_status axis_resolve(vt_window *window, const transpose_numbers *numbers, int i,
+                              vt_auto_pad mode, vt_error *error)
 {
     int64_t pixels = window->out[i], stride = window->stride[i];
     /* stride * (pixels - 1): at most 2^71, so checked; the other terms are below 2^63 / 4. */
@@ -88,7 +69,7 @@ static vt_status axis_resolve(vt_window *window, const transpose_numbers *number
     if (reach > INT64_C(1) << 61 || span > INT64_C(1) << 61)
         return vt_fail(error, VT_ERR_LIMIT, "output of 2^61 or more along axis %d", i);
     int64_t full = pixels == 0 ? 0 : reach + span + numbers->extra[i];
-    if (!numbers->sized && same == 0) {
+    if (!numbers->sized && (mode == VT_PAD_EXPLICIT || mode == VT_PAD_VALID)) {
         int64_t pads = numbers->pads[i] + numbers->pads[window->rank + i];
         window->pad_begin[i] = numbers->pads[i];
         window->in[i] = full - pads;
@@ -101,30 +82,25 @@ static vt_status axis_resolve(vt_window *window, const transpose_numbers *number
     /* reach is stride * (pixels - 1) and both are at most 2^61 here, so this does not overflow. */
     window->in[i] = numbers->sized ? numbers->size[i] : pixels == 0 ? 0 : reach + stride;
     int64_t total = full > window->in[i] ? full - window->in[i] : 0;
-    window->pad_begin[i] = same > 0 ? total / 2 : total - total / 2;
+    window->pad_begin[i] = mode == VT_PAD_SAME_UPPER ? total / 2 : total - total / 2;
     return VT_OK;
 }
 
 static vt_status window_resolve(const vt_op_args *args, vt_window *window, vt_error *error)
 {
     const vt_shape *x = &args->inputs[0].shape, *w = &args->inputs[1].shape;
-    const char *mode = vt_node_text(args->node, "auto_pad", "NOTSET");
-    bool upper = strcmp(mode, "SAME_UPPER") == 0, lower = strcmp(mode, "SAME_LOWER") == 0;
-    bool valid = strcmp(mode, "VALID") == 0;
+    vt_auto_pad mode = VT_PAD_EXPLICIT;
     transpose_numbers numbers;
     *window = (vt_window){.rank = x->rank - 2};
-    vt_status status = numbers_read_all(args, window->rank, &numbers, error);
-    if (status == VT_OK && !upper && !lower && !valid && strcmp(mode, "NOTSET") != 0 &&
-        mode[0] != '\0')
-        status = vt_fail(error, VT_ERR_FORMAT, "attribute \"auto_pad\" is \"%.40s\"", mode);
-    if (status == VT_OK && valid)
+    vt_status status = numbers_read(args, window, &numbers, error);
+    if (status == VT_OK)
+        status = vt_window_auto_pad(args, &mode, error);
+    if (status == VT_OK && mode == VT_PAD_VALID)
         memset(numbers.pads, 0, sizeof(numbers.pads));
     for (int i = 0; i < window->rank && status == VT_OK; i++) {
         window->out[i] = x->dims[2 + i];
         window->kernel[i] = w->dims[2 + i];
-        window->stride[i] = numbers.stride[i];
-        window->dilation[i] = numbers.dilation[i];
-        if (window->kernel[i] < 1 || window->kernel[i] > maximum_number)
+        if (window->kernel[i] < 1 || window->kernel[i] > VT_WINDOW_MAXIMUM)
             status = vt_fail(error, VT_ERR_FORMAT, "kernel of size %lld along axis %d",
                              (long long)window->kernel[i], i);
         else if (numbers.declared[i] != 0 && numbers.declared[i] != window->kernel[i])
@@ -132,7 +108,7 @@ static vt_status window_resolve(const vt_op_args *args, vt_window *window, vt_er
                              "attribute \"kernel_shape\" says %lld, the weights have %lld",
                              (long long)numbers.declared[i], (long long)window->kernel[i]);
         else
-            status = axis_resolve(window, &numbers, i, upper ? 1 : lower ? -1 : 0, error);
+            status = axis_resolve(window, &numbers, i, mode, error);
     }
     return status;
 }

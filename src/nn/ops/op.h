@@ -131,6 +131,19 @@ typedef struct vt_window {
     int64_t pad_begin[VT_MAX_SPATIAL], pad_end[VT_MAX_SPATIAL];
     int64_t in[VT_MAX_SPATIAL], out[VT_MAX_SPATIAL];
 } vt_window;
+/* Far above any real network and small enough that sums and products of two stay in int64. */
+#define VT_WINDOW_MAXIMUM (INT64_C(1) << 31)
+/* The numbers of attribute `name`, each in [low, VT_WINDOW_MAXIMUM]; out (count) stays as it is
+ * where the attribute is left out. */
+vt_status vt_window_numbers(const vt_op_args *args, const char *name, int64_t low, int count,
+                            int64_t *out, vt_error *error);
+typedef enum vt_auto_pad {
+    VT_PAD_EXPLICIT,
+    VT_PAD_VALID,
+    VT_PAD_SAME_UPPER, /* an odd number at the end */
+    VT_PAD_SAME_LOWER, /* at the begin */
+} vt_auto_pad;
+vt_status vt_window_auto_pad(const vt_op_args *args, vt_auto_pad *out, vt_error *error);
 /* From the attributes of args->node and input 0 (N, C, spatial...); `kernel` NULL: from the
  * attribute kernel_shape. pad_begin and pad_end come out resolved (auto_pad), out rounded by
  * ceil_mode. */

@@ -11,11 +11,8 @@
 
 #include <string.h>
 
-/* Far above any real network and small enough that sums and products of two stay in int64. */
-static const int64_t maximum_number = INT64_C(1) << 31;
-
-static vt_status window_read(const vt_op_args *args, const char *name, const int64_t range[2],
-                             int count, int64_t *out, vt_error *error)
+vt_status vt_window_numbers(const vt_op_args *args, const char *name, int64_t low, int count,
+                            int64_t *out, vt_error *error)
 {
     int64_t values[2 * VT_MAX_SPATIAL];
     int have = vt_node_ints(args->node, name, values, 2 * VT_MAX_SPATIAL);
@@ -25,9 +22,10 @@ static vt_status window_read(const vt_op_args *args, const char *name, const int
         return vt_fail(error, VT_ERR_FORMAT, "attribute \"%s\" has %d numbers, not %d", name, have,
                        count);
     for (int i = 0; i < count; i++) {
-        if (values[i] < range[0] || values[i] > range[1])
+        if (values[i] < low || values[i] > VT_WINDOW_MAXIMUM)
             return vt_fail(error, VT_ERR_FORMAT, "attribute \"%s\" has %lld, outside [%lld, %lld]",
-                           name, (long long)values[i], (long long)range[0], (long long)range[1]);
+                           name, (long long)values[i], (long long)low,
+                           (long long)VT_WINDOW_MAXIMUM);
         out[i] = values[i];
     }
     return VT_OK;
@@ -36,16 +34,15 @@ static vt_status window_read(const vt_op_args *args, const char *name, const int
 static vt_status window_read_all(vt_window *window, const vt_op_args *args, const int64_t *kernel,
                                  vt_error *error)
 {
-    const int64_t positive[2] = {1, maximum_number}, any[2] = {0, maximum_number};
     int64_t pads[2 * VT_MAX_SPATIAL] = {0}, declared[VT_MAX_SPATIAL] = {0};
     int rank = window->rank;
-    vt_status status = window_read(args, "kernel_shape", positive, rank, declared, error);
+    vt_status status = vt_window_numbers(args, "kernel_shape", 1, rank, declared, error);
     if (status == VT_OK)
-        status = window_read(args, "strides", positive, rank, window->stride, error);
+        status = vt_window_numbers(args, "strides", 1, rank, window->stride, error);
     if (status == VT_OK)
-        status = window_read(args, "dilations", positive, rank, window->dilation, error);
+        status = vt_window_numbers(args, "dilations", 1, rank, window->dilation, error);
     if (status == VT_OK)
-        status = window_read(args, "pads", any, 2 * rank, pads, error);
+        status = vt_window_numbers(args, "pads", 0, 2 * rank, pads, error);
     for (int i = 0; i < rank && status == VT_OK; i++) {
         if (kernel != NULL && declared[i] != 0 && declared[i] != kernel[i])
             status = vt_fail(error, VT_ERR_FORMAT,
@@ -54,7 +51,7 @@ static vt_status window_read_all(vt_window *window, const vt_op_args *args, cons
         window->kernel[i] = kernel == NULL ? declared[i] : kernel[i];
         window->pad_begin[i] = pads[i];
         window->pad_end[i] = pads[rank + i];
-        if (status == VT_OK && (window->kernel[i] < 1 || window->kernel[i] > maximum_number))
+        if (status == VT_OK && (window->kernel[i] < 1 || window->kernel[i] > VT_WINDOW_MAXIMUM))
             status = vt_fail(error, VT_ERR_FORMAT, "kernel of size %lld along axis %d",
                              (long long)window->kernel[i], i);
     }
@@ -91,6 +88,21 @@ static void window_size_same(vt_window *window, int i, bool extra_at_end)
     window->pad_end[i] = total - window->pad_begin[i];
 }
 
+vt_status vt_window_auto_pad(const vt_op_args *args, vt_auto_pad *out, vt_error *error)
+{
+    static const char *const names[] = {"NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"};
+    const char *text = vt_node_text(args->node, "auto_pad", "NOTSET");
+    *out = VT_PAD_EXPLICIT;
+    if (text[0] == '\0')
+        return VT_OK;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        *out = (vt_auto_pad)i;
+        if (strcmp(text, names[i]) == 0)
+            return VT_OK;
+    }
+    return vt_fail(error, VT_ERR_FORMAT, "attribute \"auto_pad\" is \"%.40s\"", text);
+}
+
 vt_status vt_window_init(vt_window *window, const vt_op_args *args, const int64_t *kernel,
                          vt_error *error)
 {
@@ -104,18 +116,15 @@ vt_status vt_window_init(vt_window *window, const vt_op_args *args, const int64_
                            (long long)window->in[i], i);
     }
     vt_status status = window_read_all(window, args, kernel, error);
-    const char *mode = vt_node_text(args->node, "auto_pad", "NOTSET");
-    bool upper = strcmp(mode, "SAME_UPPER") == 0, lower = strcmp(mode, "SAME_LOWER") == 0;
-    bool valid = strcmp(mode, "VALID") == 0;
-    if (status == VT_OK && !upper && !lower && !valid && strcmp(mode, "NOTSET") != 0 &&
-        mode[0] != '\0')
-        status = vt_fail(error, VT_ERR_FORMAT, "attribute \"auto_pad\" is \"%.40s\"", mode);
-    bool ceil_mode = vt_node_int(args->node, "ceil_mode", 0) != 0 && !valid;
+    vt_auto_pad mode = VT_PAD_EXPLICIT;
+    if (status == VT_OK)
+        status = vt_window_auto_pad(args, &mode, error);
+    bool ceil_mode = vt_node_int(args->node, "ceil_mode", 0) != 0 && mode != VT_PAD_VALID;
     for (int i = 0; i < window->rank && status == VT_OK; i++) {
-        if (valid)
+        if (mode == VT_PAD_VALID)
             window->pad_begin[i] = window->pad_end[i] = 0;
-        if (upper || lower)
-            window_size_same(window, i, upper);
+        if (mode == VT_PAD_SAME_UPPER || mode == VT_PAD_SAME_LOWER)
+            window_size_same(window, i, mode == VT_PAD_SAME_UPPER);
         else
             status = window_size_explicit(window, i, ceil_mode, error);
     }
