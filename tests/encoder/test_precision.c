@@ -112,7 +112,11 @@ static void auto_takes_the_fastest_that_holds(void **state)
     scratch *s = *state;
     tiny_options tiny = tiny_defaults();
     model_save_tiny(s, "tiny.onnx", &tiny);
-    vt_encoder *encoder = model_open(s, "tiny.onnx", "imagenet", NULL);
+    vt_encoder_options options = wish(VT_PRECISION_AUTO);
+    vt_encoder *encoder = NULL;
+    options.preset = "imagenet";
+    assert_int_equal(vt_encoder_open(scratch_path(s, "tiny.onnx"), &options, &encoder, NULL),
+                     VT_OK);
     const vt_precision_verdict *verdict = vt_encoder_info_of(encoder).precision;
     if (vt_precision_is_fast(VT_PRECISION_BF16)) {
         assert_int_equal(verdict->precision, VT_PRECISION_BF16);

@@ -113,7 +113,7 @@ static vt_status pool_part(vt_plan *plan, vt_edit_inserts *inserts, const joined
     vt_node copy = *pool;
     copy.inputs = inputs;
     result.shape.dims[1] = j->channels[part];
-    return vt_edit_insert(plan, inserts, j->conv, &copy, &result, value, error);
+    return vt_edit_insert(inserts, j->conv, &copy, &result, value, error);
 }
 
 static vt_status split(vt_plan *plan, vt_edit_inserts *inserts, const joined *j, vt_error *error)
@@ -136,7 +136,7 @@ static vt_status split(vt_plan *plan, vt_edit_inserts *inserts, const joined *j,
     bare.inputs = (vt_value_id[]){sources[0], weights[0]};
     bare.input_count = 2;
     vt_tensor result = plan->values[node.outputs[0]].tensor;
-    status = vt_edit_insert(plan, inserts, j->conv, &bare, &result, &sum, error);
+    status = vt_edit_insert(inserts, j->conv, &bare, &result, &sum, error);
     vt_step *step = &plan->steps[j->conv];
     if (status == VT_OK) {
         status = vt_edit_set_input(plan, step, 0, sources[1], error);
@@ -157,7 +157,7 @@ static vt_status split(vt_plan *plan, vt_edit_inserts *inserts, const joined *j,
 vt_status vt_pass_split_concat(vt_plan *plan, vt_error *error)
 {
     vt_pass_uses uses;
-    vt_edit_inserts inserts = {0};
+    vt_edit_inserts inserts = {.plan = plan};
     vt_status status = vt_pass_uses_init(&uses, plan, error);
     if (status != VT_OK) {
         return status;
@@ -169,6 +169,6 @@ vt_status vt_pass_split_concat(vt_plan *plan, vt_error *error)
         }
     }
     vt_pass_uses_deinit(&uses);
-    vt_status applied = vt_edit_apply(plan, &inserts, status == VT_OK ? error : NULL);
+    vt_status applied = vt_edit_apply(&inserts, status == VT_OK ? error : NULL);
     return status == VT_OK ? applied : status;
 }
