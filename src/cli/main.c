@@ -3,6 +3,9 @@
 #include "cli/cli.h"
 
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 typedef struct command {
     const char *name; /* one word, or two for the commands on models */
@@ -126,9 +129,21 @@ static void print_log(void *context, int level, const char *line)
     fputc('\n', stderr);
 }
 
+/* Weights come and go in pieces of many megabytes. glibc would after a while keep such pieces in
+ * its heap, full of holes: with a fixed bound they go back to the system (a ResNet-50 in f32 and
+ * then bf16: 256 MB -> 165 MB at the peak). */
+static void return_large_pieces(void)
+{
+#ifdef __GLIBC__
+    enum { LARGE_BYTES = 4 << 20 };
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     enum { WARNINGS = 2 };
+    return_large_pieces();
     vt_set_log(print_log, NULL, WARNINGS);
     int code;
     if (argc < 2) {

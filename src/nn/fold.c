@@ -28,12 +28,26 @@ static bool can_fold(vt_plan *plan, const vt_op_args *args)
     return true;
 }
 
+/* Weights that nothing has computed with yet. */
+static vt_status bring_inputs(vt_plan *plan, vt_op_args *args, vt_error *error)
+{
+    const vt_node *node = args->node;
+    vt_status status = VT_OK;
+    for (size_t i = 0; i < node->input_count && status == VT_OK; i++) {
+        if (node->inputs[i] == VT_NO_VALUE)
+            continue;
+        status = vt_plan_acquire(plan, node->inputs[i], error);
+        args->inputs[i] = plan->values[node->inputs[i]].tensor;
+    }
+    return status;
+}
+
 static vt_status run(vt_plan *plan, vt_op_args *args, vt_error *error)
 {
     const vt_node *node = args->node;
     size_t limit = plan->graph->limits.tensor_bytes;
-    vt_status status = VT_OK;
     size_t made = 0;
+    vt_status status = bring_inputs(plan, args, error);
     for (; made < node->output_count && status == VT_OK; made++) {
         vt_tensor *output = &args->outputs[made];
         if (vt_op_wants(args, made))

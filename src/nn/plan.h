@@ -124,6 +124,11 @@ vt_status vt_plan_new(const vt_graph *graph, const vt_shape *input_shapes, vt_va
 vt_status vt_plan_new_bound(const vt_graph *graph, const vt_tensor *inputs, vt_value_id *outputs,
                             size_t output_count, vt_plan **out, vt_error *error);
 void vt_plan_free(vt_plan *plan);
+/* Weights that lie in the model's file are brought into memory when somebody computes with them,
+ * not by planning alone: one constant, or all that steps and outputs of the plan read. Executors
+ * and vt_plan_optimize begin with it. */
+vt_status vt_plan_acquire(vt_plan *plan, vt_value_id value, vt_error *error);
+vt_status vt_plan_acquire_all(vt_plan *plan, vt_error *error);
 /* For executors that hold a constant in a form of their own: its numbers are not read through this
  * plan any more, and their memory, or the pages of the model's file, may go. Type and shape stay.
  */

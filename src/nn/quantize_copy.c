@@ -141,6 +141,8 @@ vt_status vt_quantize_wanted_plan(const vt_graph *graph, const vt_quantize_optio
     vt_status status = wanted_ids(graph, options, &ids, &count, error);
     if (status == VT_OK)
         status = vt_plan_new(graph, options->input_shapes, ids, count, out, error);
+    if (status == VT_OK && (status = vt_plan_acquire_all(*out, error)) != VT_OK)
+        vt_plan_free(*out);
     if (status != VT_OK) {
         vt_free(ids);
         return status;

@@ -160,6 +160,7 @@ vt_status vt_reference_runner_new(vt_plan *plan, vt_runner **out, vt_error *erro
         inputs = node->input_count > inputs ? node->input_count : inputs;
         outputs = node->output_count > outputs ? node->output_count : outputs;
     }
+    vt_status status = vt_plan_acquire_all(plan, error);
     vt_plan_lifetimes(plan);
     runner->base.run = reference_run;
     runner->base.free = reference_free;
@@ -168,9 +169,12 @@ vt_status vt_reference_runner_new(vt_plan *plan, vt_runner **out, vt_error *erro
     runner->inputs = vt_calloc(inputs, sizeof(*runner->inputs));
     runner->outputs = vt_calloc(outputs, sizeof(*runner->outputs));
     runner->dying = vt_calloc(plan->value_count, sizeof(*runner->dying));
-    if (runner->inputs == NULL || runner->outputs == NULL || runner->dying == NULL) {
+    if (status == VT_OK &&
+        (runner->inputs == NULL || runner->outputs == NULL || runner->dying == NULL))
+        status = vt_fail_memory(error, "an executor");
+    if (status != VT_OK) {
         reference_free(&runner->base);
-        return vt_fail_memory(error, "an executor");
+        return status;
     }
     runner_measure(runner);
     *out = &runner->base;

@@ -40,6 +40,31 @@ static vt_status plan_alloc(const vt_graph *graph, vt_plan **out, vt_error *erro
     return VT_OK;
 }
 
+vt_status vt_plan_acquire(vt_plan *plan, vt_value_id id, vt_error *error)
+{
+    vt_plan_value *value = &plan->values[id];
+    if (!value->constant || value->folded || value->acquired || value->tensor.data != NULL ||
+        id >= plan->graph->value_count || plan->graph->values[id].constant == NULL)
+        return VT_OK;
+    vt_status status = vt_graph_acquire(plan->graph, id, &value->tensor, error);
+    value->acquired = status == VT_OK;
+    return status;
+}
+
+vt_status vt_plan_acquire_all(vt_plan *plan, vt_error *error)
+{
+    vt_status status = VT_OK;
+    for (size_t s = 0; s < plan->step_count && status == VT_OK; s++) {
+        const vt_step *step = &plan->steps[s];
+        for (size_t i = 0; i < vt_step_read_count(step) && status == VT_OK; i++)
+            if (vt_step_read(step, i) != VT_NO_VALUE)
+                status = vt_plan_acquire(plan, vt_step_read(step, i), error);
+    }
+    for (size_t i = 0; i < plan->output_count && status == VT_OK; i++)
+        status = vt_plan_acquire(plan, plan->outputs[i], error);
+    return status;
+}
+
 void vt_plan_release_constant(vt_plan *plan, vt_value_id value)
 {
     vt_plan_value *released = &plan->values[value];
@@ -170,9 +195,8 @@ static vt_status plan_start(specializer *work, const vt_tensor *inputs, vt_error
         value->constant = true;
         value->tensor = (vt_tensor){
             .dtype = constant->dtype, .shape = constant->shape, .bytes = constant->bytes};
-        if (work->needed[i])
-            status = vt_graph_acquire(graph, (vt_value_id)i, &value->tensor, error);
-        value->acquired = work->needed[i] && status == VT_OK;
+        if (work->needed[i] && graph->values[i].lent == NULL)
+            status = vt_plan_acquire(work->plan, (vt_value_id)i, error);
     }
     for (size_t i = 0; i < graph->input_count && status == VT_OK; i++)
         status = plan_bind_input(work, graph->inputs[i], &inputs[i], error);

@@ -291,7 +291,10 @@ static vt_status runner_run(vt_runner *base, const vt_tensor *inputs, vt_tensor 
 
 static vt_status build(vt_dnnl *dnnl, vt_error *error)
 {
-    vt_status status = runner_init(dnnl, error);
+    vt_status status = vt_plan_acquire_all(dnnl->plan, error);
+    if (status == VT_OK) {
+        status = runner_init(dnnl, error);
+    }
     if (status == VT_OK) {
         status = add_inputs(dnnl, error);
     }

@@ -43,7 +43,7 @@ vt_status vt_plan_optimize(vt_plan *plan, vt_precision precision, vt_error *erro
                   vt_precision_is_fast(VT_PRECISION_BF16);
     const bool wanted[] = {
         [ALWAYS] = true, [FLOATS_ONLY] = !integers, [INTEGERS] = integers, [HALVES] = halves};
-    vt_status status = VT_OK;
+    vt_status status = vt_plan_acquire_all(plan, error);
     for (size_t i = 0; status == VT_OK && i < sizeof passes / sizeof passes[0]; i++) {
         if (wanted[passes[i].need]) {
             status = passes[i].run(plan, error);
