@@ -12,9 +12,14 @@
  * to the outputs with a mark on every value whose first axis is the batch; whatever is not known
  * ends it. A constant with as many rows as the batch (a class token, expanded) must have equal
  * rows.
+ *
+ * That each row of both depends on its own input alone does not make a whole batch and a part of it
+ * the same function: a graph may compute with the size of its batch. What was folded from shapes is
+ * therefore compared too, as a hash that leaves out the size itself.
  */
 #include "nn/batch.h"
 
+#include "base/hash.h"
 #include "nn/passes/match.h"
 
 #include <string.h>
@@ -173,6 +178,23 @@ static bool product_keeps_rows(const follow *f, const vt_step *step)
     return is_marked(f, step, 0) && a->rank == b->rank && a->rank >= 3;
 }
 
+static bool map_keeps_rows(const follow *f, const vt_step *step)
+{
+    const vt_node *node = &step->node;
+    if (!only_first_marked(f, step)) {
+        return false;
+    }
+    if (vt_pass_is_op(step, "Gemm")) {
+        bool has_sum = node->input_count > 2 && node->inputs[2] != VT_NO_VALUE;
+        const vt_shape *sum = has_sum ? shape_of(f, node->inputs[2]) : NULL;
+        return vt_node_int(node, "transA", 0) == 0 &&
+               (!sum || sum->rank < 2 || sum->dims[0] == 1 || has_equal_rows(f, node->inputs[2]));
+    }
+    /* A second output is the indices of a MaxPool, which count through the whole batch, or the
+     * statistics of a training BatchNormalization. */
+    return node->output_count == 1 && vt_node_int(node, "training_mode", 0) == 0;
+}
+
 /* Whether a step with at least one marked operand keeps rows apart. */
 static bool keeps_rows(const follow *f, const vt_step *step)
 {
@@ -181,14 +203,14 @@ static bool keeps_rows(const follow *f, const vt_step *step)
         return operands_align(f, step, rank);
     }
     if (IS_ONE_OF(step, by_map)) {
-        return only_first_marked(f, step) && vt_node_int(&step->node, "transA", 0) == 0 &&
-               vt_node_int(&step->node, "training_mode", 0) == 0;
+        return map_keeps_rows(f, step);
     }
     if (vt_pass_is_op(step, "Concat")) {
         return axis_is_inner(f, step) && operands_align(f, step, rank);
     }
-    if (IS_ONE_OF(step, along_axis)) {
-        return only_first_marked(f, step) && axis_is_inner(f, step);
+    if (IS_ONE_OF(step, along_axis)) { /* scales of a normalisation may be as large as its input */
+        return only_first_marked(f, step) && axis_is_inner(f, step) &&
+               operands_align(f, step, rank);
     }
     if (IS_ONE_OF(step, reshaping)) { /* the first axis stays what it is, so do its rows */
         return only_first_marked(f, step);
@@ -202,7 +224,8 @@ static bool keeps_rows(const follow *f, const vt_step *step)
         return product_keeps_rows(f, step);
     }
     if (vt_pass_is_op(step, "Attention")) {
-        return rank == 4 && step->node.output_count == 1 && operands_align(f, step, rank);
+        return rank == 4 && step->node.output_count == 1 && step->node.input_count <= 6 &&
+               operands_align(f, step, rank); /* a seventh has lengths by row */
     }
     if (vt_pass_is_op(step, "Slice")) {
         return only_first_marked(f, step) && axes_are_inner(f, step, 3);
@@ -237,7 +260,7 @@ vt_status vt_plan_rows_apart(const vt_plan *plan, int64_t rows, bool *apart, vt_
     if (!f.marked) {
         return vt_fail_memory(error, "a plan's rows");
     }
-    *apart = rows > 1;
+    *apart = rows > 0;
     for (size_t i = 0; i < plan->graph->input_count; i++) {
         vt_value_id value = plan->graph->inputs[i];
         const vt_shape *shape = &plan->values[value].tensor.shape;
@@ -255,6 +278,60 @@ vt_status vt_plan_rows_apart(const vt_plan *plan, int64_t rows, bool *apart, vt_
     return VT_OK;
 }
 
+static void hash_form(const vt_shape *shape, int first_axis, vt_hasher *hasher)
+{
+    const int64_t rank = shape->rank;
+    vt_hasher_add(hasher, &rank, sizeof rank);
+    for (int i = first_axis; i < shape->rank; i++) {
+        vt_hasher_add(hasher, &shape->dims[i], sizeof shape->dims[i]);
+    }
+}
+
+/* Rows that are all the same, which may be as many as the batch has, count as one. */
+static void hash_folded(const follow *f, vt_value_id value, vt_hasher *hasher)
+{
+    const vt_tensor *tensor = &f->plan->values[value].tensor;
+    bool equal = tensor->shape.rank > 0 && has_equal_rows(f, value);
+    size_t bytes = equal ? tensor->bytes / (size_t)tensor->shape.dims[0] : tensor->bytes;
+    hash_form(&tensor->shape, equal ? 1 : 0, hasher);
+    if (tensor->data && bytes > 0) {
+        vt_hasher_add(hasher, tensor->data, bytes);
+    }
+}
+
+/* Whether the input's value is in the result's shape and nowhere else. */
+static bool only_says_shape(const vt_step *step, size_t input)
+{
+    return input == 1 && (vt_pass_is_op(step, "Reshape") || vt_pass_is_op(step, "Expand"));
+}
+
+vt_hash vt_plan_rows_hash(const vt_plan *plan)
+{
+    const follow f = {.plan = plan};
+    vt_hasher hasher;
+    vt_hasher_init(&hasher);
+    for (size_t s = 0; s < plan->step_count; s++) {
+        const vt_node *node = &plan->steps[s].node;
+        vt_hasher_add_text(&hasher, node->op->name);
+        for (size_t i = 0; i < node->input_count; i++) {
+            vt_value_id value = node->inputs[i];
+            if (value == VT_NO_VALUE || only_says_shape(&plan->steps[s], i)) {
+                continue;
+            }
+            vt_hasher_add(&hasher, &value, sizeof value);
+            if (plan->values[value].folded) {
+                hash_folded(&f, value, &hasher);
+            }
+        }
+        for (size_t i = 0; i < node->output_count; i++) {
+            if (node->outputs[i] != VT_NO_VALUE) {
+                hash_form(shape_of(&f, node->outputs[i]), 1, &hasher);
+            }
+        }
+    }
+    return vt_hasher_finish(&hasher);
+}
+
 /* ---- how many at a time ---- */
 
 void vt_batch_split_start(vt_batch_split *split, int64_t rows)
@@ -269,6 +346,7 @@ int64_t vt_batch_split_part(const vt_batch_split *split)
 
 void vt_batch_split_refuse(vt_batch_split *split)
 {
+    split->best = split->decided ? split->rows : split->best;
     split->decided = true;
 }
 

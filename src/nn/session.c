@@ -20,11 +20,13 @@ typedef struct planned {
     vt_shape *outputs; /* (output count) */
     vt_runner *runner;
     bool rows_apart; /* only known where batches may be split */
+    vt_hash rows_hash;
 } planned;
 
 /* How a batch of these inputs is run. */
 typedef struct split {
-    vt_shape *inputs; /* (input count) */
+    vt_shape *inputs;  /* (input count) */
+    vt_hash rows_hash; /* of the whole batch's plan */
     vt_batch_split state;
 } split;
 
@@ -104,10 +106,13 @@ static int64_t batch_rows(const vt_tensor *inputs, size_t input_count)
 }
 
 /* Frees the plan when it fails. */
-static vt_status rows_apart(const vt_session *session, vt_plan *plan, bool *out, vt_error *error)
+static vt_status rows_apart(const vt_session *session, vt_plan *plan, planned *entry,
+                            vt_error *error)
 {
     int64_t rows = batch_rows(session->inputs, session->graph->input_count);
-    vt_status status = vt_plan_rows_apart(plan, rows, out, error);
+    vt_status status = vt_plan_rows_apart(plan, rows, &entry->rows_apart, error);
+    if (status == VT_OK && entry->rows_apart)
+        entry->rows_hash = vt_plan_rows_hash(plan);
     if (status != VT_OK)
         vt_plan_free(plan);
     return status;
@@ -132,7 +137,7 @@ static vt_status planned_new(const vt_session *session, planned **out, vt_error 
     for (size_t i = 0; i < session->output_count && status == VT_OK; i++)
         entry->outputs[i] = plan->values[session->outputs[i]].tensor.shape;
     if (status == VT_OK && session->split_batches)
-        status = rows_apart(session, plan, &entry->rows_apart, error);
+        status = rows_apart(session, plan, entry, error);
     if (status == VT_OK)
         status = runner_new(session, plan, &entry->runner, error);
     if (status != VT_OK)
@@ -222,7 +227,7 @@ static split *split_find(const vt_session *session)
     return NULL;
 }
 
-static vt_status split_new(vt_session *session, split **out, vt_error *error)
+static vt_status split_new(vt_session *session, const planned *whole, vt_error *error)
 {
     size_t count = session->graph->input_count;
     split *entry = vt_calloc(1, sizeof(*entry));
@@ -234,11 +239,11 @@ static vt_status split_new(vt_session *session, split **out, vt_error *error)
     }
     for (size_t i = 0; i < count; i++)
         entry->inputs[i] = session->inputs[i].shape;
+    entry->rows_hash = whole->rows_hash;
     vt_batch_split_start(&entry->state, batch_rows(session->inputs, count));
     split_free(session->splits[SPLIT_MAXIMUM - 1]);
     memmove(session->splits + 1, session->splits, (SPLIT_MAXIMUM - 1) * sizeof(*session->splits));
     session->splits[0] = entry;
-    *out = entry;
     return VT_OK;
 }
 
@@ -430,13 +435,14 @@ static vt_status input_count_check(const vt_session *session, size_t count, vt_e
                    session->graph->input_count);
 }
 
-static vt_status run_planned(vt_session *session, vt_tensor *outputs, bool *apart, vt_error *error)
+static vt_status run_planned(vt_session *session, vt_tensor *outputs, const planned **out,
+                             vt_error *error)
 {
     planned *entry;
     vt_status status = planned_get(session, &entry, error);
     if (status != VT_OK)
         return status;
-    *apart = entry->rows_apart;
+    *out = entry;
     return entry->runner->run(entry->runner, session->inputs, outputs, error);
 }
 
@@ -456,15 +462,13 @@ static void take_rows(vt_session *session, int64_t first, int64_t rows)
     }
 }
 
-/* Room for all rows where a part of an output belongs. */
+/* Room for all rows where a part of an output, whose first axis is the part's rows, belongs. */
 static vt_status gather(vt_session *session, const vt_tensor *part, size_t index, int64_t first,
                         int64_t rows, vt_error *error)
 {
     vt_tensor *all = &session->gathered[index];
     vt_shape shape = part->shape;
-    int64_t part_rows = shape.rank > 0 ? shape.dims[0] : 0;
-    if (part_rows < 1)
-        return vt_fail(error, VT_ERR_UNSUPPORTED, "run a batch in parts: an output has no rows");
+    int64_t part_rows = shape.dims[0];
     shape.dims[0] = rows;
     if (all->dtype != part->dtype || !vt_shape_equal(&all->shape, &shape)) {
         vt_tensor_deinit(all);
@@ -478,23 +482,40 @@ static vt_status gather(vt_session *session, const vt_tensor *part, size_t index
     return VT_OK;
 }
 
-static vt_status run_parts(vt_session *session, int64_t rows, int64_t part, vt_tensor *outputs,
-                           vt_error *error)
+/* Whether a part computes what the same rows of the whole batch do. Bound values may be others than
+ * those of the run that made the entry. */
+static vt_status part_check(const split *entry, const planned *part, vt_error *error)
+{
+    if (part->rows_apart &&
+        memcmp(&part->rows_hash, &entry->rows_hash, sizeof(part->rows_hash)) == 0)
+        return VT_OK;
+    return vt_fail(error, VT_ERR_UNSUPPORTED,
+                   "run a batch in parts: the network depends on its size");
+}
+
+static vt_status run_part(vt_session *session, const split *entry, int64_t first, int64_t part,
+                          vt_tensor *outputs, vt_error *error)
+{
+    planned *plan;
+    take_rows(session, first, part);
+    vt_status status = planned_get(session, &plan, error);
+    if (status == VT_OK)
+        status = part_check(entry, plan, error);
+    if (status == VT_OK)
+        status = plan->runner->run(plan->runner, session->inputs, outputs, error);
+    for (size_t i = 0; i < session->output_count && status == VT_OK; i++)
+        status = gather(session, &outputs[i], i, first, entry->state.rows, error);
+    return status;
+}
+
+static vt_status run_parts(vt_session *session, const split *entry, int64_t part,
+                           vt_tensor *outputs, vt_error *error)
 {
     vt_status status = VT_OK;
-    bool apart;
+    int64_t rows = entry->state.rows;
     memcpy(session->whole, session->inputs, session->graph->input_count * sizeof(*session->whole));
-    for (int64_t first = 0; first < rows && status == VT_OK; first += part) {
-        take_rows(session, first, part);
-        status = run_planned(session, outputs, &apart, error);
-        for (size_t i = 0; i < session->output_count && status == VT_OK; i++) {
-            if (outputs[i].shape.rank < 1 || outputs[i].shape.dims[0] != part)
-                status = vt_fail(error, VT_ERR_UNSUPPORTED,
-                                 "run a batch in parts: output %zu does not follow it", i);
-            else
-                status = gather(session, &outputs[i], i, first, rows, error);
-        }
-    }
+    for (int64_t first = 0; first < rows && status == VT_OK; first += part)
+        status = run_part(session, entry, first, part, outputs, error);
     take_rows(session, 0, rows);
     for (size_t i = 0; i < session->output_count && status == VT_OK; i++) {
         outputs[i] = session->gathered[i];
@@ -512,21 +533,32 @@ static void drop_other_plans(vt_session *session, const split *entry)
     take_rows(session, 0, entry->state.rows);
 }
 
-/* A batch whole or in parts, as the runs before have shown. */
+static vt_status run_sized(vt_session *session, const split *entry, int64_t part,
+                           vt_tensor *outputs, vt_error *error)
+{
+    const planned *whole;
+    return part < entry->state.rows ? run_parts(session, entry, part, outputs, error)
+                                    : run_planned(session, outputs, &whole, error);
+}
+
+/* A batch whole or in parts, as the runs before have shown. The plans that are dropped at the end
+ * are not those that the outputs lie in: they are of the size that was run, or gathered. */
 static vt_status run_split(vt_session *session, split *entry, vt_tensor *outputs, vt_error *error)
 {
-    bool apart, was_decided = entry->state.decided;
+    vt_error refused; /* `error` is for what the caller gets to see */
+    bool was_decided = entry->state.decided;
     int64_t part = vt_batch_split_part(&entry->state);
     double start = vt_clock_ms();
-    vt_status status = VT_ERR_UNSUPPORTED;
-    if (part < entry->state.rows) {
-        status = run_parts(session, entry->state.rows, part, outputs, was_decided ? error : NULL);
-        if (status == VT_ERR_UNSUPPORTED || status == VT_ERR_FORMAT)
-            vt_batch_split_refuse(&entry->state); /* a batch that is written into the graph */
+    vt_status status = run_sized(session, entry, part, outputs, &refused);
+    if (status == VT_OK)
+        vt_batch_split_spent(&entry->state, vt_clock_ms() - start);
+    while ((status == VT_ERR_UNSUPPORTED || status == VT_ERR_FORMAT) && part < entry->state.rows) {
+        vt_batch_split_refuse(&entry->state); /* a batch that is written into the graph */
+        part = vt_batch_split_part(&entry->state);
+        status = run_sized(session, entry, part, outputs, &refused);
     }
-    if (part == entry->state.rows || (status != VT_OK && !was_decided && entry->state.decided))
-        status = run_planned(session, outputs, &apart, error);
-    vt_batch_split_spent(&entry->state, vt_clock_ms() - start);
+    if (status != VT_OK && error != NULL)
+        *error = refused;
     if (entry->state.decided && !was_decided)
         drop_other_plans(session, entry);
     return status;
@@ -535,11 +567,13 @@ static vt_status run_split(vt_session *session, split *entry, vt_tensor *outputs
 static vt_status run_bound(vt_session *session, vt_tensor *outputs, vt_error *error)
 {
     split *entry = session->split_batches ? split_find(session) : NULL;
-    bool apart = false;
+    const planned *whole;
     if (entry != NULL)
         return run_split(session, entry, outputs, error);
-    vt_status status = run_planned(session, outputs, &apart, error);
-    return status == VT_OK && apart ? split_new(session, &entry, error) : status;
+    vt_status status = run_planned(session, outputs, &whole, error);
+    bool apart = status == VT_OK && whole->rows_apart &&
+                 batch_rows(session->inputs, session->graph->input_count) > 1;
+    return apart ? split_new(session, whole, error) : status;
 }
 
 vt_status vt_session_run(vt_session *session, const vt_tensor *inputs, size_t input_count,
