@@ -58,6 +58,29 @@ static void test_alignment(void **state)
     }
 }
 
+/* Around the size of a huge page, from which on memory is aligned to one. */
+static void test_large(void **state)
+{
+    (void)state;
+    const size_t page = (size_t)1 << 21;
+    const size_t sizes[] = {0, 1, 100, page - 1, page, page + 1, 3 * page - 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        unsigned char *memory = vt_alloc_large(sizes[i]);
+        assert_non_null(memory);
+        assert_int_equal((uintptr_t)memory % (sizes[i] < page ? 64 : page), 0);
+        memset(memory, 0xA5, sizes[i]);
+        assert_true(sizes[i] == 0 || memory[sizes[i] - 1] == 0xA5);
+        vt_free(memory);
+        vt_mem_fail_after(0);
+        assert_null(vt_alloc_large(sizes[i]));
+        assert_int_equal(vt_mem_fail_after(-1), 1);
+    }
+    assert_null(vt_alloc_large(SIZE_MAX));
+    assert_null(vt_alloc_large(SIZE_MAX - page + 2)); /* the first that has no whole pages */
+    assert_null(vt_alloc_large((size_t)PTRDIFF_MAX + 1));
+    assert_null(vt_alloc_large((size_t)PTRDIFF_MAX - 1));
+}
+
 static void test_strings(void **state)
 {
     (void)state;
@@ -196,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_hostile_sizes_are_refused),
         cmocka_unit_test(test_calloc_is_zeroed),
         cmocka_unit_test(test_alignment),
+        cmocka_unit_test(test_large),
         cmocka_unit_test(test_strings),
         cmocka_unit_test(test_size_arithmetic),
         cmocka_unit_test(test_grow),

@@ -360,6 +360,224 @@ static void precisions_share_a_model(void **state)
     vt_model_free(model);
 }
 
+/* ---- batches in parts ---- */
+
+static vt_session *split_session(const vt_model *model, bool split)
+{
+    vt_session *session = NULL;
+    vt_error error;
+    vt_session_options options = vt_session_options_defaults();
+    options.threads = 1;
+    options.split_batches = split;
+    if (vt_session_new(model, &options, &session, &error) != VT_OK)
+        fail_msg("%s", error.message);
+    return session;
+}
+
+static void maker_random(maker *m, const char *name, int rank, const int64_t *dims)
+{
+    float numbers[512];
+    for (int i = 0; i < 512; i++)
+        numbers[i] = (float)((i * 37 + 11) % 41) / 41 - 0.5F;
+    maker_weight(m, name, VT_F32, rank, dims, numbers);
+}
+
+/* x (n, 3, 6, 6) -> Conv -> Relu r -> mean -> y (n, 8) */
+static vt_model *conv_model(vt_dtype dtype)
+{
+    maker m;
+    maker_init(&m, 13);
+    maker_input(&m, "x", dtype, 4, (int64_t[]){-1, 3, 6, 6});
+    maker_random(&m, "w", 4, (int64_t[]){8, 3, 3, 3});
+    if (dtype == VT_F32)
+        maker_node(&m, "Identity", "x", "f");
+    else
+        maker_int(&m, maker_node(&m, "Cast", "x", "f"), "to", VT_F32);
+    maker_node(&m, "Conv", "f,w", "c");
+    maker_node(&m, "Relu", "c", "r");
+    maker_node(&m, "GlobalAveragePool", "r", "g");
+    maker_node(&m, "Flatten", "g", "y");
+    maker_output(&m, "y");
+    maker_output(&m, "r");
+    vt_model *model = maker_model(&m);
+    maker_deinit(&m);
+    return model;
+}
+
+enum { INPUT_NUMBERS = 8 * 3 * 6 * 6 };
+
+static void fill_input(float *numbers, int round)
+{
+    for (int i = 0; i < INPUT_NUMBERS; i++)
+        numbers[i] = (float)((i * 7 + round * 13) % 29) / 16 - 0.75F;
+}
+
+/* Both sessions on the same input must say the same, in every output. */
+static void compare_split(vt_session *whole, vt_session *split, const vt_tensor *inputs,
+                          size_t input_count)
+{
+    vt_tensor want[2], have[2];
+    vt_error error;
+    assert_true(vt_session_output_count(whole) <= 2);
+    assert_int_equal(vt_session_run(whole, inputs, input_count, want, NULL), VT_OK);
+    if (vt_session_run(split, inputs, input_count, have, &error) != VT_OK)
+        fail_msg("%s", error.message);
+    for (size_t i = 0; i < vt_session_output_count(whole); i++) {
+        assert_int_equal(have[i].dtype, want[i].dtype);
+        assert_true(vt_shape_equal(&have[i].shape, &want[i].shape));
+        for (size_t k = 0; k < vt_tensor_count(&want[i]); k++)
+            assert_true(fabs(vt_tensor_get(&have[i], k) - vt_tensor_get(&want[i], k)) < 1e-5);
+    }
+}
+
+static void parts_give_what_the_whole_gives(void **state)
+{
+    (void)state;
+    static const int64_t sizes[] = {8, 8, 6, 8, 1, 8, 6, 8, 8, 6, 8, 8, 6, 1, 6};
+    static const vt_dtype types[] = {VT_F32, VT_F16}; /* the second is converted */
+    float numbers[INPUT_NUMBERS];
+    for (int t = 0; t < 2; t++) {
+        vt_model *model = conv_model(types[t]);
+        vt_session *whole = split_session(model, false), *split = split_session(model, true);
+        for (int round = 0; round < 30; round++) {
+            vt_tensor x = {.dtype = VT_F32, .data = numbers};
+            x.shape = (vt_shape){4, {sizes[round % 15], 3, 6, 6}};
+            fill_input(numbers, round);
+            compare_split(whole, split, &x, 1);
+        }
+        vt_session_free(split);
+        vt_session_free(whole);
+        vt_model_free(model);
+    }
+}
+
+/* x (n, 8) through a node chain that knows the size of its batch: `to` is what the first Reshape
+ * makes of it. */
+static void compare_written(const int64_t *to, const char *between)
+{
+    maker m;
+    float numbers[64];
+    maker_init(&m, 13);
+    maker_input(&m, "x", VT_F32, 2, (int64_t[]){-1, 8});
+    maker_list(&m, "to", 2, to);
+    maker_list(&m, "back", 2, (int64_t[]){-1, 8});
+    maker_node(&m, "Reshape", "x,to", "a");
+    maker_int(&m, maker_node(&m, between, "a", "b"), "axis", 1);
+    maker_node(&m, "Reshape", "b,back", "y");
+    maker_output(&m, "y");
+    vt_model *model = maker_model(&m);
+    maker_deinit(&m);
+    vt_session *whole = split_session(model, false), *split = split_session(model, true);
+    for (int round = 0; round < 12; round++) {
+        vt_tensor x = {.dtype = VT_F32, .shape = {2, {8, 8}}, .data = numbers};
+        for (int i = 0; i < 64; i++)
+            numbers[i] = (float)((i * 7 + round * 5) % 11) / 4;
+        compare_split(whole, split, &x, 1);
+    }
+    vt_session_free(split);
+    vt_session_free(whole);
+    vt_model_free(model);
+}
+
+static void batches_in_the_graph_stay_whole(void **state)
+{
+    (void)state;
+    compare_written((int64_t[]){8, 8}, "Softmax");  /* parts have no plan */
+    compare_written((int64_t[]){8, -1}, "Softmax"); /* they have one, for something else */
+    compare_written((int64_t[]){4, -1}, "Softmax"); /* the whole mixes rows, half of it does not */
+    compare_written((int64_t[]){0, -1}, "Softmax"); /* no matter what */
+}
+
+/* x / n */
+static void networks_that_count_stay_whole(void **state)
+{
+    (void)state;
+    maker m;
+    float numbers[32] = {1, 2, 3};
+    maker_init(&m, 13);
+    maker_input(&m, "x", VT_F32, 2, (int64_t[]){-1, 4});
+    maker_list(&m, "zero", 1, (int64_t[]){0});
+    maker_node(&m, "Shape", "x", "shape");
+    maker_node(&m, "Gather", "shape,zero", "n");
+    maker_int(&m, maker_node(&m, "Cast", "n", "f"), "to", VT_F32);
+    maker_node(&m, "Div", "x,f", "y");
+    maker_output(&m, "y");
+    vt_model *model = maker_model(&m);
+    maker_deinit(&m);
+    vt_session *whole = split_session(model, false), *split = split_session(model, true);
+    vt_tensor x = {.dtype = VT_F32, .shape = {2, {8, 4}}, .data = numbers};
+    for (int round = 0; round < 12; round++)
+        compare_split(whole, split, &x, 1);
+    vt_session_free(split);
+    vt_session_free(whole);
+    vt_model_free(model);
+}
+
+/* A bound value of a later run makes the network one that mixes rows. */
+static void bound_values_may_change_between_parts(void **state)
+{
+    (void)state;
+    maker m;
+    float numbers[64];
+    maker_init(&m, 13);
+    maker_input(&m, "x", VT_F32, 2, (int64_t[]){8, 8});
+    maker_input(&m, "axes", VT_I64, 1, (int64_t[]){1});
+    maker_node(&m, "ReduceSum", "x,axes", "s");
+    maker_node(&m, "Sub", "x,s", "y");
+    maker_output(&m, "y");
+    m.inputs[0]->type->tensor_type->shape->dim[0]->value_case =
+        ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE__NOT_SET;
+    vt_model *model = maker_model(&m);
+    maker_deinit(&m);
+    vt_session *whole = split_session(model, false), *split = split_session(model, true);
+    for (int round = 0; round < 30; round++) {
+        int64_t axis = round % 5 == 3 || round > 20 ? 0 : 1;
+        vt_tensor inputs[] = {{.dtype = VT_F32, .shape = {2, {8, 8}}, .data = numbers},
+                              {.dtype = VT_I64, .shape = {1, {1}}, .data = &axis}};
+        for (int i = 0; i < 64; i++)
+            numbers[i] = (float)((i * 7 + round * 5) % 11) / 4;
+        compare_split(whole, split, inputs, 2);
+    }
+    vt_session_free(split);
+    vt_session_free(whole);
+    vt_model_free(model);
+}
+
+/* Each allocation of each of the first runs fails once. */
+static void parts_without_memory_are_clean(void **state)
+{
+    (void)state;
+    float numbers[INPUT_NUMBERS];
+    vt_model *model = conv_model(VT_F16);
+    vt_session *whole = split_session(model, false);
+    vt_tensor x = {.dtype = VT_F32, .shape = {4, {8, 3, 6, 6}}, .data = numbers}, want[2], have[2];
+    fill_input(numbers, 0);
+    assert_int_equal(vt_session_run(whole, &x, 1, want, NULL), VT_OK);
+    for (int runs = 0; runs < 8; runs++) { /* before it */
+        bool failed = true;
+        for (int64_t successes = 0; failed; successes += 1 + successes / 16) {
+            vt_session *split = split_session(model, true);
+            vt_error error = {0};
+            for (int i = 0; i < runs; i++)
+                assert_int_equal(vt_session_run(split, &x, 1, have, NULL), VT_OK);
+            vt_mem_fail_after(successes);
+            vt_status status = vt_session_run(split, &x, 1, have, &error);
+            failed = vt_mem_fail_after(-1) > successes;
+            if (status != VT_OK) {
+                assert_int_equal(status, VT_ERR_NO_MEMORY);
+                assert_int_equal(error.status, VT_ERR_NO_MEMORY);
+                assert_int_equal(vt_session_run(split, &x, 1, have, NULL), VT_OK);
+            }
+            for (size_t k = 0; k < 2 * vt_tensor_count(&want[0]); k++)
+                assert_true(fabs(vt_tensor_get(&have[k % 2], k / 2) -
+                                 vt_tensor_get(&want[k % 2], k / 2)) < 1e-5);
+            vt_session_free(split);
+        }
+    }
+    vt_session_free(whole);
+    vt_model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +592,11 @@ int main(void)
         cmocka_unit_test(steps_are_described),
         cmocka_unit_test(precisions_have_names),
         cmocka_unit_test(precisions_share_a_model),
+        cmocka_unit_test(parts_give_what_the_whole_gives),
+        cmocka_unit_test(batches_in_the_graph_stay_whole),
+        cmocka_unit_test(networks_that_count_stay_whole),
+        cmocka_unit_test(bound_values_may_change_between_parts),
+        cmocka_unit_test(parts_without_memory_are_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

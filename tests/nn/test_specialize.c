@@ -228,6 +228,92 @@ static void absurd_inputs_are_refused(void **state)
     maker_deinit(&m);
 }
 
+/* How many outputs the node that makes `name` is left with, in a plan for x (2, 4, 6, 6). */
+static size_t outputs_left(const maker *m, const char *name)
+{
+    vt_plan *plan;
+    vt_error error;
+    size_t count = 0;
+    vt_model *model = maker_model(m);
+    if (plan_for(model, &(vt_shape){4, {2, 4, 6, 6}}, &plan, &error) != VT_OK)
+        fail_msg("%s", error.message);
+    for (size_t i = 0; i < plan->step_count; i++)
+        if (plan->steps[i].node.outputs[0] == vt_graph_find_value(&model->graph, name))
+            count = plan->steps[i].node.output_count;
+    vt_plan_free(plan);
+    vt_model_free(model);
+    return count;
+}
+
+/* `which` reads the second output: an output of the graph, another node, or nobody. */
+static size_t outputs_of(const char *op, const char *outputs, int which)
+{
+    maker m;
+    maker_init(&m, 12);
+    maker_input(&m, "x", VT_F32, 4, (int64_t[]){-1, 4, 6, 6});
+    Onnx__NodeProto *node = maker_node(&m, op, "x", outputs);
+    if (strcmp(op, "MaxPool") == 0)
+        maker_ints(&m, node, "kernel_shape", 2, (int64_t[]){2, 2});
+    if (strcmp(op, "Split") == 0)
+        maker_int(&m, node, "axis", 1);
+    maker_node(&m, "Relu", "a", "y");
+    maker_output(&m, "y");
+    if (which == 1)
+        maker_output(&m, "b");
+    if (which == 2) {
+        maker_int(&m, maker_node(&m, "Cast", "b", "c"), "to", VT_F32);
+        maker_output(&m, "c");
+    }
+    size_t count = outputs_left(&m, "a");
+    maker_deinit(&m);
+    return count;
+}
+
+static void outputs_nobody_reads_are_cut_off(void **state)
+{
+    (void)state;
+    static const char *const ops[] = {"Dropout", "MaxPool"};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(outputs_of(ops[i], "a,b", 0), 1);
+        assert_int_equal(outputs_of(ops[i], "a,b", 1), 2);
+        assert_int_equal(outputs_of(ops[i], "a,b", 2), 2);
+        assert_int_equal(outputs_of(ops[i], "a,", 0), 1);
+        assert_int_equal(outputs_of(ops[i], "a", 0), 1);
+    }
+}
+
+/* Their number says what the first one is. */
+static void outputs_that_decide_stay(void **state)
+{
+    (void)state;
+    assert_int_equal(outputs_of("Split", "a,b", 0), 2);
+    assert_int_equal(outputs_of("Split", "a,b,c,d", 0), 4);
+    maker m;
+    const float ones[] = {1, 1, 1, 1};
+    for (int trains = 0; trains < 2; trains++) {
+        maker_init(&m, 9);
+        maker_input(&m, "x", VT_F32, 4, (int64_t[]){-1, 4, 6, 6});
+        maker_weight(&m, "w", VT_F32, 1, (int64_t[]){4}, ones);
+        maker_node(&m, "BatchNormalization", "x,w,w,w,w", trains ? "a,m,v,sm,sv" : "a");
+        maker_output(&m, "a");
+        assert_int_equal(outputs_left(&m, "a"), trains ? 5 : 1);
+        maker_deinit(&m);
+    }
+}
+
+/* What is cut off is not what is asked for: a first output that nobody reads stays. */
+static void first_outputs_stay(void **state)
+{
+    (void)state;
+    maker m;
+    maker_init(&m, 12);
+    maker_input(&m, "x", VT_F32, 4, (int64_t[]){-1, 4, 6, 6});
+    maker_ints(&m, maker_node(&m, "MaxPool", "x", "a,b"), "kernel_shape", 2, (int64_t[]){2, 2});
+    maker_output(&m, "b");
+    assert_int_equal(outputs_left(&m, "a"), 2);
+    maker_deinit(&m);
+}
+
 static vt_status plan_once(void *context)
 {
     const vt_model *model = context;
@@ -260,6 +346,9 @@ int main(void)
         cmocka_unit_test(errors_while_folding_name_the_node),
         cmocka_unit_test(shapes_from_data_are_refused),
         cmocka_unit_test(absurd_inputs_are_refused),
+        cmocka_unit_test(outputs_nobody_reads_are_cut_off),
+        cmocka_unit_test(outputs_that_decide_stay),
+        cmocka_unit_test(first_outputs_stay),
         cmocka_unit_test(allocation_failures_are_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
