@@ -86,6 +86,7 @@ void vt_step_describe(const vt_plan *plan, const vt_step *step, vt_op_args *args
 /* Appends; false when the step is full. */
 bool vt_step_post_add(vt_step *step, const vt_step_post *post);
 bool vt_post_has_operand(const vt_step_post *post);
+double vt_post_function(const vt_step_post *post, double x); /* ADD and MUL excepted */
 /* Applies all posts to `output`, rounding once. operands: one tensor per post (any for those
  * without an operand), of any float type, with data. */
 vt_status vt_posts_apply(const vt_step *step, const vt_tensor *operands, vt_tensor *output,

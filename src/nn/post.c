@@ -91,7 +91,7 @@ static double clip(double x, double low, double high)
     return x > high ? high : x;
 }
 
-static double post_function(const vt_step_post *post, double x)
+double vt_post_function(const vt_step_post *post, double x)
 {
     double a = (double)post->alpha, b = (double)post->beta;
     switch (post->kind) {
@@ -164,7 +164,7 @@ vt_status vt_posts_apply(const vt_step *step, const vt_tensor *operands, vt_tens
                 continue;
             }
             for (size_t i = 0; i < part; i++)
-                run[i] = post_function(post, run[i]);
+                run[i] = vt_post_function(post, run[i]);
         }
         vt_store_f64(output->dtype, output->data, start, part, run);
     }
