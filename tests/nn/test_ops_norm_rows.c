@@ -31,6 +31,21 @@ static void layer_normalizes_rows(void **state)
     op_done(&call);
 }
 
+/* Nothing to normalise, but every row has statistics: 0 / 0. */
+static void layer_takes_empty_rows(void **state)
+{
+    (void)state;
+    vt_tensor x = {.dtype = VT_F32, .shape = {2, {3, 0}}};
+    vt_tensor s = {.dtype = VT_F32, .shape = {1, {0}}};
+    op_call call = {"LayerNormalization", 17, .inputs = {&x, &s}, .input_count = 2,
+                    .output_count = 3};
+    op_run(&call);
+    assert_shape(&call.outputs[0], 2, (const int64_t[]){3, 0});
+    assert_shape(&call.outputs[1], 2, (const int64_t[]){3, 1});
+    assert_true(isnan(((const float *)call.outputs[1].data)[2]));
+    op_done(&call);
+}
+
 static void layer_takes_axis_and_broadcasts_scale(void **state)
 {
     (void)state;
@@ -270,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layer_normalizes_rows),
+        cmocka_unit_test(layer_takes_empty_rows),
         cmocka_unit_test(layer_takes_axis_and_broadcasts_scale),
         cmocka_unit_test(layer_keeps_digits_and_stash_type),
         cmocka_unit_test(rms_divides_by_the_root_of_mean_squares),

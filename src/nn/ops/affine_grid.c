@@ -86,7 +86,7 @@ static vt_status grid_reference(vt_op_args *args, vt_error *error)
 }
 
 const vt_op vt_ops_affine_grid[] = {
-    {"AffineGrid", "", 20, 0, 2, 2, 1, 1, "align_corners:i", .shape_inputs = 2, .infer = grid_infer,
-     .reference = grid_reference},
+    {"AffineGrid", "", 20, 0, 2, 2, 1, 1, "align_corners:i", .shape_inputs = 1u << 1,
+     .infer = grid_infer, .reference = grid_reference},
     {0},
 };

@@ -41,6 +41,8 @@ void vt_broadcast_indices(const vt_broadcast *broadcast, size_t start, size_t co
 {
     int64_t position[VT_MAX_RANK] = {0};
     size_t index = 0, rest = start;
+    if (count == 0) /* of a target that may be empty */
+        return;
     for (int i = broadcast->rank - 1; i >= 0; i--) {
         position[i] = (int64_t)(rest % (size_t)broadcast->dims[i]);
         rest /= (size_t)broadcast->dims[i];

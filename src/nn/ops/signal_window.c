@@ -62,7 +62,7 @@ static vt_status blackman_reference(vt_op_args *args, vt_error *error)
 #define ROW(name, function)                                                                        \
     {                                                                                              \
         name, "", 17, 0, 1, 1, 1, 1, "output_datatype:i periodic:i",                               \
-            .shape_inputs = 1, .infer = window_infer, .reference = function                        \
+            .shape_inputs = 1u << 0, .infer = window_infer, .reference = function                  \
     }
 
 const vt_op vt_ops_signal_window[] = {
