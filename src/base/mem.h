@@ -24,7 +24,7 @@ void *vt_alloc_aligned(size_t alignment,
 /* For memory of many megabytes that is walked over and over: in huge pages where the system grants
  * them, which spares most misses of the address cache. Freed by vt_free. */
 void *vt_alloc_large(size_t bytes);
-void vt_free(void *memory);           /* NULL is fine */
+void vt_free(void *memory); /* NULL is fine */
 char *vt_strdup(const char *text);
 char *vt_strndup(const char *text, size_t length); /* copies exactly `length` bytes, terminates */
 
