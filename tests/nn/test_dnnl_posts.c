@@ -356,6 +356,149 @@ static void test_operands_apart(void **state)
     }
 }
 
+/* ---- residuals in the memory of the result ---- */
+
+enum {
+    READ_ONCE,
+    READ_LATER,
+    READ_BY_BOTH,    /* the step's own input too */
+    READ_TWICE,      /* a gate as well */
+    VIEW_OF_ANOTHER, /* which is read later */
+    VIEWED_BEFORE,   /* and the view is read later */
+    AN_OUTPUT,
+    A_NETWORK_INPUT,
+    A_CONSTANT,
+    SITUATIONS
+};
+enum { SQUARES = MATMUL_STACK + 1 };
+
+/* The shape that this producer takes and gives. Many channels: sums are made in several rounds. */
+static vt_shape square_shape(int which, int64_t width)
+{
+    switch (which) {
+    case CONV:
+    case CONV_TRANSPOSE:
+        return (vt_shape){4, {2, width, 5, 4}};
+    case GEMM:
+    case GEMM_C:
+    case MATMUL2:
+        return (vt_shape){2, {7, width}};
+    case MATMUL3:
+        return (vt_shape){3, {2, 7, width}};
+    default:
+        return (vt_shape){4, {2, 3, 5, width}};
+    }
+}
+
+static vt_value_id square(builder *b, int which, vt_value_id x, int64_t width)
+{
+    const int64_t kernel[] = {width, width, 3, 3}, stack[] = {2, 3, width, width};
+    const vt_attr pads = attr_ints("pads", 4, (const int64_t[]){1, 1, 1, 1});
+    bool conv = which == CONV || which == CONV_TRANSPOSE;
+    float bound = 1 / sqrtf((float)width);
+    vt_value_id inputs[3] = {x};
+    inputs[1] = builder_constant(b, conv || which == MATMUL_STACK ? 4 : 2,
+                                 which == MATMUL_STACK ? stack : kernel, -bound, bound);
+    inputs[2] = builder_constant(b, 1, &width, -1, 1);
+    return builder_node(b,
+                        conv              ? which == CONV ? "Conv" : "ConvTranspose"
+                        : which <= GEMM_C ? "Gemm"
+                                          : "MatMul",
+                        13, inputs, which == GEMM_C ? 3 : 2, &pads, conv ? 1 : 0);
+}
+
+/* The same value seen in other dimensions and back, so that it is a view. */
+static vt_value_id viewed(builder *b, vt_value_id x, const vt_shape *shape)
+{
+    vt_value_id flat = builder_binary(b, "Reshape", x, builder_ints(b, 1, (const int64_t[]){-1}));
+    return builder_binary(b, "Reshape", flat, builder_ints(b, shape->rank, shape->dims));
+}
+
+static void residual_graph(builder *b, int which, int situation, int64_t width)
+{
+    const vt_shape shape = square_shape(which, width);
+    vt_value_id x = builder_input(b, VT_F32, shape.rank, shape.dims), source = x, r, view = x;
+    r = situation == A_NETWORK_INPUT ? builder_input(b, VT_F32, shape.rank, shape.dims)
+        : situation == A_CONSTANT    ? builder_constant(b, shape.rank, shape.dims, -1, 1)
+                                     : square(b, which, x, width);
+    if (situation == VIEW_OF_ANOTHER) {
+        view = r;
+        r = viewed(b, r, &shape);
+    } else if (situation == VIEWED_BEFORE) {
+        view = viewed(b, r, &shape);
+    } else if (situation == READ_BY_BOTH) {
+        source = r;
+    }
+    vt_value_id y = builder_binary(b, "Add", square(b, which, source, width), r);
+    if (situation == READ_TWICE) {
+        y = builder_binary(b, "Mul", y, r);
+    }
+    y = square(b, which, builder_unary(b, "Relu", y), width);
+    if (situation == READ_LATER || situation == A_NETWORK_INPUT || situation == A_CONSTANT) {
+        y = builder_binary(b, "Sub", y, r);
+    } else if (situation == VIEW_OF_ANOTHER || situation == VIEWED_BEFORE) {
+        y = builder_binary(b, "Sub", y, view);
+    } else if (situation == AN_OUTPUT) {
+        builder_output(b, r);
+    }
+    builder_output(b, y);
+}
+
+static void compare_directions(const vt_tensor *have, const vt_tensor *want, double bound)
+{
+    compare_cosine(have, want, bound);
+}
+
+static void test_residuals_in_place(void **state)
+{
+    (void)state;
+    for (int which = 0; which < SQUARES; which++) {
+        for (int situation = 0; situation < SITUATIONS; situation++) {
+            for (int64_t width = 16; width <= 272; width += 256) {
+                builder b;
+                builder_init(&b, (uint64_t)(which * 10 + situation));
+                residual_graph(&b, which, situation, width);
+                builder_compare_with(&b, true, 1, compare_tensors, 2e-5);
+                builder_compare_with(&b, true, 2, compare_tensors, 2e-5);
+                b.precision = VT_PRECISION_BF16;
+                builder_compare_with(&b, true, 1, compare_directions, 0.999);
+                builder_deinit(&b);
+            }
+        }
+    }
+}
+
+/* Conversions and copies: what belongs to no step. */
+static size_t count_copies(vt_runner *runner)
+{
+    const vt_dnnl *dnnl = (const vt_dnnl *)runner;
+    size_t count = 0;
+    for (size_t a = 0; a < dnnl->action_count; a++) {
+        count += dnnl->actions[a].step == NULL;
+    }
+    return count;
+}
+
+/* A copy is made where the residual is read afterwards, and only there. */
+static void test_residuals_are_not_copied(void **state)
+{
+    (void)state;
+    size_t copies[SITUATIONS];
+    for (int situation = 0; situation < SITUATIONS; situation++) {
+        builder b;
+        builder_init(&b, 1);
+        residual_graph(&b, MATMUL3, situation, 16);
+        vt_runner *runner = builder_onednn(&b, true, 1);
+        copies[situation] = count_copies(runner);
+        runner->free(runner);
+        builder_deinit(&b);
+    }
+    assert_int_equal(copies[READ_LATER], copies[READ_ONCE] + 1);
+    assert_int_equal(copies[READ_BY_BOTH], copies[READ_ONCE] + 1);
+    assert_int_equal(copies[READ_TWICE], copies[READ_ONCE] + 1);
+    assert_int_equal(copies[AN_OUTPUT], copies[READ_ONCE] + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +509,8 @@ int main(void)
         cmocka_unit_test(test_residuals),
         cmocka_unit_test(test_usual_operands_are_fused),
         cmocka_unit_test(test_operands_apart),
+        cmocka_unit_test(test_residuals_in_place),
+        cmocka_unit_test(test_residuals_are_not_copied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -353,18 +353,29 @@ static bool lies_in(vt_dnnl *dnnl, vt_value_id value, const vt_buffer *memory)
     return false;
 }
 
+/* Whether the step itself reads this memory while it writes there, but for the residual. */
+static bool is_read_now(vt_dnnl *dnnl, vt_value_id residual, const vt_buffer *memory)
+{
+    const vt_step *step = &dnnl->plan->steps[dnnl->step];
+    bool met = false;
+    for (size_t i = 0; i < vt_step_read_count(step); i++) {
+        vt_value_id value = vt_step_read(step, i);
+        if (i >= step->node.input_count && value == residual && !met) {
+            met = true;
+        } else if (value != VT_NO_VALUE && lies_in(dnnl, value, memory)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether this step, or a later one, still reads a value that lies in this memory. */
-static bool is_needed_later(vt_dnnl *dnnl, const vt_buffer *memory)
+static bool is_needed_later(vt_dnnl *dnnl, vt_value_id residual, const vt_buffer *memory)
 {
     const vt_plan *plan = dnnl->plan;
-    const vt_node *node = &plan->steps[dnnl->step].node;
-    if (memory->kind != VT_BUFFER_ARENA || plan->value_count > SEARCH_MAXIMUM) {
+    if (memory->kind != VT_BUFFER_ARENA || plan->value_count > SEARCH_MAXIMUM ||
+        is_read_now(dnnl, residual, memory)) {
         return true;
-    }
-    for (size_t i = 0; i < node->input_count; i++) {
-        if (node->inputs[i] != VT_NO_VALUE && lies_in(dnnl, node->inputs[i], memory)) {
-            return true; /* the step itself reads it while it writes */
-        }
     }
     for (size_t v = 0; v < plan->value_count; v++) {
         if (plan->values[v].last_step > (int)dnnl->step && lies_in(dnnl, (vt_value_id)v, memory)) {
@@ -406,7 +417,7 @@ vt_status vt_dnnl_form_onto(vt_dnnl *dnnl, vt_value_id value, const vt_layout *l
                        vt_plan_value_name(dnnl->plan, value), vt_dtype_name(onto->dtype));
     }
     vt_status status = vt_dnnl_form_get(dnnl, onto->value, onto->dtype, held, buffer, error);
-    if (status == VT_OK && is_needed_later(dnnl, vt_dnnl_buffer_root(dnnl, *buffer))) {
+    if (status == VT_OK && is_needed_later(dnnl, onto->value, vt_dnnl_buffer_root(dnnl, *buffer))) {
         status = copy_buffer(dnnl, held, buffer, error);
     }
     vt_layout_free(held);
