@@ -228,6 +228,34 @@ static void test_residuals(void **state)
     }
 }
 
+/* A residual whose memory the result takes, of either sign, and one that is read afterwards or by
+ * the step itself. */
+static void test_residuals_in_place(void **state)
+{
+    (void)state;
+    const conv_case c = {16, 16, 1, 4};
+    if (skipped()) {
+        return;
+    }
+    for (int form = 0; form < 12; form++) {
+        builder b;
+        builder_init(&b, (uint64_t)form);
+        const qdq other = {form % 2 ? VT_U8 : VT_I8, 0.01F, form % 2 ? 128 : 3};
+        const qdq result = {form / 2 % 2 ? VT_U8 : VT_I8, 0.0213F, form / 2 % 2 ? 100 : -5};
+        vt_value_id rest = qdq_pair(&b, input_of(&b, &c, c.out), &other);
+        vt_value_id x =
+            form / 4 == 2 ? rest : qdq_pair(&b, input_of(&b, &c, c.in), &sources[form % SOURCES]);
+        const vt_step_post post = {.kind = VT_POST_ADD, .operand = rest};
+        vt_value_id y = quantised_conv(&b, &c, x, form);
+        builder_post(&b, y, &post);
+        builder_output(&b, qdq_pair(&b, y, &result));
+        if (form / 4 == 1) {
+            builder_output(&b, builder_unary(&b, "Neg", rest));
+        }
+        check(&b, 1, result.scale);
+    }
+}
+
 /* As many changes of unit as a step can have. */
 static void test_four_residuals(void **state)
 {
@@ -391,17 +419,12 @@ static void test_half_scales(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_convolutions),
-        cmocka_unit_test(test_several_readers),
-        cmocka_unit_test(test_products),
-        cmocka_unit_test(test_functions),
-        cmocka_unit_test(test_residuals),
-        cmocka_unit_test(test_four_residuals),
-        cmocka_unit_test(test_operands_by_channel),
-        cmocka_unit_test(test_pools),
-        cmocka_unit_test(test_residual_block),
-        cmocka_unit_test(test_loose_pairs),
-        cmocka_unit_test(test_half_scales),
+        cmocka_unit_test(test_convolutions),   cmocka_unit_test(test_several_readers),
+        cmocka_unit_test(test_products),       cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_residuals),      cmocka_unit_test(test_residuals_in_place),
+        cmocka_unit_test(test_four_residuals), cmocka_unit_test(test_operands_by_channel),
+        cmocka_unit_test(test_pools),          cmocka_unit_test(test_residual_block),
+        cmocka_unit_test(test_loose_pairs),    cmocka_unit_test(test_half_scales),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
