@@ -378,7 +378,7 @@ static dnnl_status_t set_posts(dnnl_primitive_attr_t attr, const vt_posts *posts
     return status;
 }
 
-/* posts may be NULL; masks are read where they bring scales by channel. */
+/* posts may be NULL; masks matter where they bring scales by channel. */
 static dnnl_status_t attr_new_masked(const vt_posts *posts, const vt_attr_masks *masks,
                                      dnnl_primitive_attr_t *out)
 {
@@ -405,7 +405,7 @@ static dnnl_status_t attr_new_masked(const vt_posts *posts, const vt_attr_masks 
 
 static dnnl_status_t attr_new(const vt_posts *posts, dnnl_primitive_attr_t *out)
 {
-    return attr_new_masked(posts, NULL, out);
+    return attr_new_masked(posts, &(vt_attr_masks){0, 0}, out);
 }
 
 /* ---- primitive descriptors ----

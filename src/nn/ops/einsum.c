@@ -15,6 +15,7 @@
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -271,6 +272,7 @@ typedef struct einsum_work {
 static double sum_f64(const einsum_plan *plan, const einsum_work *work, const size_t *offsets,
                       int loop)
 {
+    assert(work->lanes[0] != NULL);
     const double *a = (const double *)work->lanes[0] + offsets[0];
     size_t count = loop < plan->loops ? (size_t)plan->counts[loop] : 1;
     size_t step = plan->strides[0][loop];

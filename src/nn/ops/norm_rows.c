@@ -12,6 +12,7 @@
 #include "nn/ops/op.h"
 #include "nn/ops/table.h"
 
+#include <assert.h>
 #include <math.h>
 
 static double mean_of(const double *row, size_t length)
@@ -159,6 +160,7 @@ static void rows_run(vt_op_args *args, int axis, bool centred, row_weight weight
     size_t length = vt_shape_product(&x->shape, axis, x->shape.rank);
     size_t rows = vt_shape_product(&x->shape, 0, axis);
     const double epsilon = epsilon_of(args), *scale = weights[0].values, *bias = weights[1].values;
+    assert(scale != NULL);
     for (size_t r = 0; r < rows; r++) {
         vt_load_f64(x->dtype, x->data, r * length, length, row);
         double mean = centred ? mean_of(row, length) : 0.0;

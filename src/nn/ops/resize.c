@@ -117,11 +117,13 @@ static size_t taps_of(const vt_resize *resize, int axis, double source, double *
     bool exclude = resize->exclude_outside;
     int64_t low = clamp(begin, a->in), high = clamp(end - 1.0, a->in);
     memset(weights, 0, (size_t)(high - low + 1) * sizeof(*weights));
-    for (double place = begin; place < end; place += 1.0) {
+    double place = begin;
+    while (place < end) {
         bool outside = place < 0.0 || place > (double)(a->in - 1);
         double weight = exclude && outside ? 0.0 : filter(resize, (place - source) * scale);
         weights[clamp(place, a->in) - low] += weight;
         sum += weight;
+        place += 1.0;
     }
     for (int64_t i = 0; i <= high - low && (exclude || resize->antialias); i++)
         weights[i] /= sum;

@@ -24,6 +24,13 @@ static int fail(vt_emitter *e)
     return 0;
 }
 
+static uint32_t bits_of(float number)
+{
+    uint32_t bits;
+    memcpy(&bits, &number, sizeof bits);
+    return bits;
+}
+
 static int constant(vt_emitter *e, double value)
 {
     float number = (float)value;
@@ -31,7 +38,7 @@ static int constant(vt_emitter *e, double value)
         return fail(e);
     }
     for (int i = 0; i < e->constant_count; i++) {
-        if (memcmp(&e->constants[i], &number, sizeof number) == 0) {
+        if (bits_of(e->constants[i]) == bits_of(number)) { /* -0 and NaN as they are */
             return VT_EMIT_CONSTANTS + i;
         }
     }
