@@ -177,7 +177,7 @@ static void readers_share_one_aligned_copy(void **state)
     assert_true(seen[0] && seen[1]); /* three of four shifts are unaligned */
 }
 
-static void plans_give_constants_back(void **state)
+static void plans_take_constants_when_computing_and_give_them_back(void **state)
 {
     const scratch *s = *state;
     maker m;
@@ -191,7 +191,10 @@ static void plans_give_constants_back(void **state)
     vt_shape shape = vt_shape_of(1, (int64_t[]){BIG});
     assert_int_equal(vt_plan_new(graph, &shape, graph->outputs, 1, &plan, &error), VT_OK);
     vt_value_id w = vt_graph_find_value(graph, "w");
-    assert_true(plan->values[w].constant && plan->values[w].acquired);
+    assert_true(plan->values[w].constant && !plan->values[w].acquired);
+    assert_null(plan->values[w].tensor.data); /* planning alone does not need it */
+    assert_int_equal(vt_plan_acquire_all(plan, &error), VT_OK);
+    assert_true(plan->values[w].acquired);
     assert_non_null(plan->values[w].tensor.data);
     vt_plan_release_constant(plan, w);
     assert_null(plan->values[w].tensor.data);
@@ -274,7 +277,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(weights_stay_in_the_file, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(readers_share_one_aligned_copy, scratch_setup,
                                         scratch_teardown),
-        cmocka_unit_test_setup_teardown(plans_give_constants_back, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(plans_take_constants_when_computing_and_give_them_back,
+                                        scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(threads_may_share_them, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(wrong_sizes_are_refused, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(bools_are_copied, scratch_setup, scratch_teardown),
