@@ -78,19 +78,16 @@ void *vt_alloc_aligned(size_t alignment, size_t bytes)
     return posix_memalign(&memory, alignment, bytes ? bytes : 1) == 0 ? memory : NULL;
 }
 
+/* The last part that fills no huge page stays in small ones: nothing more than `bytes` is touched. */
 void *vt_alloc_large(size_t bytes)
 {
     const size_t page = (size_t)1 << 21;
     if (bytes < page)
         return vt_alloc_aligned(64, bytes);
-    size_t whole;
-    if (!vt_size_add(bytes, page - 1, &whole))
-        return NULL;
-    whole -= whole % page;
-    void *memory = vt_alloc_aligned(page, whole);
+    void *memory = vt_alloc_aligned(page, bytes);
 #ifdef MADV_HUGEPAGE
     if (memory != NULL)
-        (void)madvise(memory, whole, MADV_HUGEPAGE); /* a wish: without it only slower */
+        (void)madvise(memory, bytes - bytes % page, MADV_HUGEPAGE); /* a wish */
 #endif
     return memory;
 }

@@ -208,7 +208,7 @@ vt_status vt_dnnl_weights_prepare(vt_dnnl *dnnl, const vt_tensor *tensor, const 
         return vt_fail_memory(error, "a weight");
     }
     vt_status status = VT_OK;
-    prepared *block = vt_alloc_aligned(64, total);
+    prepared *block = vt_alloc_large(total);
     const void *source = tensor->data;
     float *converted = NULL;
     if (!block) {
