@@ -200,7 +200,7 @@ static void values_without_a_name_get_one(void **state)
     vt_buf_init(&file, 1 << 20);
     code_graph(&graph, 13, 13);
     graph.values[2].name = "";
-    graph.values[0].name = NULL;
+    graph.values[0].name = "";
     /* The names that would be first are taken. */
     graph.values[1].name = "value_1";
     assert_int_equal(vt_onnx_export(&graph, &options, &file, &error), VT_OK);

@@ -23,6 +23,31 @@
  * the compiler, whose own runtime may be another one. */
 extern int omp_get_max_threads(void);
 extern void omp_set_num_threads(int count);
+extern int omp_get_thread_limit(void);
+extern int omp_get_dynamic(void);
+extern void omp_set_dynamic(int on);
+
+/* ---- threads ---- */
+
+typedef struct {
+    int threads, dynamic;
+} openmp_state;
+
+/* oneDNN divides the work by the number it asks for and leaves some of it undone when OpenMP gives
+ * fewer, so it must ask for what it gets: no more than the limit, and no dynamic teams. */
+static openmp_state openmp_enter(const vt_dnnl *dnnl)
+{
+    openmp_state before = {omp_get_max_threads(), omp_get_dynamic()};
+    omp_set_dynamic(0);
+    omp_set_num_threads(dnnl->threads);
+    return before;
+}
+
+static void openmp_leave(openmp_state before)
+{
+    omp_set_num_threads(before.threads);
+    omp_set_dynamic(before.dynamic);
+}
 
 /* ---- making one ---- */
 
@@ -273,13 +298,12 @@ static vt_status runner_run(vt_runner *base, const vt_tensor *inputs, vt_tensor 
     if (status != VT_OK) {
         return status;
     }
-    int threads = omp_get_max_threads();
-    omp_set_num_threads(dnnl->threads);
+    openmp_state before = openmp_enter(dnnl);
     for (size_t i = 0; status == VT_OK && i < dnnl->action_count; i++) {
         status = dnnl->actions[i].run(dnnl, &dnnl->actions[i], error);
     }
     dnnl_status_t waited = dnnl_stream_wait(dnnl->stream);
-    omp_set_num_threads(threads);
+    openmp_leave(before);
     if (status == VT_OK && waited != dnnl_success) {
         status = vt_dnnl_fail(waited, "the end of a run", error);
     }
@@ -329,10 +353,12 @@ vt_status vt_onednn_runner_new(vt_plan *plan, int threads, vt_runner **out, vt_e
     dnnl->base.describe = vt_dnnl_describe;
     dnnl->plan = plan;
     dnnl->threads = threads > 0 ? threads : vt_core_count();
-    int before = omp_get_max_threads();
-    omp_set_num_threads(dnnl->threads);
+    if (dnnl->threads > omp_get_thread_limit()) {
+        dnnl->threads = omp_get_thread_limit();
+    }
+    openmp_state before = openmp_enter(dnnl);
     vt_status status = build(dnnl, error);
-    omp_set_num_threads(before);
+    openmp_leave(before);
     if (status != VT_OK) {
         runner_free(&dnnl->base);
         return status;
