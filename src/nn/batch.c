@@ -71,18 +71,6 @@ static const char *const along_axis[] = {
     "Split",   "Gather"};
 static const char *const reshaping[] = {"Reshape", "Flatten", "Squeeze", "Unsqueeze"};
 
-static bool is_one_of(const vt_step *step, const char *const *ops, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (vt_pass_is_op(step, ops[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-#define IS_ONE_OF(step, ops) is_one_of(step, ops, sizeof(ops) / sizeof((ops)[0]))
-
 static const vt_shape *shape_of(const follow *f, vt_value_id value)
 {
     return &f->plan->values[value].tensor.shape;
@@ -199,20 +187,21 @@ static bool map_keeps_rows(const follow *f, const vt_step *step)
 static bool keeps_rows(const follow *f, const vt_step *step)
 {
     int rank = shape_of(f, step->node.outputs[0])->rank;
-    if (IS_ONE_OF(step, elementwise)) {
+    if (VT_PASS_IS_ANY_OP(step, elementwise)) {
         return operands_align(f, step, rank);
     }
-    if (IS_ONE_OF(step, by_map)) {
+    if (VT_PASS_IS_ANY_OP(step, by_map)) {
         return map_keeps_rows(f, step);
     }
     if (vt_pass_is_op(step, "Concat")) {
         return axis_is_inner(f, step) && operands_align(f, step, rank);
     }
-    if (IS_ONE_OF(step, along_axis)) { /* scales of a normalisation may be as large as its input */
+    if (VT_PASS_IS_ANY_OP(
+            step, along_axis)) { /* scales of a normalisation may be as large as its input */
         return only_first_marked(f, step) && axis_is_inner(f, step) &&
                operands_align(f, step, rank);
     }
-    if (IS_ONE_OF(step, reshaping)) { /* the first axis stays what it is, so do its rows */
+    if (VT_PASS_IS_ANY_OP(step, reshaping)) { /* the first axis stays what it is, so do its rows */
         return only_first_marked(f, step);
     }
     if (vt_pass_is_op(step, "Transpose")) {

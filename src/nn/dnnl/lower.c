@@ -314,6 +314,35 @@ vt_status vt_lower_unary(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc
     return vt_lower_primitive(dnnl, step, desc, operands, 2, error);
 }
 
+vt_status vt_lower_variadic(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc_t desc,
+                            vt_error *error)
+{
+    const vt_node *node = &step->node;
+    int count = (int)node->input_count;
+    vt_operand *operands = vt_calloc(node->input_count + 1, sizeof *operands);
+    if (!operands) {
+        dnnl_primitive_desc_destroy(desc);
+        return vt_fail_memory(error, "a primitive's operands");
+    }
+    for (int i = 0; i < count; i++) {
+        operands[i] = (vt_operand){
+            .name = DNNL_ARG_MULTIPLE_SRC + i,
+            .value = node->inputs[i],
+            .query = dnnl_query_src_md,
+            .index = i,
+        };
+    }
+    operands[count] = (vt_operand){
+        .name = DNNL_ARG_DST,
+        .value = node->outputs[0],
+        .query = dnnl_query_dst_md,
+        .written = true,
+    };
+    vt_status status = vt_lower_primitive(dnnl, step, desc, operands, count + 1, error);
+    vt_free(operands);
+    return status;
+}
+
 /* ---- the reference ---- */
 
 static vt_status lower_reference(vt_dnnl *dnnl, const vt_step *step, vt_error *error)

@@ -61,6 +61,9 @@ vt_status vt_lower_primitive(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_
 /* The same for a primitive with one source and one result. */
 vt_status vt_lower_unary(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc_t desc,
                          vt_error *error);
+/* The same for a primitive that takes all inputs of the step as a list. */
+vt_status vt_lower_variadic(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc_t desc,
+                            vt_error *error);
 /* What a vt_pd_ function answered: VT_OK and *possible, or a failure. */
 vt_status vt_lower_answer(dnnl_status_t answer, bool *possible, vt_error *error);
 /* Whether the numbers are small enough for oneDNN's own arithmetic, which is in int. */

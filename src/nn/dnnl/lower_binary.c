@@ -189,35 +189,21 @@ static vt_status sum_several(vt_dnnl *dnnl, const vt_step *step, bool *done, vt_
     vt_layout *layout = NULL;
     dnnl_primitive_desc_t desc = NULL;
     const vt_layout **sources = vt_alloc_array(node->input_count, sizeof *sources);
-    vt_operand *operands = vt_calloc(node->input_count + 1, sizeof *operands);
-    vt_status status = sources && operands ? vt_dnnl_form_layout(dnnl, node->inputs[0],
-                                                                 step->compute, &layout, error)
-                                           : vt_fail_memory(error, "a sum");
+    vt_status status =
+        sources ? vt_dnnl_form_layout(dnnl, node->inputs[0], step->compute, &layout, error)
+                : vt_fail_memory(error, "a sum");
     if (status != VT_OK) {
         goto out;
     }
     for (int i = 0; i < count; i++) {
         sources[i] = layout;
-        operands[i] = (vt_operand){
-            .name = DNNL_ARG_MULTIPLE_SRC + i,
-            .value = node->inputs[i],
-            .query = dnnl_query_src_md,
-            .index = i,
-        };
     }
-    operands[count] = (vt_operand){
-        .name = DNNL_ARG_DST,
-        .value = node->outputs[0],
-        .query = dnnl_query_dst_md,
-        .written = true,
-    };
     status = vt_lower_answer(vt_pd_sum(dnnl->engine, sources, count, layout, &desc), done, error);
     if (status == VT_OK && *done) {
-        status = vt_lower_primitive(dnnl, step, desc, operands, count + 1, error);
+        status = vt_lower_variadic(dnnl, step, desc, error);
     }
 out:
     vt_layout_free(layout);
-    vt_free(operands);
     vt_free(sources);
     return status;
 }

@@ -44,35 +44,6 @@ out:
     return status;
 }
 
-static vt_status concat_primitive(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc_t desc,
-                                  vt_error *error)
-{
-    const vt_node *node = &step->node;
-    int count = (int)node->input_count;
-    vt_operand *operands = vt_calloc(node->input_count + 1, sizeof *operands);
-    if (!operands) {
-        dnnl_primitive_desc_destroy(desc);
-        return vt_fail_memory(error, "a concatenation");
-    }
-    for (int i = 0; i < count; i++) {
-        operands[i] = (vt_operand){
-            .name = DNNL_ARG_MULTIPLE_SRC + i,
-            .value = node->inputs[i],
-            .query = dnnl_query_src_md,
-            .index = i,
-        };
-    }
-    operands[count] = (vt_operand){
-        .name = DNNL_ARG_DST,
-        .value = node->outputs[0],
-        .query = dnnl_query_dst_md,
-        .written = true,
-    };
-    vt_status status = vt_lower_primitive(dnnl, step, desc, operands, count + 1, error);
-    vt_free(operands);
-    return status;
-}
-
 vt_status vt_lower_concat(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
                           vt_error *error)
 {
@@ -101,7 +72,7 @@ vt_status vt_lower_concat(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, 
     }
     if (status == VT_OK && possible && !*done) {
         *done = true;
-        status = concat_primitive(dnnl, step, desc, error);
+        status = vt_lower_variadic(dnnl, step, desc, error);
     } else if (desc) {
         dnnl_primitive_desc_destroy(desc);
     }

@@ -38,7 +38,7 @@ static const vt_tensor *tensor_of(const cancel *c, vt_value_id value)
 static bool is_reshape(const vt_step *step)
 {
     static const char *const ops[] = {"Reshape", "Flatten", "Squeeze", "Unsqueeze"};
-    return step->post_count == 0 && vt_pass_is_any(step, ops, sizeof ops / sizeof ops[0]);
+    return step->post_count == 0 && VT_PASS_IS_ANY(step, ops);
 }
 
 static bool is_transpose(const vt_step *step)
@@ -107,14 +107,14 @@ static int elementwise_input(const cancel *c, const vt_step *step)
             return -1;
         }
     }
-    if (vt_pass_is_any(step, binary, sizeof binary / sizeof binary[0])) {
+    if (VT_PASS_IS_ANY(step, binary)) {
         if (step->node.input_count != 2 || step->node.opset < 7) {
             return -1;
         }
         int side = vt_match_scalar_side(c->plan, step, &scalar);
         return side < 0 ? -1 : 1 - side;
     }
-    if (!vt_pass_is_any(step, unary, sizeof unary / sizeof unary[0])) {
+    if (!VT_PASS_IS_ANY(step, unary)) {
         return -1;
     }
     for (size_t i = 1; i < step->node.input_count; i++) { /* bounds of a Clip */

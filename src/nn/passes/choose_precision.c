@@ -42,18 +42,6 @@ typedef struct precision_work {
     bool *wanted; /* by value: a bf16 step reads it */
 } precision_work;
 
-static bool is_one_of(const vt_step *step, const char *const *ops, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (vt_pass_is_op(step, ops[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-#define IS_ONE_OF(step, ops) is_one_of(step, ops, sizeof(ops) / sizeof((ops)[0]))
-
 static bool is_float(const vt_plan *plan, vt_value_id value)
 {
     vt_dtype dtype = value == VT_NO_VALUE ? VT_DTYPE_NONE : plan->values[value].tensor.dtype;
@@ -81,7 +69,7 @@ static bool inputs_are_there(const precision_work *work, const vt_step *step)
 /* What can keep its result in either type, whatever its inputs are. */
 static bool makes_floats(const vt_step *step)
 {
-    return IS_ONE_OF(step, heavy_ops) || vt_pass_is(step, "DequantizeLinear");
+    return VT_PASS_IS_ANY_OP(step, heavy_ops) || vt_pass_is(step, "DequantizeLinear");
 }
 
 static void forward(precision_work *work)
@@ -91,13 +79,14 @@ static void forward(precision_work *work)
         if (!is_float(work->plan, step->node.outputs[0])) {
             continue;
         }
-        bool bf16 =
-            makes_floats(step) || (IS_ONE_OF(step, light_ops) && inputs_are_there(work, step));
+        bool bf16 = makes_floats(step) ||
+                    (VT_PASS_IS_ANY_OP(step, light_ops) && inputs_are_there(work, step));
         step->result = bf16 ? VT_BF16 : VT_F32;
         if (!step->quant) {
             step->compute = step->result;
         }
-        bool there = bf16 || (IS_ONE_OF(step, view_ops) && work->there[step->node.inputs[0]]);
+        bool there =
+            bf16 || (VT_PASS_IS_ANY_OP(step, view_ops) && work->there[step->node.inputs[0]]);
         for (size_t i = 0; i < step->node.output_count; i++) {
             if (step->node.outputs[i] != VT_NO_VALUE) {
                 work->there[step->node.outputs[i]] = there;
@@ -121,7 +110,7 @@ static void backward(precision_work *work)
     for (size_t s = work->plan->step_count; s-- > 0;) {
         vt_step *step = &work->plan->steps[s];
         bool reads = step->compute == VT_BF16;
-        if (IS_ONE_OF(step, view_ops)) {
+        if (VT_PASS_IS_ANY_OP(step, view_ops)) {
             reads = any_output_wanted(work, step);
         } else if (step->result == VT_BF16 && !any_output_wanted(work, step)) {
             step->result = VT_F32;

@@ -352,12 +352,7 @@ static vt_status try_fold(vt_plan *plan, const vt_pass_uses *uses, size_t index,
 
 vt_status vt_pass_fold_batchnorm(vt_plan *plan, vt_error *error)
 {
-    vt_pass_uses uses;
-    vt_status status = vt_pass_uses_init(&uses, plan, error);
-    for (size_t i = 0; status == VT_OK && i < plan->step_count; i++) {
-        status = try_fold(plan, &uses, i, error);
-    }
+    vt_status status = vt_pass_each_step(plan, try_fold, error);
     vt_pass_steps_compact(plan);
-    vt_pass_uses_deinit(&uses);
     return status;
 }

@@ -155,7 +155,7 @@ static bool binary_is_onednn(const vt_plan *plan, const vt_step *step)
     if (step->node.input_count != 2 || result_of(plan, step)->shape.rank < 1) {
         return false;
     }
-    if (vt_pass_is_any(step, commuting, sizeof commuting / sizeof commuting[0])) {
+    if (VT_PASS_IS_ANY(step, commuting)) {
         return is_whole(plan, step, 0) || is_whole(plan, step, 1);
     }
     return (vt_pass_is(step, "Sub") || vt_pass_is(step, "Div")) && is_whole(plan, step, 0);
@@ -181,7 +181,7 @@ static bool is_onednn(const vt_plan *plan, const vt_step *step)
             return false;
         }
     }
-    if (vt_pass_is_any(step, functions, sizeof functions / sizeof functions[0])) {
+    if (VT_PASS_IS_ANY(step, functions)) {
         return step->post_count == 0;
     }
     if (vt_pass_is(step, "Clip")) {

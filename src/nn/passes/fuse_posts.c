@@ -34,13 +34,13 @@ typedef struct fuse {
 static bool takes_operands(const vt_step *step)
 {
     static const char *const ops[] = {"Conv", "ConvTranspose", "Gemm", "MatMul"};
-    return vt_pass_is_any(step, ops, sizeof ops / sizeof ops[0]);
+    return VT_PASS_IS_ANY(step, ops);
 }
 
 static bool takes_functions(const vt_step *step)
 {
     static const char *const ops[] = {"Add", "Sum", "BatchNormalization"};
-    return takes_operands(step) || vt_pass_is_any(step, ops, sizeof ops / sizeof ops[0]);
+    return takes_operands(step) || VT_PASS_IS_ANY(step, ops);
 }
 
 /* ---- functions ---- */

@@ -536,11 +536,6 @@ static vt_status try_step(vt_plan *plan, const vt_pass_uses *uses, size_t index,
 
 vt_status vt_pass_recognise_activation(vt_plan *plan, vt_error *error)
 {
-    vt_pass_uses uses;
-    vt_status status = vt_pass_uses_init(&uses, plan, error);
-    for (size_t i = 0; status == VT_OK && i < plan->step_count; i++) {
-        status = try_step(plan, &uses, i, error);
-    }
-    vt_pass_uses_deinit(&uses);
+    vt_status status = vt_pass_each_step(plan, try_step, error);
     return status == VT_OK ? vt_pass_dead_code(plan, error) : status;
 }

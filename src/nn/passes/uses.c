@@ -56,6 +56,17 @@ size_t vt_pass_only_reader(const vt_pass_uses *uses, vt_value_id value)
     return value < uses->value_count && uses->counts[value] == 1 ? uses->readers[value] : SIZE_MAX;
 }
 
+vt_status vt_pass_each_step(vt_plan *plan, vt_pass_try *try_step, vt_error *error)
+{
+    vt_pass_uses uses;
+    vt_status status = vt_pass_uses_init(&uses, plan, error);
+    for (size_t i = 0; status == VT_OK && i < plan->step_count; i++) {
+        status = try_step(plan, &uses, i, error);
+    }
+    vt_pass_uses_deinit(&uses);
+    return status;
+}
+
 bool vt_pass_is_op(const vt_step *step, const char *op)
 {
     return step->node.op && step->node.op->domain[0] == '\0' &&
@@ -72,14 +83,19 @@ bool vt_pass_is(const vt_step *step, const char *op)
     return vt_pass_is_op(step, op) && step->node.output_count == 1;
 }
 
-bool vt_pass_is_any(const vt_step *step, const char *const *ops, size_t count)
+bool vt_pass_is_any_op(const vt_step *step, const char *const *ops, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (vt_pass_is(step, ops[i])) {
+        if (vt_pass_is_op(step, ops[i])) {
             return true;
         }
     }
     return false;
+}
+
+bool vt_pass_is_any(const vt_step *step, const char *const *ops, size_t count)
+{
+    return step->node.output_count == 1 && vt_pass_is_any_op(step, ops, count);
 }
 
 const vt_tensor *vt_pass_constant(const vt_plan *plan, const vt_step *step, size_t input)
