@@ -78,7 +78,7 @@ void *vt_alloc_aligned(size_t alignment, size_t bytes)
     return posix_memalign(&memory, alignment, bytes ? bytes : 1) == 0 ? memory : NULL;
 }
 
-/* The last part that fills no huge page stays in small ones: nothing more than `bytes` is touched. */
+/* The last part that fills no huge page stays in small ones: no more than `bytes` is touched. */
 void *vt_alloc_large(size_t bytes)
 {
     const size_t page = (size_t)1 << 21;
