@@ -459,7 +459,7 @@ static void test_residuals_in_place(void **state)
     (void)state;
     for (int which = 0; which < SQUARES; which++) {
         for (int situation = 0; situation < SITUATIONS; situation++) {
-            for (int64_t width = 16; width <= 272; width += 256) {
+            for (int64_t width = 16; width <= 272; width += 256 * SCRATCH_STRIDE) {
                 builder b;
                 builder_init(&b, (uint64_t)(which * 10 + situation));
                 residual_graph(&b, which, situation, width);
