@@ -245,14 +245,28 @@ typedef struct vt_photo {
     size_t length;
 } vt_photo;
 
+/* A product of the shop as an example of what is looked for. */
+typedef struct vt_like {
+    const char *product; /* id */
+    double weight;       /* 1: as much as a photo; negative: less like it; not 0 */
+} vt_like;
+
 typedef struct vt_query {
     const vt_photo *photos; /* several: views of one thing, their vectors are averaged */
     size_t photo_count;
     int crop_x, crop_y, crop_width, crop_height; /* of each photo, in pixels; width 0: all of it */
     size_t top;                                  /* products wanted, 1 to 10000 */
     double min_similarity;                       /* cosine; below it nothing is an answer */
+    const vt_like *likes;                        /* with the photos or without any */
+    size_t like_count;
+    const char *where;         /* filter (docs/filters.md); NULL or "": every product */
+    size_t offset;             /* of the best products so many are left out, up to 1000000 */
+    const char *const *facets; /* names of attributes whose values are to be counted */
+    size_t facet_count;        /* up to 64 */
+    size_t facet_top;          /* values of each, most products first; 0: 10 */
+    bool exact;                /* look at every vector that the filter leaves */
 } vt_query;
-VT_API vt_query vt_query_defaults(void); /* no photo, whole, 10, -1 */
+VT_API vt_query vt_query_defaults(void); /* no photo, whole, 10, -1; nothing else */
 
 typedef struct vt_result {
     const vt_product *product;
@@ -260,18 +274,70 @@ typedef struct vt_result {
     double similarity;         /* cosine, -1 to 1 */
 } vt_result;
 
+/* How many of the products that pass the filter have each value of an attribute. */
+typedef struct vt_facet_value {
+    const char *text; /* NULL: a number */
+    double number;
+    uint64_t products;
+} vt_facet_value;
+
+typedef struct vt_facet {
+    const char *name;
+    vt_facet_value *values; /* most products first, equal ones by value */
+    size_t count;
+    uint64_t distinct;       /* values that products of this answer have, also those not listed */
+    uint64_t products;       /* that have a value at all */
+    double minimum, maximum; /* of the numbers; NAN: there are none */
+} vt_facet;
+
 typedef struct vt_answer {
-    vt_result *results; /* best first; rank is the index + 1 */
+    vt_result *results; /* by similarity, equal ones by product key; rank: offset + index + 1 */
     size_t count;
     const char *strategy; /* how the neighbours were found: "exact" */
     bool complete;        /* no better product exists */
-    uint64_t searched;    /* vectors looked at */
-    double decode_ms, embed_ms, search_ms, total_ms;
+    uint64_t matched;     /* products that pass the filter, whatever their similarity */
+    uint64_t searched;    /* vectors compared with the query */
+    uint64_t visited;     /* vectors looked at, also those that the filter refused then */
+    vt_facet *facets;     /* as asked for; of all that pass the filter */
+    size_t facet_count;
+    double decode_ms, embed_ms, filter_ms, search_ms, total_ms;
 } vt_answer;
 
+/* The products most similar to the photos, the liked products, or their weighted sum: unit vectors
+ * are added, a product's being the mean direction of its pictures. Liked products are no answers
+ * themselves. Exactly `top` products come when so many pass filter and minimum after `offset`. */
 VT_API vt_status vt_shop_search(vt_shop *shop, const vt_query *query, vt_answer **out,
                                 vt_error *error);
 VT_API void vt_answer_free(vt_answer *answer);
+
+/* ------------------------------------------------------------------------------------ list */
+
+typedef struct vt_list_options {
+    const char *where; /* filter (docs/filters.md); NULL or "": every product */
+    const char *sort;  /* an attribute's name, perhaps with ":asc" or ":desc": "price:desc"; NULL:
+                          as products came in. Products without a value come last, equal ones as
+                          they came in (":desc": in reverse) */
+    size_t top;        /* products wanted, up to 10000; 0: none, only counts */
+    size_t offset;     /* so many are left out first */
+    const char *const *facets;
+    size_t facet_count, facet_top; /* as in vt_query */
+} vt_list_options;
+VT_API vt_list_options vt_list_options_defaults(void); /* all, as they came in, 10 from 0 */
+
+typedef struct vt_list {
+    vt_product *products;
+    size_t count;
+    uint64_t matched; /* products that pass the filter */
+    uint64_t total;   /* products of the shop */
+    vt_facet *facets;
+    size_t facet_count;
+    double filter_ms, total_ms;
+} vt_list;
+
+/* Products without any photo: *out, vt_list_free. */
+VT_API vt_status vt_shop_list(vt_shop *shop, const vt_list_options *options, vt_list **out,
+                              vt_error *error);
+VT_API void vt_list_free(vt_list *list);
 
 /* A small JPEG of a photo, for showing; *jpeg: vt_release. */
 VT_API vt_status vt_photo_thumbnail(const vt_photo *photo, int side_px, void **jpeg, size_t *length,

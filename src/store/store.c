@@ -137,6 +137,25 @@ vt_status vt_store_vector(vt_store *store, uint32_t model, uint32_t picture, flo
     return store->driver->vector(store, model, picture, out, error);
 }
 
+vt_status vt_store_select(vt_store *store, const vt_select *what, vt_arena *arena,
+                          vt_selection *out, vt_error *error)
+{
+    if (what->facet_count > VT_STORE_MAX_FACETS)
+        return vt_fail(error, VT_ERR_LIMIT, "count facets: %zu are asked for, at most %d can be",
+                       what->facet_count, VT_STORE_MAX_FACETS);
+    if (what->facet_count > 0 &&
+        (what->facet_top < 1 || what->facet_top > VT_STORE_MAX_FACET_VALUES))
+        return vt_fail(error, VT_ERR_LIMIT,
+                       "count facets: %zu values are asked for, 1 to %d can be", what->facet_top,
+                       VT_STORE_MAX_FACET_VALUES);
+    return store->driver->select(store, what, arena, out, error);
+}
+
+vt_status vt_store_check_postings(vt_store *store, vt_error *error)
+{
+    return store->driver->check_postings(store, error);
+}
+
 vt_status vt_store_nearest(vt_store *store, uint32_t model, const float *queries, size_t count,
                            const vt_nearest_options *options, vt_hit *hits, size_t *hit_counts,
                            vt_nearest_answer *answer, vt_error *error)

@@ -103,17 +103,51 @@ vt_status vt_store_each_category(vt_store *store, vt_store_visit_category *visit
  * sizes fit dimensions). VT_ERR_CORRUPT with the first fault. */
 vt_status vt_store_check(vt_store *store, vt_error *error);
 
+/* ---- filters, facets, orders: see filter.h ---- */
+enum { VT_STORE_MAX_FACETS = 64, VT_STORE_MAX_FACET_VALUES = 10000 };
+
+typedef struct vt_select {
+    struct vt_filter *filter;  /* NULL: every product; its names become those of the columns */
+    const char *const *facets; /* (facet_count) names of attributes to count values of */
+    size_t facet_count, facet_top;
+    bool page;        /* keys are wanted: */
+    const char *sort; /* name of an attribute; NULL: by key */
+    bool descending;  /* the reverse, but products without a value come last either way */
+    size_t offset, top;
+} vt_select;
+
+typedef struct vt_selection {
+    vt_idset *products; /* that pass the filter, the caller's (vt_idset_free) */
+    uint64_t matched;   /* how many */
+    uint64_t total;     /* products there are */
+    vt_facet *facets;   /* in the arena, like all below */
+    size_t facet_count;
+    uint32_t *keys; /* the page */
+    size_t key_count;
+} vt_selection;
+
+/* Answers all of it from one state of the catalogue, which contains every change committed before
+ * the call, by this process or another. VT_ERR_USAGE for unknown names. */
+vt_status vt_store_select(vt_store *store, const vt_select *what, vt_arena *arena,
+                          vt_selection *out, vt_error *error);
+/* Holds what is kept in memory for it to one built anew: VT_ERR_CORRUPT with the first difference.
+ */
+vt_status vt_store_check_postings(vt_store *store, vt_error *error);
+
 /* ---- nearest ---- */
 typedef struct vt_nearest_options {
     size_t k;                 /* products wanted per query */
     float min_similarity;     /* -INFINITY: none */
     const vt_idset *products; /* keys of products that may answer; NULL: all */
+    bool exact;               /* look at every vector of those; the exact scan always does */
     vt_pool *pool;            /* NULL: in the caller's thread */
 } vt_nearest_options;
 typedef struct vt_nearest_answer {
     const char *strategy; /* "exact"; static text */
     bool complete;        /* no better product exists */
-    uint64_t searched;    /* vectors looked at, per query */
+    uint64_t searched;    /* vectors compared, per query */
+    uint64_t visited;     /* vectors looked at, per query, also those that may not answer */
+    uint64_t products;    /* that have vectors, whether or not they may answer */
 } vt_nearest_answer;
 /* queries: (count, dim); hits: (count, k) with id = picture key and group = product key, one per
  * product, best first; hit_counts: (count). Sees every change committed before the call by this

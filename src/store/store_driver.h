@@ -50,6 +50,10 @@ struct vt_store_driver {
     vt_status (*check)(vt_store *store, vt_error *error);
     vt_status (*vector)(vt_store *store, uint32_t model, uint32_t picture, float *out,
                         vt_error *error);
+    /* At most VT_STORE_MAX_FACETS facets of 1 to VT_STORE_MAX_FACET_VALUES values. */
+    vt_status (*select)(vt_store *store, const vt_select *what, vt_arena *arena, vt_selection *out,
+                        vt_error *error);
+    vt_status (*check_postings)(vt_store *store, vt_error *error);
     /* k >= 1, count >= 1. */
     vt_status (*nearest)(vt_store *store, uint32_t model, const float *queries, size_t count,
                          const vt_nearest_options *options, vt_hit *hits, size_t *hit_counts,

@@ -12,8 +12,11 @@
  */
 #include "vector/idset.h"
 
+#include "base/mem.h"
+
 #include <assert.h>
 #include <roaring/roaring.h>
+#include <string.h>
 
 /* vt_idset is never defined: a pointer to it is a roaring_bitmap_t under another name. */
 static roaring_bitmap_t *bitmap_of(vt_idset *set)
@@ -106,6 +109,62 @@ vt_status vt_idset_subtract(vt_idset *set, const vt_idset *other, vt_error *erro
     else
         roaring_bitmap_andnot_inplace(bitmap_of(set), bitmap_read(other));
     return VT_OK;
+}
+
+/* ---- sets from sets ---- */
+
+static vt_status hand_out(roaring_bitmap_t *made, vt_idset **out, vt_error *error)
+{
+    if (!made)
+        return vt_fail_memory(error, "id set");
+    *out = (vt_idset *)made;
+    return VT_OK;
+}
+
+vt_status vt_idset_common(const vt_idset *a, const vt_idset *b, vt_idset **out, vt_error *error)
+{
+    return hand_out(roaring_bitmap_and(bitmap_read(a), bitmap_read(b)), out, error);
+}
+
+vt_status vt_idset_difference(const vt_idset *a, const vt_idset *b, vt_idset **out, vt_error *error)
+{
+    return hand_out(roaring_bitmap_andnot(bitmap_read(a), bitmap_read(b)), out, error);
+}
+
+vt_status vt_idset_union(const vt_idset *const *sets, size_t count, vt_idset **out, vt_error *error)
+{
+    if (count == 0)
+        return vt_idset_new(out, error);
+    const roaring_bitmap_t **bitmaps = vt_alloc_array(count, sizeof *bitmaps);
+    if (!bitmaps)
+        return vt_fail_memory(error, "id set");
+    for (size_t i = 0; i < count; i++)
+        bitmaps[i] = bitmap_read(sets[i]);
+    roaring_bitmap_t *made = roaring_bitmap_or_many(count, bitmaps);
+    vt_free(bitmaps);
+    return hand_out(made, out, error);
+}
+
+vt_status vt_idset_add_many(vt_idset *set, const uint32_t *ids, size_t count, vt_error *error)
+{
+    (void)error;
+    roaring_bitmap_add_many(bitmap_of(set), count, ids);
+    return VT_OK;
+}
+
+uint64_t vt_idset_common_count(const vt_idset *a, const vt_idset *b)
+{
+    return roaring_bitmap_and_cardinality(bitmap_read(a), bitmap_read(b));
+}
+
+bool vt_idset_equal(const vt_idset *a, const vt_idset *b)
+{
+    return roaring_bitmap_equals(bitmap_read(a), bitmap_read(b));
+}
+
+size_t vt_idset_bytes(const vt_idset *set)
+{
+    return roaring_bitmap_portable_size_in_bytes(bitmap_read(set));
 }
 
 /* ---- walking ---- */

@@ -23,6 +23,18 @@ vt_status vt_idset_and(vt_idset *set, const vt_idset *other, vt_error *error); /
 vt_status vt_idset_or(vt_idset *set, const vt_idset *other, vt_error *error);
 vt_status vt_idset_subtract(vt_idset *set, const vt_idset *other, vt_error *error);
 
+/* The same into a set of its own: *out is the caller's. */
+vt_status vt_idset_common(const vt_idset *a, const vt_idset *b, vt_idset **out, vt_error *error);
+vt_status vt_idset_difference(const vt_idset *a, const vt_idset *b, vt_idset **out,
+                              vt_error *error);
+/* The union of so many; count 0: empty. */
+vt_status vt_idset_union(const vt_idset *const *sets, size_t count, vt_idset **out,
+                         vt_error *error);
+vt_status vt_idset_add_many(vt_idset *set, const uint32_t *ids, size_t count, vt_error *error);
+uint64_t vt_idset_common_count(const vt_idset *a, const vt_idset *b);
+bool vt_idset_equal(const vt_idset *a, const vt_idset *b);
+size_t vt_idset_bytes(const vt_idset *set); /* about what it takes in memory */
+
 /* Walks the ids in ascending order: `for (vt_idset_cursor c = vt_idset_begin(set); c.valid;
  * vt_idset_next(&c)) use(c.id);`. The set must not change meanwhile. */
 typedef struct vt_idset_cursor {

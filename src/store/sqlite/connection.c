@@ -21,7 +21,10 @@
 #define PRODUCT_COLUMNS                                                                            \
     "SELECT key, id, title, description, category, brand, link, currency, price, content, change " \
     "FROM products "
-#define PICTURE_COLUMNS "key, source, hash, phash, width, height, bytes"
+#define POSTINGS_PRODUCTS                                                                          \
+    "SELECT key, id, title, category, brand, currency, price, change FROM products "
+#define POSTINGS_ATTRIBUTES "SELECT product, name, kind, text, number FROM attributes "
+#define PICTURE_COLUMNS     "key, source, hash, phash, width, height, bytes"
 
 static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_BEGIN] = "BEGIN",
@@ -62,6 +65,11 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_VECTORS_OF_PRODUCT] = "SELECT v.picture, i.product, v.data FROM pictures i"
                                   " CROSS JOIN vectors v ON v.picture = i.key AND v.model = ?1"
                                   " WHERE i.product = ?2",
+    [VT_SQL_POSTINGS_PRODUCTS] = POSTINGS_PRODUCTS "ORDER BY key",
+    [VT_SQL_POSTINGS_ATTRIBUTES] = POSTINGS_ATTRIBUTES "ORDER BY product, position, item",
+    [VT_SQL_POSTINGS_PRODUCT] = POSTINGS_PRODUCTS "WHERE key = ?1",
+    [VT_SQL_POSTINGS_ATTRIBUTES_OF] =
+        POSTINGS_ATTRIBUTES "WHERE product = ?1 ORDER BY position, item",
 
     [VT_SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [VT_SQL_MODEL_INSERT] = "INSERT INTO models (fingerprint, name, dim) VALUES (?1, ?2, ?3)",

@@ -25,6 +25,7 @@ struct vt_members {
     member_slot *slots;
     size_t slot_count; /* power of two */
     size_t used_slots;
+    size_t products; /* with pictures */
     member_node *nodes;
     size_t node_count, node_capacity;
     uint32_t free_nodes; /* node number + 1 */
@@ -106,6 +107,7 @@ vt_status vt_members_add(vt_members *members, uint32_t product, uint32_t picture
         slot->product = product;
         members->used_slots++;
     }
+    members->products += slot->head == 0;
     members->nodes[node - 1] = (member_node){.picture = picture, .next = slot->head};
     slot->head = node;
     return VT_OK;
@@ -119,9 +121,15 @@ bool vt_members_pop(vt_members *members, uint32_t product, uint32_t *picture)
     uint32_t node = slot->head;
     *picture = members->nodes[node - 1].picture;
     slot->head = members->nodes[node - 1].next;
+    members->products -= slot->head == 0;
     members->nodes[node - 1].next = members->free_nodes;
     members->free_nodes = node;
     return true;
+}
+
+size_t vt_members_products(const vt_members *members)
+{
+    return members->products;
 }
 
 size_t vt_members_bytes(const vt_members *members)

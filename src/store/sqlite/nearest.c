@@ -166,7 +166,7 @@ static vt_status index_new(vt_sqlite *store, vt_sqlite_connection *connection, u
     return VT_OK;
 }
 
-static vt_status newest_change(vt_sqlite_connection *connection, int64_t *out, vt_error *error)
+vt_status vt_sqlite_newest_change(vt_sqlite_connection *connection, int64_t *out, vt_error *error)
 {
     sqlite3_stmt *row = connection->statements[VT_SQL_NEWEST_CHANGE];
     vt_status status = VT_OK;
@@ -191,7 +191,7 @@ static vt_status bring_up_to_date(vt_sqlite *store, vt_sqlite_connection *connec
         return vt_sqlite_fail(connection->db, error, "read vectors", store->path);
     bool fresh = index == NULL;
     int64_t newest = 0;
-    vt_status status = newest_change(connection, &newest, error);
+    vt_status status = vt_sqlite_newest_change(connection, &newest, error);
     if (status == VT_OK && fresh)
         status = index_new(store, connection, model, &index, error);
     if (status == VT_OK)
@@ -210,7 +210,7 @@ static vt_status index_share(vt_sqlite *store, vt_sqlite_connection *connection,
                              vt_sqlite_index **out, vt_error *error)
 {
     int64_t wanted = 0;
-    vt_status status = newest_change(connection, &wanted, error);
+    vt_status status = vt_sqlite_newest_change(connection, &wanted, error);
     while (status == VT_OK) {
         pthread_rwlock_rdlock(&store->index_lock);
         vt_sqlite_index *index = index_find(store, model);
@@ -247,10 +247,15 @@ vt_status vt_sqlite_nearest(vt_store *base, uint32_t model, const float *queries
     scan.groups = options->products;
     scan.pool = options->pool;
     size_t scanned = 0;
+    uint64_t products = vt_members_products(index->members);
     status = vt_flat_search(index->flat, queries, count, &scan, hits, hit_counts, &scanned, error);
     pthread_rwlock_unlock(&store->index_lock);
     if (status == VT_OK && answer != NULL)
-        *answer = (vt_nearest_answer){.strategy = "exact", .complete = true, .searched = scanned};
+        *answer = (vt_nearest_answer){.strategy = "exact",
+                                      .complete = true,
+                                      .searched = scanned,
+                                      .visited = scanned,
+                                      .products = products};
     return status;
 }
 

@@ -183,10 +183,12 @@ static void sqlite_close(vt_store *base)
 {
     vt_sqlite *store = (vt_sqlite *)base;
     vt_sqlite_indexes_free(store);
+    vt_postings_free(store->postings);
     vt_sqlite_readers_close(store);
     vt_sqlite_connection_close(store->writer); /* last: it brings the log into the main file */
     lock_release(store->lock_fd);
     pthread_rwlock_destroy(&store->index_lock);
+    pthread_rwlock_destroy(&store->postings_lock);
     pthread_mutex_destroy(&store->readers_lock);
     pthread_mutex_destroy(&store->write_lock);
     vt_free(store->path);
@@ -210,6 +212,7 @@ static vt_status make_store(const char *dir, bool writable, vt_sqlite **out, vt_
     pthread_mutex_init(&store->write_lock, NULL);
     pthread_mutex_init(&store->readers_lock, NULL);
     pthread_rwlock_init(&store->index_lock, NULL);
+    pthread_rwlock_init(&store->postings_lock, NULL);
     store->dir = vt_strdup(real);
     store->path = vt_path_join(real, "catalog.db");
     store->base.dir = store->dir;
@@ -316,5 +319,7 @@ const vt_store_driver vt_store_sqlite = {
     .stats = vt_sqlite_stats,
     .check = vt_sqlite_check,
     .vector = vt_sqlite_vector,
+    .select = vt_sqlite_select,
+    .check_postings = vt_sqlite_check_postings,
     .nearest = vt_sqlite_nearest,
 };

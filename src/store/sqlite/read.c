@@ -227,7 +227,7 @@ vt_status vt_sqlite_stats(vt_store *base, uint32_t model, vt_store_stats *out, v
     if (status != VT_OK)
         return status;
     stats.database_bytes = file_bytes(store->path, "") + file_bytes(store->path, "-wal");
-    stats.index_bytes = vt_sqlite_index_bytes(store);
+    stats.index_bytes = vt_sqlite_index_bytes(store) + vt_sqlite_postings_bytes(store);
     *out = stats;
     return VT_OK;
 }

@@ -39,8 +39,8 @@ vt_status vt_sqlite_row_text(sqlite3_stmt *row, int column, const char **out, vt
     return VT_OK;
 }
 
-static vt_status row_int(sqlite3_stmt *row, int column, int64_t minimum, int64_t maximum,
-                         int64_t *out, vt_error *error)
+vt_status vt_sqlite_row_int(sqlite3_stmt *row, int column, int64_t minimum, int64_t maximum,
+                            int64_t *out, vt_error *error)
 {
     int64_t value = sqlite3_column_int64(row, column);
     if (sqlite3_column_type(row, column) != SQLITE_INTEGER || value < minimum || value > maximum)
@@ -52,7 +52,7 @@ static vt_status row_int(sqlite3_stmt *row, int column, int64_t minimum, int64_t
 vt_status vt_sqlite_row_key(sqlite3_stmt *row, int column, uint32_t *out, vt_error *error)
 {
     int64_t value = 0;
-    vt_status status = row_int(row, column, 1, UINT32_MAX, &value, error);
+    vt_status status = vt_sqlite_row_int(row, column, 1, UINT32_MAX, &value, error);
     if (status == VT_OK)
         *out = (uint32_t)value;
     return status;
@@ -68,8 +68,7 @@ vt_status vt_sqlite_row_hash(sqlite3_stmt *row, int column, vt_hash *out, vt_err
     return VT_OK;
 }
 
-/* NULL is NAN, as in the structs. */
-static vt_status row_number(sqlite3_stmt *row, int column, double *out, vt_error *error)
+vt_status vt_sqlite_row_number(sqlite3_stmt *row, int column, double *out, vt_error *error)
 {
     int type = sqlite3_column_type(row, column);
     if (type == SQLITE_NULL)
@@ -138,13 +137,13 @@ vt_status vt_sqlite_row_picture(sqlite3_stmt *row, int column, vt_picture *out, 
     if (status == VT_OK)
         status = vt_sqlite_row_hash(row, column + 2, &out->hash, error);
     if (status == VT_OK)
-        status = row_int(row, column + 3, INT64_MIN, INT64_MAX, &phash, error);
+        status = vt_sqlite_row_int(row, column + 3, INT64_MIN, INT64_MAX, &phash, error);
     if (status == VT_OK)
-        status = row_int(row, column + 4, 0, INT_MAX, &width, error);
+        status = vt_sqlite_row_int(row, column + 4, 0, INT_MAX, &width, error);
     if (status == VT_OK)
-        status = row_int(row, column + 5, 0, INT_MAX, &height, error);
+        status = vt_sqlite_row_int(row, column + 5, 0, INT_MAX, &height, error);
     if (status == VT_OK)
-        status = row_int(row, column + 6, 0, INT64_MAX, &bytes, error);
+        status = vt_sqlite_row_int(row, column + 6, 0, INT64_MAX, &bytes, error);
     out->phash = (uint64_t)phash;
     out->width = (int)width;
     out->height = (int)height;
@@ -169,17 +168,17 @@ static vt_status read_attribute(sqlite3_stmt *row, vt_arena *arena, attribute_ro
                                 vt_error *error)
 {
     int64_t kind = 0;
-    vt_status status = row_int(row, 0, 0, INT_MAX, &out->position, error);
+    vt_status status = vt_sqlite_row_int(row, 0, 0, INT_MAX, &out->position, error);
     if (status == VT_OK)
         status = copy_text(row, 1, arena, &out->attribute.name, error);
     if (status == VT_OK && out->attribute.name == NULL)
         status = fail_column(row, 1, "it is missing", error);
     if (status == VT_OK)
-        status = row_int(row, 2, VT_ATTRIBUTE_TEXT, VT_ATTRIBUTE_LIST, &kind, error);
+        status = vt_sqlite_row_int(row, 2, VT_ATTRIBUTE_TEXT, VT_ATTRIBUTE_LIST, &kind, error);
     if (status == VT_OK)
         status = copy_text(row, 3, arena, &out->attribute.text, error);
     if (status == VT_OK && kind == VT_ATTRIBUTE_NUMBER)
-        status = row_number(row, 4, &out->attribute.number, error);
+        status = vt_sqlite_row_number(row, 4, &out->attribute.number, error);
     out->attribute.kind = (vt_attribute_kind)kind;
     return status;
 }
@@ -303,11 +302,11 @@ vt_status vt_sqlite_row_product(vt_sqlite_connection *connection, sqlite3_stmt *
     if (status == VT_OK && (product.id == NULL || product.id[0] == '\0'))
         status = fail_column(row, 1, "a product has no id", error);
     if (status == VT_OK)
-        status = row_number(row, 8, &product.price, error);
+        status = vt_sqlite_row_number(row, 8, &product.price, error);
     if (status == VT_OK)
         status = vt_sqlite_row_hash(row, 9, &product.content, error);
     if (status == VT_OK)
-        status = row_int(row, 10, 1, INT64_MAX, &change, error);
+        status = vt_sqlite_row_int(row, 10, 1, INT64_MAX, &change, error);
     product.change = (uint64_t)change;
     if (status == VT_OK)
         status = read_attributes(connection, arena, &product, error);

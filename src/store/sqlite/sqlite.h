@@ -9,17 +9,18 @@
  *     write.c       models, put, remove                read.c     get, each, content, counts
  *     rows.c        rows to products, with bounds      check.c    is everything as it must be
  *     nearest.c     vectors in memory, kept in step    members.c  which pictures a product has
- * there
+ * there                                              postings.c values in memory, kept in step
  *
  * Call order: vt_sqlite_reader_take, statements, vt_sqlite_reader_give; or write_lock, the writer's
  * statements inside one transaction, write_unlock.
  *
- * Threads: a connection belongs to one thread at a time. No two of the three locks are ever held
+ * Threads: a connection belongs to one thread at a time. No two of the four locks are ever held
  * together.
  */
 #ifndef VT_STORE_SQLITE_SQLITE_H
 #define VT_STORE_SQLITE_SQLITE_H
 
+#include "store/postings.h"
 #include "store/store_driver.h"
 
 #include <pthread.h>
@@ -54,6 +55,10 @@ typedef enum vt_sqlite_sql {
     VT_SQL_VECTOR_COUNT,
     VT_SQL_VECTOR_EACH,
     VT_SQL_VECTORS_OF_PRODUCT,
+    VT_SQL_POSTINGS_PRODUCTS,
+    VT_SQL_POSTINGS_ATTRIBUTES,
+    VT_SQL_POSTINGS_PRODUCT,
+    VT_SQL_POSTINGS_ATTRIBUTES_OF,
     VT_SQL_READ_COUNT, /* readers prepare those above, the writer all */
     VT_SQL_BEGIN_WRITE = VT_SQL_READ_COUNT,
     VT_SQL_MODEL_INSERT,
@@ -97,6 +102,10 @@ typedef struct vt_sqlite {
 
     pthread_rwlock_t index_lock;
     vt_sqlite_index *indexes;
+
+    pthread_rwlock_t postings_lock;
+    vt_postings *postings;   /* NULL until a question needs them */
+    int64_t postings_change; /* newest contained */
 } vt_sqlite;
 
 /* ---- connection.c ---- */
@@ -169,6 +178,11 @@ vt_status vt_sqlite_row_picture(sqlite3_stmt *row, int column, vt_picture *out, 
 /* Borrowed from the row; NULL for NULL. VT_ERR_CORRUPT when it is no valid text. */
 vt_status vt_sqlite_row_text(sqlite3_stmt *row, int column, const char **out, vt_error *error);
 vt_status vt_sqlite_row_key(sqlite3_stmt *row, int column, uint32_t *out, vt_error *error);
+/* VT_ERR_CORRUPT when it is no integer in the range. */
+vt_status vt_sqlite_row_int(sqlite3_stmt *row, int column, int64_t minimum, int64_t maximum,
+                            int64_t *out, vt_error *error);
+/* NULL is NAN, as in the structs. */
+vt_status vt_sqlite_row_number(sqlite3_stmt *row, int column, double *out, vt_error *error);
 vt_status vt_sqlite_row_hash(sqlite3_stmt *row, int column, vt_hash *out, vt_error *error);
 /* A stored vector: (dim) half floats in the machine's byte order. */
 vt_status vt_sqlite_row_halves(sqlite3_stmt *row, int column, size_t dim, uint16_t *out,
@@ -187,6 +201,15 @@ vt_status vt_sqlite_nearest(vt_store *store, uint32_t model, const float *querie
 uint64_t vt_sqlite_index_bytes(vt_sqlite *store);
 void vt_sqlite_indexes_free(vt_sqlite *store);
 
+/* The number of the newest change; 0: there is none. */
+vt_status vt_sqlite_newest_change(vt_sqlite_connection *connection, int64_t *out, vt_error *error);
+
+/* ---- postings.c ---- */
+vt_status vt_sqlite_select(vt_store *store, const vt_select *what, vt_arena *arena,
+                           vt_selection *out, vt_error *error);
+vt_status vt_sqlite_check_postings(vt_store *store, vt_error *error);
+uint64_t vt_sqlite_postings_bytes(vt_sqlite *store);
+
 /* ---- members.c: product key -> picture keys, one thread at a time ---- */
 typedef struct vt_members vt_members;
 vt_status vt_members_new(vt_members **out, vt_error *error);
@@ -194,7 +217,8 @@ void vt_members_free(vt_members *members);
 vt_status vt_members_add(vt_members *members, uint32_t product, uint32_t picture,
                          vt_error *error); /* product >= 1 */
 bool vt_members_pop(vt_members *members, uint32_t product,
-                    uint32_t *picture); /* false: none left */
+                    uint32_t *picture);                /* false: none left */
+size_t vt_members_products(const vt_members *members); /* that have pictures */
 size_t vt_members_bytes(const vt_members *members);
 
 #endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One column's texts: text -> products.
+ *
+ * Method: values are numbered as they come; a hash table leads from the text to the number. Most
+ * columns have few values with many products, for which a bitmap each is small; ids and titles have
+ * as many values as there are products, so that a value with a single product holds it in place. An
+ * array in order of the texts (bytes, which is the order of code points) is made when a question
+ * needs it, and later values are merged in then.
+ *
+ * A value that no product has stays, dead, until the postings are built anew.
+ */
+#include "store/postings.h"
+
+#include "base/hash.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_SLOTS = 16 };
+
+void vt_text_column_deinit(vt_text_column *column)
+{
+    for (size_t i = 0; i < column->count; i++)
+        vt_idset_free(column->values[i].products);
+    vt_free(column->values);
+    vt_free(column->slots);
+    vt_free(column->order);
+    *column = (vt_text_column){0};
+}
+
+/* The slot of this text, or the free one where it belongs. */
+static uint32_t *find_slot(const vt_text_column *column, uint32_t *slots, size_t slot_count,
+                           const char *text)
+{
+    size_t at = vt_table_hash(text, strlen(text)) & (slot_count - 1);
+    while (slots[at] != 0 && strcmp(column->values[slots[at] - 1].text, text) != 0)
+        at = (at + 1) & (slot_count - 1);
+    return &slots[at];
+}
+
+static bool grow_slots(vt_text_column *column)
+{
+    size_t count = column->slot_count == 0 ? FIRST_SLOTS : 2 * column->slot_count;
+    uint32_t *slots = vt_calloc(count, sizeof *slots);
+    if (slots == NULL)
+        return false;
+    for (size_t i = 0; i < column->count; i++)
+        *find_slot(column, slots, count, column->values[i].text) = (uint32_t)i + 1;
+    vt_free(column->slots);
+    column->slots = slots;
+    column->slot_count = count;
+    return true;
+}
+
+bool vt_text_column_find(const vt_text_column *column, const char *text, uint32_t *value)
+{
+    if (column->slot_count == 0)
+        return false;
+    uint32_t slot = *find_slot(column, column->slots, column->slot_count, text);
+    if (slot == 0)
+        return false;
+    *value = slot - 1;
+    return true;
+}
+
+vt_status vt_text_column_intern(vt_text_column *column, vt_arena *arena, const char *text,
+                                uint32_t *value, vt_error *error)
+{
+    if (vt_text_column_find(column, text, value))
+        return VT_OK;
+    if ((column->count >= column->slot_count / 3 * 2 && !grow_slots(column)) ||
+        !vt_grow((void **)&column->values, &column->capacity, column->count + 1,
+                 sizeof *column->values, UINT32_MAX - 1))
+        return vt_fail_memory(error, "the postings of a catalogue");
+    char *copy = vt_arena_strdup(arena, text);
+    if (copy == NULL)
+        return vt_fail_memory(error, "the postings of a catalogue");
+    column->values[column->count] = (vt_text_value){.text = copy};
+    column->dead++;
+    *value = (uint32_t)column->count++;
+    *find_slot(column, column->slots, column->slot_count, text) = *value + 1;
+    return VT_OK;
+}
+
+vt_status vt_text_column_add(vt_text_column *column, uint32_t value, uint32_t product, bool *added,
+                             vt_error *error)
+{
+    vt_text_value *one = &column->values[value];
+    *added = false;
+    if (one->products == NULL && one->only == product)
+        return VT_OK;
+    if (one->products == NULL && one->only == 0) {
+        one->only = product;
+        column->dead--;
+        *added = true;
+        return VT_OK;
+    }
+    vt_status status = VT_OK;
+    if (one->products == NULL) {
+        status = vt_idset_new(&one->products, error);
+        if (status == VT_OK)
+            status = vt_idset_add(one->products, one->only, error);
+        one->only = 0;
+    }
+    if (status != VT_OK || vt_idset_has(one->products, product))
+        return status;
+    *added = true;
+    return vt_idset_add(one->products, product, error);
+}
+
+void vt_text_column_remove(vt_text_column *column, uint32_t value, uint32_t product)
+{
+    vt_text_value *one = &column->values[value];
+    if (one->products != NULL) {
+        vt_idset_remove(one->products, product);
+        if (vt_idset_begin(one->products).valid)
+            return;
+        vt_idset_free(one->products);
+        one->products = NULL;
+        column->dead++;
+    } else if (one->only == product) {
+        one->only = 0;
+        column->dead++;
+    }
+}
+
+/* ---- order ---- */
+
+typedef struct sort_item {
+    const char *text;
+    uint32_t value;
+} sort_item;
+
+static int compare_items(const void *a, const void *b)
+{
+    return strcmp(((const sort_item *)a)->text, ((const sort_item *)b)->text);
+}
+
+/* Merges the sorted new items into the order, from the end, in place. */
+static void merge(vt_text_column *column, const sort_item *items, size_t count)
+{
+    size_t old = column->ordered, to = old + count;
+    while (count > 0) {
+        const char *text = old == 0 ? NULL : column->values[column->order[old - 1]].text;
+        if (text != NULL && strcmp(text, items[count - 1].text) > 0)
+            column->order[--to] = column->order[--old];
+        else
+            column->order[--to] = items[--count].value;
+    }
+}
+
+vt_status vt_text_column_sort(vt_text_column *column, vt_error *error)
+{
+    size_t count = column->count - column->ordered;
+    if (count == 0)
+        return VT_OK;
+    sort_item *items = vt_alloc_array(count, sizeof *items);
+    uint32_t *order =
+        items == NULL ? NULL
+                      : vt_realloc_array(column->order, column->capacity, sizeof *column->order);
+    if (order == NULL) {
+        vt_free(items);
+        return vt_fail_memory(error, "the order of an attribute's texts");
+    }
+    column->order = order;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t value = (uint32_t)(column->ordered + i);
+        items[i] = (sort_item){column->values[value].text, value};
+    }
+    qsort(items, count, sizeof *items, compare_items);
+    merge(column, items, count);
+    column->ordered = column->count;
+    vt_free(items);
+    return VT_OK;
+}
+
+size_t vt_text_column_bound(const vt_text_column *column, const char *text, bool after)
+{
+    size_t low = 0, high = column->ordered;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(column->values[column->order[middle]].text, text);
+        if (order < 0 || (after && order == 0))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+size_t vt_text_column_bytes(const vt_text_column *column)
+{
+    size_t bytes = column->capacity * sizeof *column->values +
+                   column->slot_count * sizeof *column->slots +
+                   column->ordered * sizeof *column->order;
+    for (size_t i = 0; i < column->count; i++)
+        if (column->values[i].products != NULL)
+            bytes += vt_idset_bytes(column->values[i].products);
+    return bytes;
+}
