@@ -126,6 +126,36 @@ bool vt_cli_interrupted(void);
 /* A vt_on_progress for a vt_progress_bar (context) that also ends on interruption. */
 bool vt_cli_on_progress(void *bar, uint64_t done, uint64_t total);
 
+/* ---- facets.c ---- */
+
+/* What --facets names, as the library takes it. */
+enum { VT_CLI_FACET_CAPACITY = 64 };
+typedef struct vt_cli_names {
+    const char *items[VT_CLI_FACET_CAPACITY];
+    size_t count;
+    char *memory; /* vt_free */
+} vt_cli_names;
+/* Cuts "color,size" at its commas; false: too many, or memory is out. */
+bool vt_cli_split_names(const char *text, vt_cli_names *out);
+#define VT_CLI_WHERE_OPTION(target)                                                                \
+    VT_CLI_TEXT_OPTION("where", "FILTER", target,                                                  \
+                       "only products that pass, like: \"price < 100 AND brand != 'x'\"")
+#define VT_CLI_FACETS_OPTION(target)                                                               \
+    VT_CLI_TEXT_OPTION("facets", "NAME,...", target,                                               \
+                       "count the products that pass by the values of these attributes")
+#define VT_CLI_FACET_TOP_OPTION(target)                                                            \
+    {                                                                                              \
+        "facet-top", "N", VT_CLI_INT, target, "values of each facet (default 10)", 1, 10000        \
+    }
+#define VT_CLI_OFFSET_OPTION(target)                                                               \
+    {                                                                                              \
+        "offset", "N", VT_CLI_INT, target, "leave out the first N products", 0, 1000000            \
+    }
+void vt_cli_print_facets(const vt_facet *facets, size_t count);
+void vt_cli_put_facets(vt_json_writer *writer, const vt_facet *facets, size_t count);
+/* "red" or "42.5": a value's text. scratch: (capacity). */
+const char *vt_cli_facet_text(const vt_facet_value *value, char *scratch, size_t capacity);
+
 /* ---- search_html.c ---- */
 vt_status vt_cli_write_html(vt_shop *shop, const vt_query *query, const vt_answer *answer,
                             const char *path, vt_error *error);
@@ -137,6 +167,7 @@ int vt_cli_print_model_json(const vt_onnx_info *info);
 int vt_cli_init(int argc, char **argv);
 int vt_cli_import(int argc, char **argv);
 int vt_cli_search(int argc, char **argv);
+int vt_cli_list_products(int argc, char **argv);
 int vt_cli_eval(int argc, char **argv);
 int vt_cli_embed(int argc, char **argv);
 int vt_cli_info(int argc, char **argv);

@@ -27,6 +27,8 @@ static const char page_head[] =
     "aside img{width:100%;border-radius:.75rem;display:block;margin-bottom:.75rem;"
     "border:1px solid var(--line)}\n"
     "aside p{color:var(--soft);font-size:.85rem;margin:.25rem 0}\n"
+    "aside h2{font-size:.95rem;margin:1rem 0 .25rem}aside table{width:100%;font-size:.85rem}\n"
+    "aside td{overflow-wrap:anywhere}aside td+td{text-align:right;color:var(--soft)}\n"
     "ol{list-style:none;margin:0;padding:0;display:grid;gap:1rem;"
     "grid-template-columns:repeat(auto-fill,minmax(12.5rem,1fr))}\n"
     "li{background:var(--card);border:1px solid var(--line);border-radius:.75rem;overflow:hidden;"
@@ -49,8 +51,42 @@ static void append_picture(vt_buf *page, const void *jpeg, size_t length, const 
     vt_buf_append_text(page, "\">\n");
 }
 
-static vt_status append_query(vt_buf *page, const vt_query *query, const vt_answer *answer,
-                              vt_error *error)
+/* Its main picture and what it weighs. */
+static void append_like(vt_buf *page, vt_shop *shop, const vt_like *like)
+{
+    vt_product *product = NULL;
+    void *jpeg = NULL;
+    size_t length = 0;
+    if (vt_shop_get(shop, like->product, &product, NULL) == VT_OK && product->picture_count > 0 &&
+        vt_shop_thumbnail(shop, &product->pictures[0].hash, &jpeg, &length, NULL) == VT_OK)
+        append_picture(page, jpeg, length, like->product);
+    vt_release(jpeg);
+    vt_product_free(product);
+    vt_buf_printf(page, "<p>%s like ", like->weight < 0 ? "less" : "more");
+    vt_buf_append_html(page, like->product);
+    vt_buf_printf(page, " (%g)</p>\n", like->weight);
+}
+
+static void append_facet(vt_buf *page, const vt_facet *facet)
+{
+    char number[32];
+    vt_buf_append_text(page, "<h2>");
+    vt_buf_append_html(page, facet->name);
+    vt_buf_append_text(page, "</h2>\n<table>\n");
+    for (size_t i = 0; i < facet->count; i++) {
+        vt_buf_append_text(page, "<tr><td>");
+        vt_buf_append_html(page, vt_cli_facet_text(&facet->values[i], number, sizeof(number)));
+        vt_buf_printf(page, "</td><td>%llu</td></tr>\n",
+                      (unsigned long long)facet->values[i].products);
+    }
+    vt_buf_append_text(page, "</table>\n");
+    if (facet->distinct > facet->count)
+        vt_buf_printf(page, "<p>and %llu more</p>\n",
+                      (unsigned long long)(facet->distinct - facet->count));
+}
+
+static vt_status append_query(vt_buf *page, vt_shop *shop, const vt_query *query,
+                              const vt_answer *answer, vt_error *error)
 {
     vt_buf_append_text(page, "<aside>\n<h1>Looking for</h1>\n");
     for (size_t i = 0; i < query->photo_count; i++) {
@@ -63,12 +99,22 @@ static vt_status append_query(vt_buf *page, const vt_query *query, const vt_answ
         append_picture(page, jpeg, length, "the photo searched with");
         vt_release(jpeg);
     }
+    for (size_t i = 0; i < query->like_count; i++)
+        append_like(page, shop, &query->likes[i]);
     if (query->crop_width > 0)
         vt_buf_printf(page, "<p>only the part %d,%d of %d &times; %d pixels</p>\n", query->crop_x,
                       query->crop_y, query->crop_width, query->crop_height);
-    vt_buf_printf(page, "<p>%llu pictures compared in %.0f ms (%s%s)</p>\n</aside>\n",
+    if (query->where != NULL) {
+        vt_buf_append_text(page, "<p>where <code>");
+        vt_buf_append_html(page, query->where);
+        vt_buf_printf(page, "</code>: %llu products</p>\n", (unsigned long long)answer->matched);
+    }
+    vt_buf_printf(page, "<p>%llu pictures compared in %.0f ms (%s%s)</p>\n",
                   (unsigned long long)answer->searched, answer->total_ms, answer->strategy,
                   answer->complete ? ", complete" : "");
+    for (size_t i = 0; i < answer->facet_count; i++)
+        append_facet(page, &answer->facets[i]);
+    vt_buf_append_text(page, "</aside>\n");
     return VT_OK;
 }
 
@@ -114,11 +160,11 @@ vt_status vt_cli_write_html(vt_shop *shop, const vt_query *query, const vt_answe
     vt_buf page;
     vt_buf_init(&page, VT_CLI_DOCUMENT_BYTES);
     vt_buf_append_text(&page, page_head);
-    vt_status status = append_query(&page, query, answer, error);
+    vt_status status = append_query(&page, shop, query, answer, error);
     vt_buf_printf(&page, "<section>\n<h1>%zu product%s found</h1>\n<ol>\n", answer->count,
                   answer->count == 1 ? "" : "s");
     for (size_t i = 0; status == VT_OK && i < answer->count; i++)
-        append_result(&page, shop, &answer->results[i], i + 1);
+        append_result(&page, shop, &answer->results[i], query->offset + i + 1);
     vt_buf_append_text(&page, "</ol>\n");
     if (answer->count == 0)
         vt_buf_append_text(&page, "<p>Nothing in this shop is similar enough.</p>\n");

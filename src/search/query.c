@@ -3,6 +3,7 @@
  * From photos to a query vector. Several photos are views of one thing: their vectors are averaged,
  * so that the similarity to a product picture is (up to a factor that does not change the order)
  * the mean of the photos' own similarities to it, and one exact scan answers for all of them.
+ * Liked products join that sum with their weights.
  */
 #include "search/search.h"
 
@@ -48,13 +49,23 @@ vt_status vt_search_embed(const vt_searcher *searcher, const vt_photo *photo, vt
 
 static vt_status check_query(const vt_query *query, vt_error *error)
 {
-    if (query->photos == NULL || query->photo_count < 1 ||
-        query->photo_count > VT_SEARCH_MAX_PHOTOS)
-        return vt_fail(error, VT_ERR_USAGE, "search: %zu photos, from 1 to %d are needed",
-                       query->photo_count, VT_SEARCH_MAX_PHOTOS);
+    if (query->photo_count > VT_SEARCH_MAX_PHOTOS || query->like_count > VT_SEARCH_MAX_LIKES ||
+        (query->photos == NULL && query->photo_count > 0) ||
+        (query->likes == NULL && query->like_count > 0))
+        return vt_fail(error, VT_ERR_USAGE,
+                       "search: %zu photos and %zu liked products, up to %d and %d can be",
+                       query->photo_count, query->like_count, VT_SEARCH_MAX_PHOTOS,
+                       VT_SEARCH_MAX_LIKES);
+    if (query->photo_count + query->like_count == 0)
+        return vt_fail(error, VT_ERR_USAGE,
+                       "search: 0 photos and no liked product, one or the other is needed");
     if (query->top < 1 || query->top > VT_SEARCH_MAX_TOP)
         return vt_fail(error, VT_ERR_USAGE, "search: the top %zu cannot be asked for, 1 to %d can",
                        query->top, VT_SEARCH_MAX_TOP);
+    if (query->offset > VT_SEARCH_MAX_OFFSET)
+        return vt_fail(error, VT_ERR_USAGE,
+                       "search: the first %zu cannot be left out, up to %d can", query->offset,
+                       VT_SEARCH_MAX_OFFSET);
     if (isnan(query->min_similarity))
         return vt_fail(error, VT_ERR_USAGE, "search: the minimum similarity is not a number");
     bool whole = query->crop_width == 0 && query->crop_height == 0;
@@ -71,7 +82,7 @@ vt_status vt_search_query_vector(const vt_searcher *searcher, const vt_query *qu
     vt_status status = check_query(query, error);
     if (status != VT_OK)
         return status;
-    size_t dim = vt_encoder_info_of(searcher->encoder).dim;
+    size_t dim = searcher->dim;
     vt_rect crop = {query->crop_x, query->crop_y, query->crop_width, query->crop_height};
     float *one = vt_calloc(dim, sizeof(float));
     if (one == NULL)
@@ -83,7 +94,10 @@ vt_status vt_search_query_vector(const vt_searcher *searcher, const vt_query *qu
             out[d] += one[d];
     }
     vt_free(one);
+    if (status == VT_OK)
+        status = vt_search_add_likes(searcher, query, out, error);
     if (status == VT_OK && !vt_vector_normalize(out, dim))
-        status = vt_fail(error, VT_ERR_MISMATCH, "search: the photos' vectors cancel each other");
+        status = vt_fail(error, VT_ERR_MISMATCH,
+                         "search: the vectors of what is searched with cancel each other");
     return status;
 }

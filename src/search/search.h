@@ -2,12 +2,13 @@
 /*
  * Search: photos in, ranked products out.
  *
- *     vt_searcher searcher = {store, model, encoder, batcher, NULL};
+ *     vt_searcher searcher = {store, model, dim, encoder, batcher, NULL};
  *     vt_search_run(&searcher, &query, &answer, error);
  *     vt_search_answer_free(answer);
  *
- * query.c     photo -> pixels -> vector; several photos -> their mean direction
- * answer.c    nearest pictures -> products, best picture each
+ * query.c     photo -> pixels -> vector; several photos and liked products -> their direction
+ * likes.c     products as examples
+ * answer.c    filter -> products; nearest pictures of them -> products, best picture each
  *
  * Threads: a searcher is read-only; any number of threads may search with one.
  */
@@ -19,13 +20,20 @@
 
 typedef struct vt_searcher {
     vt_store *store;
-    uint32_t model; /* the store's key for the encoder */
-    const vt_encoder *encoder;
+    uint32_t model;            /* the store's key for the encoder */
+    size_t dim;                /* of its vectors */
+    const vt_encoder *encoder; /* this and the batcher: NULL when no photo is searched with */
     vt_batcher *batcher;
     vt_pool *pool; /* for the scan; NULL: the caller's thread */
 } vt_searcher;
 
-enum { VT_SEARCH_MAX_TOP = 10000, VT_SEARCH_MAX_PHOTOS = 64 };
+enum {
+    VT_SEARCH_MAX_TOP = 10000,
+    VT_SEARCH_MAX_OFFSET = 1000000,
+    VT_SEARCH_MAX_PHOTOS = 64,
+    VT_SEARCH_MAX_LIKES = 64,
+    VT_SEARCH_FACET_TOP = 10 /* where 0 is asked for */
+};
 
 typedef struct vt_search_times {
     double decode_ms, embed_ms;
@@ -44,5 +52,8 @@ void vt_search_answer_free(vt_answer *answer);
 /* Inside src/search. The query's vector: out (dim), of length 1. */
 vt_status vt_search_query_vector(const vt_searcher *searcher, const vt_query *query, float *out,
                                  vt_search_times *times, vt_error *error);
+/* Adds weight times the direction of each liked product: out (dim). */
+vt_status vt_search_add_likes(const vt_searcher *searcher, const vt_query *query, float *out,
+                              vt_error *error);
 
 #endif

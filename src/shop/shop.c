@@ -121,7 +121,25 @@ vt_status vt_shop_need_searcher(vt_shop *shop, vt_searcher *out, vt_error *error
         status = vt_batcher_new(shop->encoder, &options, &shop->batcher, error);
     }
     if (status == VT_OK)
-        *out = (vt_searcher){shop->store, shop->model, shop->encoder, shop->batcher, shop->pool};
+        *out = (vt_searcher){.store = shop->store,
+                             .model = shop->model,
+                             .dim = shop->settings.dimension,
+                             .encoder = shop->encoder,
+                             .batcher = shop->batcher,
+                             .pool = shop->pool};
+    pthread_mutex_unlock(&shop->lock);
+    return status;
+}
+
+vt_status vt_shop_need_scanner(vt_shop *shop, vt_searcher *out, vt_error *error)
+{
+    pthread_mutex_lock(&shop->lock);
+    vt_status status = shop->pool != NULL ? VT_OK : vt_pool_new(0, &shop->pool, error);
+    if (status == VT_OK)
+        *out = (vt_searcher){.store = shop->store,
+                             .model = shop->model,
+                             .dim = shop->settings.dimension,
+                             .pool = shop->pool};
     pthread_mutex_unlock(&shop->lock);
     return status;
 }
@@ -165,7 +183,8 @@ vt_status vt_shop_remove(vt_shop *shop, const char *product, vt_error *error)
 
 vt_status vt_shop_check(vt_shop *shop, vt_error *error)
 {
-    return vt_store_check(shop->store, error);
+    vt_status status = vt_store_check(shop->store, error);
+    return status != VT_OK ? status : vt_store_check_postings(shop->store, error);
 }
 
 vt_status vt_shop_thumbnail(vt_shop *shop, const vt_hash *hash, void **jpeg, size_t *length,

@@ -2,8 +2,8 @@
 /*
  * Inside src/shop: what an open shop holds. Everybody else uses vitrine.h, which this folder
  * implements: init.c, shop.c (open, close, products), settings.c (vitrine.json), precision.c,
- * shop_import.c, shop_search.c, shop_eval.c, embed.c, onnx_info.c, onnx_plan.c, onnx_run.c,
- * onnx_test.c, model_quantize.c, sample.c.
+ * shop_import.c, shop_search.c, shop_list.c, shop_eval.c, embed.c, onnx_info.c, onnx_plan.c,
+ * onnx_run.c, onnx_test.c, model_quantize.c, sample.c.
  *
  * The encoder is loaded when it is first needed: commands that only look at products start at once.
  *
@@ -64,5 +64,7 @@ bool vt_precision_note(vt_settings *settings, const vt_encoder *encoder);
 vt_status vt_shop_need_encoder(vt_shop *shop, vt_error *error);
 /* The same, and what one search needs; *out is borrowed from the shop. */
 vt_status vt_shop_need_searcher(vt_shop *shop, vt_searcher *out, vt_error *error);
+/* The same for searches without photos, which need no encoder. */
+vt_status vt_shop_need_scanner(vt_shop *shop, vt_searcher *out, vt_error *error);
 
 #endif

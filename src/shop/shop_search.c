@@ -4,13 +4,14 @@
 
 vt_query vt_query_defaults(void)
 {
-    return (vt_query){.top = 10, .min_similarity = -1.0};
+    return (vt_query){.top = 10, .min_similarity = -1.0, .facet_top = VT_SEARCH_FACET_TOP};
 }
 
 vt_status vt_shop_search(vt_shop *shop, const vt_query *query, vt_answer **out, vt_error *error)
 {
     vt_searcher searcher;
-    vt_status status = vt_shop_need_searcher(shop, &searcher, error);
+    vt_status status = query->photo_count > 0 ? vt_shop_need_searcher(shop, &searcher, error)
+                                              : vt_shop_need_scanner(shop, &searcher, error);
     if (status != VT_OK)
         return status;
     return vt_search_run(&searcher, query, out, error);

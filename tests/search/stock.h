@@ -71,7 +71,7 @@ static inline int stock_setup(void **state)
         return -1;
     vt_encoder_info info = vt_encoder_info_of(s->encoder);
     s->searcher.encoder = s->encoder;
-    s->dim = info.dim;
+    s->dim = s->searcher.dim = info.dim;
     if (vt_store_model_put(s->searcher.store, &info.fingerprint, info.name, info.dim,
                            &s->searcher.model, NULL) != VT_OK)
         return -1;

@@ -194,9 +194,9 @@ static inline void tree_tell_leaf(vt_buf *out, const tree_node *node)
         tree_tell_value(out, node, 1);
         vt_buf_append_text(out, ")");
         break;
-    case TREE_PREFIX: /* the first three bytes, without what a pattern takes for itself */
+    case TREE_PREFIX: /* the first two bytes, without what a pattern takes for itself */
         vt_buf_append_text(out, "LIKE '");
-        for (const char *c = node->text[0]; *c && c < node->text[0] + 3 && *c != '\''; c++)
+        for (const char *c = node->text[0]; *c && c < node->text[0] + 2 && *c != '\''; c++)
             vt_buf_printf(out, "%s%c", strchr("%_\\", *c) != NULL ? "\\" : "", *c);
         vt_buf_append_text(out, "%'");
         break;
@@ -264,7 +264,7 @@ static inline bool tree_text_is(const tree_node *node, const char *text)
     case TREE_BETWEEN:
         return !node->numbers && low >= 0 && high <= 0;
     default:
-        return strncmp(text, node->text[0], prefix < 3 ? prefix : 3) == 0;
+        return strncmp(text, node->text[0], prefix < 2 ? prefix : 2) == 0;
     }
 }
 
