@@ -52,6 +52,8 @@ static vt_status add_like(const vt_searcher *searcher, const vt_like *like, floa
     vt_product product = {0};
     vt_arena_init(&arena, PRODUCT_BYTES);
     vt_status status = vt_store_get(searcher->store, like->product, &arena, &product, error);
+    if (status != VT_OK)
+        vt_fail_context(error, status, "search: a liked product");
     if (status == VT_OK)
         status = direction(searcher, &product, scratch, scratch + searcher->dim, error);
     for (size_t d = 0; status == VT_OK && d < searcher->dim; d++)

@@ -46,8 +46,12 @@ static inline void stock_put(stock *s, int index)
     float *first = stock_vector(s, index, 0), *second = stock_vector(s, index, 8);
     vt_picture pictures[2] = {{.source = "front.jpg", .width = GOODS_SIDE, .height = GOODS_SIDE},
                               {.source = "side.jpg", .width = GOODS_SIDE, .height = GOODS_SIDE}};
-    vt_product product = {
-        .id = id, .title = title, .price = NAN, .pictures = pictures, .picture_count = 2};
+    vt_product product = {.id = id,
+                          .title = title,
+                          .category = index % 2 ? "odd" : "even",
+                          .price = index,
+                          .pictures = pictures,
+                          .picture_count = 2};
     snprintf(id, sizeof(id), "P-%d", index);
     snprintf(title, sizeof(title), "Good %d", index);
     pictures[0].vector = first;

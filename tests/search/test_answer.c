@@ -130,6 +130,145 @@ static void many_threads_search_at_once(void **state)
         assert_int_equal(c.wrong[i], 0);
 }
 
+static vt_answer *ask_where(stock *s, const char *where, size_t offset, size_t top)
+{
+    vt_error error = {0};
+    vt_answer *answer = NULL;
+    const char *const facets[] = {"category", "price"};
+    vt_photo photo = {.path = stock_path(s, "query.png")};
+    vt_query query = {.photos = &photo,
+                      .photo_count = 1,
+                      .top = top,
+                      .offset = offset,
+                      .min_similarity = -1.0,
+                      .where = where,
+                      .facets = facets,
+                      .facet_count = 2,
+                      .facet_top = 3};
+    if (vt_search_run(&s->searcher, &query, &answer, &error) != VT_OK)
+        fail_msg("%s", error.message);
+    return answer;
+}
+
+static void a_filter_leaves_exactly_its_products(void **state)
+{
+    stock *s = *state;
+    assert_true(goods_write(stock_path(s, "query.png"), 2, 0));
+    vt_answer *all = ask_where(s, "", 0, STOCK_PRODUCTS);
+    assert_int_equal(all->count, STOCK_PRODUCTS);
+    assert_int_equal(all->matched, STOCK_PRODUCTS);
+    vt_answer *odd = ask_where(s, "category = 'odd' AND price < 7", 0, STOCK_PRODUCTS);
+    assert_int_equal(odd->matched, 3);
+    assert_int_equal(odd->count, 3);
+    assert_true(odd->searched >= 6); /* small sets are scanned with what lies between */
+    assert_true(odd->complete && odd->visited >= odd->searched);
+    size_t at = 0;
+    for (size_t i = 0; i < all->count; i++) { /* in the order they have without a filter */
+        int price = (int)all->results[i].product->price;
+        if (price % 2 == 0 || price >= 7)
+            continue;
+        assert_string_equal(odd->results[at].product->id, all->results[i].product->id);
+        assert_true(odd->results[at++].similarity == all->results[i].similarity);
+    }
+    assert_int_equal(odd->facet_count, 2);
+    assert_string_equal(odd->facets[0].name, "category");
+    assert_int_equal(odd->facets[0].count, 1);
+    assert_string_equal(odd->facets[0].values[0].text, "odd");
+    assert_int_equal(odd->facets[0].values[0].products, 3);
+    assert_int_equal(odd->facets[1].distinct, 3);
+    assert_true(odd->facets[1].minimum == 1 && odd->facets[1].maximum == 5);
+    vt_search_answer_free(odd);
+    vt_search_answer_free(all);
+    vt_answer *none = ask_where(s, "price > 100", 0, 5);
+    assert_int_equal(none->count, 0);
+    assert_int_equal(none->matched, 0);
+    assert_true(none->complete);
+    assert_string_equal(none->strategy, "exact");
+    vt_search_answer_free(none);
+}
+
+static void pages_cover_everything_once(void **state)
+{
+    stock *s = *state;
+    static const char *const filters[] = {NULL, "price >= 2"};
+    assert_true(goods_write(stock_path(s, "query.png"), 7, 0));
+    for (int f = 0; f < 2; f++) {
+        vt_answer *all = ask_where(s, filters[f], 0, 10000);
+        size_t met = 0;
+        for (size_t offset = 0;; offset += 2) {
+            vt_answer *page = ask_where(s, filters[f], offset, 2);
+            if (page->count == 0) {
+                vt_search_answer_free(page);
+                break;
+            }
+            for (size_t i = 0; i < page->count; i++, met++) {
+                assert_string_equal(page->results[i].product->id, all->results[met].product->id);
+                assert_string_equal(page->results[i].picture->source,
+                                    all->results[met].picture->source);
+            }
+            vt_search_answer_free(page);
+        }
+        assert_int_equal(met, all->count);
+        assert_int_equal(all->count, f == 0 ? STOCK_PRODUCTS : STOCK_PRODUCTS - 2);
+        vt_answer *beyond = ask_where(s, filters[f], VT_SEARCH_MAX_OFFSET, 10000);
+        assert_int_equal(beyond->count, 0);
+        vt_search_answer_free(beyond);
+        vt_search_answer_free(all);
+    }
+}
+
+static void wrong_filters_and_facets_are_told(void **state)
+{
+    stock *s = *state;
+    vt_error error = {0};
+    vt_answer *answer = NULL;
+    const char *const facets[] = {"categry"};
+    const vt_like like = {"P-1", 1.0};
+    vt_query query = {.likes = &like, .like_count = 1, .top = 5, .min_similarity = -1.0};
+    query.where = "price < ";
+    assert_int_equal(vt_search_run(&s->searcher, &query, &answer, &error), VT_ERR_USAGE);
+    assert_non_null(strstr(error.message, "column 9: expected a value"));
+    query.where = "pric < 4";
+    assert_int_equal(vt_search_run(&s->searcher, &query, &answer, &error), VT_ERR_USAGE);
+    assert_non_null(strstr(error.message, "near it: \"price\""));
+    query.where = NULL;
+    query.facets = facets;
+    query.facet_count = 1;
+    assert_int_equal(vt_search_run(&s->searcher, &query, &answer, &error), VT_ERR_USAGE);
+    assert_non_null(strstr(error.message, "facets: no product has an attribute \"categry\""));
+    query.facet_count = 0;
+    query.offset = VT_SEARCH_MAX_OFFSET + 1;
+    assert_int_equal(vt_search_run(&s->searcher, &query, &answer, &error), VT_ERR_USAGE);
+    assert_null(answer);
+}
+
+static vt_status ask_filtered(void *context)
+{
+    stock *s = context;
+    vt_answer *answer = NULL;
+    const char *const facets[] = {"category"};
+    const vt_like like = {"P-1", 1.0};
+    vt_query query = {.likes = &like,
+                      .like_count = 1,
+                      .top = 5,
+                      .min_similarity = -1.0,
+                      .where = "title LIKE 'Good%' AND price < 4",
+                      .facets = facets,
+                      .facet_count = 1};
+    vt_status status = vt_search_run(&s->searcher, &query, &answer, NULL);
+    if (status == VT_OK)
+        assert_int_equal(answer->count, 3);
+    vt_search_answer_free(answer);
+    return status;
+}
+
+static void running_out_of_memory_with_a_filter_is_an_error(void **state)
+{
+    stock *s = *state;
+    assert_int_equal(ask_filtered(s), VT_OK);
+    assert_true(each_allocation_failing(ask_filtered, s) > 5);
+}
+
 static vt_status ask_once(void *context)
 {
     stock *s = context;
@@ -163,6 +302,10 @@ int main(void)
         WITH(what_is_removed_is_not_found_and_what_is_added_is, stock_setup_full),
         WITH(many_threads_search_at_once, stock_setup_full),
         WITH(running_out_of_memory_is_an_error, stock_setup_full),
+        WITH(a_filter_leaves_exactly_its_products, stock_setup_full),
+        WITH(pages_cover_everything_once, stock_setup_full),
+        WITH(wrong_filters_and_facets_are_told, stock_setup_full),
+        WITH(running_out_of_memory_with_a_filter_is_an_error, stock_setup_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

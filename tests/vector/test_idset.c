@@ -132,11 +132,50 @@ static void test_edges(void **state)
     vt_idset_free(NULL);
 }
 
+/* The functions that make new sets, against membership one by one. */
+static void test_sets_from_sets(void **state)
+{
+    (void)state;
+    enum { IDS = 300000 };
+    vt_idset *a = NULL, *b = NULL, *common = NULL, *rest = NULL, *all = NULL, *none = NULL;
+    assert_int_equal(vt_idset_new(&a, NULL), VT_OK);
+    assert_int_equal(vt_idset_new(&b, NULL), VT_OK);
+    const uint32_t many[] = {5, 70000, 3, 70000, 299999};
+    for (uint32_t id = 0; id < IDS; id += 3)
+        assert_int_equal(vt_idset_add(a, id, NULL), VT_OK);
+    for (uint32_t id = 0; id < IDS; id += 7)
+        assert_int_equal(vt_idset_add(b, id, NULL), VT_OK);
+    assert_int_equal(vt_idset_add_many(b, many, 5, NULL), VT_OK);
+    const vt_idset *const sets[] = {a, b, a};
+    assert_int_equal(vt_idset_common(a, b, &common, NULL), VT_OK);
+    assert_int_equal(vt_idset_difference(a, b, &rest, NULL), VT_OK);
+    assert_int_equal(vt_idset_union(sets, 3, &all, NULL), VT_OK);
+    assert_int_equal(vt_idset_union(NULL, 0, &none, NULL), VT_OK);
+    for (uint32_t id = 0; id < IDS; id++) {
+        bool in_a = id % 3 == 0, in_b = id % 7 == 0;
+        for (size_t i = 0; i < 5; i++)
+            in_b = in_b || many[i] == id;
+        assert_int_equal(vt_idset_has(common, id), in_a && in_b);
+        assert_int_equal(vt_idset_has(rest, id), in_a && !in_b);
+        assert_int_equal(vt_idset_has(all, id), in_a || in_b);
+    }
+    assert_true(vt_idset_common_count(a, b) == vt_idset_count(common));
+    assert_int_equal(vt_idset_count(none), 0);
+    assert_false(vt_idset_equal(a, all));
+    assert_int_equal(vt_idset_or(a, b, NULL), VT_OK);
+    assert_true(vt_idset_equal(a, all));
+    assert_true(vt_idset_bytes(a) > vt_idset_bytes(none));
+    vt_idset *const made[] = {a, b, common, rest, all, none};
+    for (size_t i = 0; i < 6; i++)
+        vt_idset_free(made[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_bytes),
         cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_sets_from_sets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
