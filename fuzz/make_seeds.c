@@ -4,12 +4,14 @@
  *
  *     make_seeds DIRECTORY      writes DIRECTORY/fuzz_onnx/... and so on
  *
- * and, for fuzz_op, of random bytes behind the number of each row of the operator table.
+ * for fuzz_op random bytes behind the number of each row of the operator table, and for fuzz_filter
+ * a few filters.
  */
 #include "base/file.h"
 #include "support/onnx_builder.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char *directory;
 
@@ -141,6 +143,23 @@ static void functions(void)
     store("functions", &file);
 }
 
+static void filters(void)
+{
+    static const char *const seeds[] = {
+        "price < 10 AND NOT (brand = 'red' OR tags CONTAINS 'blue')",
+        "size IN (42, 'red', 41.5) OR title LIKE 'r_d%' AND price NOT BETWEEN -1 AND 2e1",
+        "tags IS NULL OR \"title\" is not null and id != 'c'",
+        "NOT NOT title >= 'blue' AND brand <> 'it''s' OR change <= 7",
+        "tags NOT IN ('42') AND brand NOT LIKE '%b\\_c%' AND size = true",
+        "((size > 40 OR size < '5') AND price == .5)",
+    };
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "filter_%zu", i);
+        store_for("fuzz_filter", name, seeds[i], strlen(seeds[i]));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const char *const singles[][2] = {
@@ -156,6 +175,7 @@ int main(int argc, char **argv)
     }
     directory = argv[1];
     operators();
+    filters();
     for (size_t i = 0; i < sizeof singles / sizeof *singles; i++)
         single(singles[i][0], singles[i][1]);
     shapes();
