@@ -192,7 +192,8 @@ offers() {
 }
 offers init model preset output precision json
 offers import precision images jobs rejects product-per-folder json
-offers search top min-similarity crop precision json html
+offers search top offset where like facets facet-top exact min-similarity crop precision json html
+offers list where sort top offset facets facet-top json
 offers eval images k precision json
 offers embed out preset output precision json
 offers info check json
@@ -299,6 +300,64 @@ run 0 search shop fx/photo0.jpg fx/photo1.jpg --top 1
 run 0 search shop fx/photo0.jpg --crop 10,10,60,60 --top 1
 run 2 search shop fx/photo0.jpg --crop 90,0,20,10
 complains 'photo0.jpg'
+
+section 'filters, lists, examples'
+run 0 list shop --json --top 100
+is_json
+is matched "$(number matched)" 16
+is total "$(number total)" 16
+is products "$(grep -c '"product": ' "$out")" 16
+has_members products offset matched total took_ms
+run 0 list shop --where "price IS NOT NULL" --sort price:desc --top 3 --json
+top_price=$(number price)
+run 0 list shop --sort price --offset 15 --top 1 --json
+is 'the last price' "$(number price)" "$top_price"
+is offset "$(number offset)" 15
+run 0 list shop --where "price = $top_price" --facets ' price ,category' --json
+is_json
+has_members facets name distinct products minimum maximum values value
+is maximum "$(number maximum)" "$top_price"
+run 0 list shop --where "Category LIKE '%' and not price < 0" --facets category --facet-top 1
+says 'category: '
+says '16 products that pass, 16 in all'
+run 2 list shop --where "prize < 20"
+complains 'filter, column 1: no product has an attribute "prize"; near it: "price"'
+run 2 list shop --where "price < 'a" --json
+is_json
+says 'filter, column 9'
+run 2 list shop --sort nothing
+complains 'sort: no product has an attribute "nothing"'
+run 2 list shop --facets nothing
+complains 'facets: no product has an attribute "nothing"'
+run 2 list shop extra
+run 3 list nowhere
+run 0 search shop "goods/$picture" --where "id != '$second'" --top 100 --json
+is_json
+is matched "$(number matched)" 15
+is results "$(grep -c '"rank"' "$out")" 15
+lacks "$out" "\"product\": \"$second\""
+has_members offset visited filter
+run 0 search shop "goods/$picture" --exact --offset 14 --top 5 --json
+is results "$(grep -c '"rank"' "$out")" 2
+is rank "$(number rank)" 15
+run 0 search shop "goods/$picture" --where "price < 0"
+says 'no product passes the filter'
+run 0 search shop "goods/$picture" --offset 16
+says 'no products after the first 16'
+run 0 search shop --like "$second" --like "$first=-0.25" --top 100 --facets category --html like.html --json
+is_json
+is results "$(grep -c '"rank"' "$out")" 14
+lacks "$out" "\"product\": \"$second\""
+holds like.html "more like $second"
+holds like.html "less like $first"
+holds like.html '<h2>category</h2>'
+run 2 search shop
+complains '--like PRODUCT'
+run 3 search shop --like nobody
+complains 'nobody'
+run 2 search shop --like "$second=0"
+complains 'weight'
+run 0 info shop --check
 
 section 'the page'
 run 0 search shop fx/photo0.jpg --top 16 --html page.html

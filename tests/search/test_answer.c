@@ -242,6 +242,57 @@ static void wrong_filters_and_facets_are_told(void **state)
     assert_null(answer);
 }
 
+/* Even products stay as they are; odd ones are removed and put again all the while. */
+static void crowd_ask_filtered(void *context, size_t index)
+{
+    crowd *c = context;
+    if (index == 0) {
+        for (int round = 0; round < 12; round++) {
+            char id[16];
+            int good = 1 + 2 * (round % (STOCK_PRODUCTS / 2));
+            snprintf(id, sizeof(id), "P-%d", good);
+            if (vt_store_remove(c->stock->searcher.store, id, NULL) != VT_OK)
+                c->wrong[0] = 1;
+            stock_put(c->stock, good);
+        }
+        return;
+    }
+    static const char *const facets[] = {"category"};
+    const vt_like like = {"P-0", 1.0};
+    vt_answer *answer = NULL;
+    vt_query query = {.likes = &like,
+                      .like_count = 1,
+                      .top = STOCK_PRODUCTS,
+                      .min_similarity = -1.0,
+                      .where = index % 2 ? "category = 'even'" : "title LIKE 'Good%'",
+                      .facets = facets,
+                      .facet_count = 1};
+    size_t even = (STOCK_PRODUCTS + 1) / 2;
+    if (vt_search_run(&c->stock->searcher, &query, &answer, NULL) != VT_OK) {
+        c->wrong[index] = 1;
+        return;
+    }
+    if (index % 2 ? answer->matched != even || answer->count != even - 1
+                  : answer->matched < STOCK_PRODUCTS - 1 || answer->count < even - 1)
+        c->wrong[index] = 1;
+    for (size_t i = 0; index % 2 && i < answer->count; i++)
+        if (strcmp(answer->results[i].product->category, "even") != 0)
+            c->wrong[index] = 1;
+    vt_search_answer_free(answer);
+}
+
+static void filtered_searches_go_on_beside_a_writer(void **state)
+{
+    crowd c = {.stock = *state};
+    vt_pool *pool = NULL;
+    assert_int_equal(vt_pool_new(4, &pool, NULL), VT_OK);
+    vt_pool_for(pool, 64, crowd_ask_filtered, &c);
+    vt_pool_free(pool);
+    for (int i = 0; i < 64; i++)
+        assert_int_equal(c.wrong[i], 0);
+    assert_int_equal(vt_store_check_postings(c.stock->searcher.store, NULL), VT_OK);
+}
+
 static vt_status ask_filtered(void *context)
 {
     stock *s = context;
@@ -305,6 +356,7 @@ int main(void)
         WITH(a_filter_leaves_exactly_its_products, stock_setup_full),
         WITH(pages_cover_everything_once, stock_setup_full),
         WITH(wrong_filters_and_facets_are_told, stock_setup_full),
+        WITH(filtered_searches_go_on_beside_a_writer, stock_setup_full),
         WITH(running_out_of_memory_with_a_filter_is_an_error, stock_setup_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,14 @@ enum { PRODUCTS = 700, PICTURES = 40 };
 
 static bool held[PRODUCTS][PICTURES];
 
+static size_t products_held(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < PRODUCTS; i++)
+        count += memchr(held[i], true, PICTURES) != NULL;
+    return count;
+}
+
 static void pop_all(vt_members *members, uint32_t product)
 {
     uint32_t picture;
@@ -31,6 +39,8 @@ static void test_against_array(void **state)
     for (int round = 0; round < 60000; round++) {
         uint32_t product = (uint32_t)vt_random_below(&random, PRODUCTS);
         uint32_t picture = (uint32_t)vt_random_below(&random, PICTURES);
+        if (round % 1000 == 0)
+            assert_int_equal(vt_members_products(members), products_held());
         if (vt_random_below(&random, 20) == 0) {
             pop_all(members, product);
         } else if (!held[product][picture]) {
