@@ -31,8 +31,9 @@ vt_status vt_flat_new(size_t dim, vt_codec codec, vt_metric metric, vt_flat **ou
                        VT_FLAT_MAX_DIM);
     if ((codec != VT_CODEC_F32 && codec != VT_CODEC_F16) ||
         (metric != VT_METRIC_DOT && metric != VT_METRIC_COSINE && metric != VT_METRIC_L2))
-        return vt_fail(error, VT_ERR_USAGE, "make an index: unknown codec %d or metric %d",
-                       (int)codec, (int)metric);
+        return vt_fail(error, VT_ERR_USAGE,
+                       "make an exact index: codec %d or metric %d is none of its own", (int)codec,
+                       (int)metric);
     vt_flat *flat = vt_calloc(1, sizeof *flat);
     if (!flat)
         return vt_fail_memory(error, "vector index");

@@ -18,16 +18,15 @@
 #define VT_INDEX_FLAT_H
 
 #include "base/thread.h"
+#include "index/codec.h"
 #include "vector/idset.h"
 #include "vector/topk.h"
-
-typedef enum vt_codec { VT_CODEC_F32, VT_CODEC_F16 } vt_codec;
-typedef enum vt_metric { VT_METRIC_DOT, VT_METRIC_COSINE, VT_METRIC_L2 } vt_metric;
 
 typedef struct vt_flat vt_flat;
 
 enum { VT_FLAT_MAX_DIM = 65536 };
 
+/* codec: VT_CODEC_F32 or VT_CODEC_F16. */
 vt_status vt_flat_new(size_t dim, vt_codec codec, vt_metric metric, vt_flat **out, vt_error *error);
 void vt_flat_free(vt_flat *flat);
 vt_status vt_flat_reserve(vt_flat *flat, size_t rows, vt_error *error);
