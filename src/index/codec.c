@@ -52,7 +52,8 @@ vt_status vt_coder_new(vt_codec codec, vt_metric metric, size_t dim, vt_coder **
     coder->codes = vt_codes();
     if (coder->kind->compressed) {
         coder->mean = vt_calloc(dim, sizeof *coder->mean);
-        if (!coder->mean ||
+        coder->rotated_mean = vt_calloc(coder->width, sizeof *coder->rotated_mean);
+        if (!coder->mean || !coder->rotated_mean ||
             vt_rotation_init(&coder->rotation, coder->width, ROTATION_SEED, NULL) != VT_OK) {
             vt_coder_free(coder);
             return vt_fail_memory(error, "coder of vectors");
@@ -68,6 +69,7 @@ void vt_coder_free(vt_coder *coder)
         return;
     vt_rotation_deinit(&coder->rotation);
     vt_free(coder->mean);
+    vt_free(coder->rotated_mean);
     vt_free(coder);
 }
 
@@ -93,6 +95,9 @@ void vt_coder_train(vt_coder *coder, const float *rows, size_t count)
         for (size_t i = 0; i < coder->dim; i++)
             coder->mean[i] += (x[i] * scale - coder->mean[i]) * share;
     }
+    memset(coder->rotated_mean, 0, coder->width * sizeof *coder->rotated_mean);
+    memcpy(coder->rotated_mean, coder->mean, coder->dim * sizeof *coder->mean);
+    vt_rotation_apply(&coder->rotation, coder->rotated_mean);
 }
 
 size_t vt_coder_code_bytes(const vt_coder *coder)
@@ -193,6 +198,30 @@ void vt_coder_query_set(const vt_coder *coder, vt_coder_query *query, const floa
             query->bias = (float)((double)query->bias / length_of(vector, coder->dim));
     }
     coder->kind->query_set(coder, query);
+}
+
+void vt_coder_query_set_code(const vt_coder *coder, vt_coder_query *query, const void *code,
+                             const void *fine)
+{
+    query->bias = 0.0f;
+    if (!coder->kind->compressed) {
+        coder->kind->decode(coder, code, query->vector);
+        return;
+    }
+    int8_t *bytes = query->bytes; /* free until the codec sets them */
+    float scale;
+    coder->kind->unpack(coder, code, fine, bytes, &scale);
+    for (size_t i = 0; i < coder->width; i++) {
+        query->vector[i] = scale * ((float)bytes[i] + 0.5f);
+        if (coder->metric != VT_METRIC_L2)
+            query->vector[i] += coder->rotated_mean[i];
+    }
+    coder->kind->query_set(coder, query);
+}
+
+bool vt_coder_has_fine_score(const vt_coder *coder)
+{
+    return coder->kind->score_fine != NULL;
 }
 
 void vt_coder_score_many(const vt_coder *coder, const vt_coder_query *query,

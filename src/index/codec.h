@@ -80,10 +80,14 @@ void vt_coder_encode(const vt_coder *coder, const float *vector, float *scratch,
 vt_status vt_coder_query_new(const vt_coder *coder, vt_coder_query **out, vt_error *error);
 void vt_coder_query_free(vt_coder_query *query);
 void vt_coder_query_set(const vt_coder *coder, vt_coder_query *query, const float *vector);
+/* The vector that a code stands for asks; its scores are off by a constant. */
+void vt_coder_query_set_code(const vt_coder *coder, vt_coder_query *query, const void *code,
+                             const void *fine);
 /* Scores of `count` codes by their pointers; at most VT_CODER_MANY at once. */
 enum { VT_CODER_MANY = 128 };
 void vt_coder_score_many(const vt_coder *coder, const vt_coder_query *query,
                          const void *const *codes, size_t count, float *out);
+bool vt_coder_has_fine_score(const vt_coder *coder); /* vt_coder_score_fine is more precise */
 /* As precise as the codec gets; `fine` is ignored where there is none. */
 float vt_coder_score_fine(const vt_coder *coder, const vt_coder_query *query, const void *code,
                           const void *fine);

@@ -63,7 +63,8 @@ struct vt_coder {
     const vt_distance_table *floats;
     const vt_code_table *codes;
     vt_rotation rotation;
-    float *mean; /* (dim), owned; NULL: not trained */
+    float *mean;         /* (dim), owned; compressed codecs, zeros until trained */
+    float *rotated_mean; /* (width), owned; the same, as elements of codes */
 };
 
 extern const codec_kind vt_codec_kind_f32, vt_codec_kind_f16, vt_codec_kind_bf16;

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The graph index: walking towards a query.
+ *
+ * Method: greedy search with a beam (DiskANN, algorithm 1): the nearest nodes so far are kept in
+ * order, the nearest that is not yet expanded is next, and the walk is over when all that are kept
+ * are expanded. Walks begin at the nearest of the entries.
+ *
+ * What bounds it is memory: codes lie scattered, and each is read once. So the neighbours of two
+ * nodes are taken together and asked from memory at once, before the first is scored: some fifty
+ * requests are then under way instead of one. A node's neighbour list is asked for as soon as the
+ * node enters the beam. Nodes seen before are kept in a small hash table that stays in the
+ * second-level cache, where a bit or stamp for every node of the graph would not.
+ *
+ * Filtered walks expand through nodes that fail the filter: the frontier is a heap of all nodes by
+ * nearness, the beam holds only those that pass, and the walk is over when the beam is full and
+ * the nearest of the frontier is behind its last.
+ */
+#include "index/graph_nodes.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <sched.h>
+#include <string.h>
+
+enum { FIRST_SEEN = 4096, TOGETHER = 2 };
+static const uint32_t EXPANDED = 1u << 31; /* in graph_candidate.slot; slots are below */
+
+/* ---- walkers ---- */
+
+void graph_walker_free(graph_walker *walker)
+{
+    if (!walker)
+        return;
+    vt_coder_query_free(walker->query);
+    vt_free(walker->beam);
+    vt_free(walker->seen);
+    vt_free(walker->frontier);
+    vt_free(walker->sketches);
+    vt_free(walker->order);
+    vt_free(walker->scratch);
+    vt_free(walker);
+}
+
+graph_walker *graph_walker_new(const vt_graph *graph)
+{
+    graph_walker *walker = vt_alloc_aligned(64, sizeof *walker);
+    if (!walker)
+        return NULL;
+    memset(walker, 0, sizeof *walker);
+    atomic_store(&walker->epoch, WALKER_IDLE);
+    atomic_store(&walker->busy, true);
+    walker->seen = vt_alloc_array(FIRST_SEEN, sizeof *walker->seen);
+    walker->seen_mask = FIRST_SEEN - 1;
+    walker->scratch = vt_alloc_array(vt_coder_width(graph->coder), sizeof(float));
+    if (!walker->seen || !walker->scratch ||
+        vt_coder_query_new(graph->coder, &walker->query, NULL) != VT_OK) {
+        graph_walker_free(walker);
+        return NULL;
+    }
+    return walker;
+}
+
+/* The epoch is noted before anything is read, and noted again if it went up meanwhile: after that
+ * no slot retired in this epoch or later can be reused. */
+static void epoch_enter(vt_graph *graph, graph_walker *walker)
+{
+    uint64_t epoch;
+    do {
+        epoch = atomic_load(&graph->epoch);
+        atomic_store(&walker->epoch, epoch);
+    } while (atomic_load(&graph->epoch) != epoch);
+}
+
+graph_walker *graph_walker_borrow(vt_graph *graph, vt_error *error)
+{
+    for (size_t i = 0;; i = (i + 1) % WALKERS_MAXIMUM) {
+        graph_walker *walker = atomic_load(&graph->walkers[i]);
+        bool idle = false;
+        if (!walker) {
+            graph_walker *made = graph_walker_new(graph), *none = NULL;
+            if (!made) {
+                (void)vt_fail_memory(error, "walk of the graph index");
+                return NULL;
+            }
+            if (atomic_compare_exchange_strong(&graph->walkers[i], &none, made)) {
+                epoch_enter(graph, made);
+                return made;
+            }
+            graph_walker_free(made);
+            walker = none; /* someone else was quicker */
+        }
+        if (atomic_compare_exchange_strong(&walker->busy, &idle, true)) {
+            epoch_enter(graph, walker);
+            return walker;
+        }
+        if (i == WALKERS_MAXIMUM - 1) /* more threads than walkers: one will be returned */
+            sched_yield();
+    }
+}
+
+void graph_walker_return(graph_walker *walker)
+{
+    atomic_store(&walker->epoch, WALKER_IDLE);
+    atomic_store(&walker->busy, false);
+}
+
+bool graph_walker_widen(graph_walker *walker, size_t width)
+{
+    if (width <= walker->beam_room)
+        return true;
+    graph_candidate *beam = vt_realloc_array(walker->beam, width, sizeof *beam);
+    if (!beam)
+        return false;
+    walker->beam = beam;
+    walker->beam_room = width;
+    return true;
+}
+
+bool graph_walker_prepare(const vt_graph *graph, graph_walker *walker)
+{
+    size_t most = graph->options.width;
+    if (most < 2 * graph->degree)
+        most = 2 * graph->degree;
+    most += 2;
+    if (!graph_walker_widen(walker, 2 * graph->options.width))
+        return false;
+    if (!walker->sketches)
+        walker->sketches = vt_alloc_array(most + 1, graph->sketch_bytes);
+    if (!walker->order)
+        walker->order = vt_alloc_array(most, sizeof *walker->order);
+    void *frontier = walker->frontier;
+    if (!vt_grow(&frontier, &walker->frontier_room, most, sizeof(graph_candidate), UINT32_MAX))
+        return false;
+    walker->frontier = frontier;
+    return walker->sketches && walker->order;
+}
+
+/* ---- what was seen ---- */
+
+static void seen_put(uint32_t *seen, size_t mask, uint32_t slot)
+{
+    size_t at = slot * 0x9e3779b1u & mask;
+    while (seen[at])
+        at = (at + 1) & mask;
+    seen[at] = slot + 1;
+}
+
+static bool seen_grow(graph_walker *walker)
+{
+    size_t had = walker->seen_mask + 1;
+    uint32_t *grown = vt_calloc(2 * had, sizeof *grown);
+    if (!grown)
+        return false;
+    for (size_t i = 0; i < had; i++)
+        if (walker->seen[i])
+            seen_put(grown, 2 * had - 1, walker->seen[i] - 1);
+    vt_free(walker->seen);
+    walker->seen = grown;
+    walker->seen_mask = 2 * had - 1;
+    return true;
+}
+
+/* True when it is new, and is remembered. */
+static bool seen_add(graph_walker *walker, uint32_t slot)
+{
+    if (2 * (walker->seen_count + 1) > walker->seen_mask && !seen_grow(walker)) {
+        walker->out_of_memory = true; /* the walk ends with what it has */
+        return false;
+    }
+    size_t at = slot * 0x9e3779b1u & walker->seen_mask;
+    while (walker->seen[at]) {
+        if (walker->seen[at] == slot + 1)
+            return false;
+        at = (at + 1) & walker->seen_mask;
+    }
+    walker->seen[at] = slot + 1;
+    walker->seen_count++;
+    return true;
+}
+
+/* ---- the beam ---- */
+
+static bool beam_offer(graph_walker *walker, float score, uint32_t slot)
+{
+    graph_candidate *beam = walker->beam;
+    if (walker->beam_count == walker->width) {
+        if (!(score > beam[walker->beam_count - 1].score))
+            return false;
+        walker->beam_count--;
+    }
+    size_t low = 0, high = walker->beam_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (beam[middle].score >= score)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    memmove(beam + low + 1, beam + low, (walker->beam_count - low) * sizeof *beam);
+    beam[low] = (graph_candidate){score, slot};
+    walker->beam_count++;
+    return true;
+}
+
+/* ---- scoring ---- */
+
+static void batch_put(const vt_graph *graph, graph_walker *walker, uint32_t slot)
+{
+    const char *code = graph_code(graph, slot);
+    for (size_t byte = 0; byte < graph->code_bytes + sizeof(graph_links); byte += 64)
+        __builtin_prefetch(code + byte, 0, 3);
+    walker->slots[walker->batch] = slot;
+    walker->codes[walker->batch++] = code;
+}
+
+static void batch_neighbours(const vt_graph *graph, graph_walker *walker, uint32_t slot)
+{
+    const graph_links *links = graph_links_of(graph, slot);
+    size_t degree = links_state(links) & LINK_DEGREE;
+    for (size_t i = 0; i < degree && walker->batch < VT_CODER_MANY; i++) {
+        uint32_t neighbour = links_neighbour(links, i);
+        if (seen_add(walker, neighbour))
+            batch_put(graph, walker, neighbour);
+    }
+}
+
+static void batch_score(const vt_graph *graph, graph_walker *walker)
+{
+    vt_coder_score_many(graph->coder, walker->query, walker->codes, walker->batch, walker->scores);
+    walker->visited += walker->batch;
+}
+
+static void lists_prefetch(const vt_graph *graph, uint32_t slot)
+{
+    const char *node = graph_code(graph, slot);
+    for (size_t byte = (graph->code_bytes + sizeof(graph_links)) / 64 * 64;
+         byte < graph->node_bytes; byte += 64)
+        __builtin_prefetch(node + byte, 0, 3);
+}
+
+static bool slot_dead(const vt_graph *graph, uint32_t slot)
+{
+    return links_state(graph_links_of(graph, slot)) & LINK_DEAD;
+}
+
+/* ---- walking ---- */
+
+static void walk_begin(graph_walker *walker, size_t width)
+{
+    walker->width = width;
+    walker->beam_count = walker->frontier_count = walker->batch = walker->visited = 0;
+    walker->ran_out = walker->out_of_memory = false;
+    walker->seen_count = 0;
+    memset(walker->seen, 0, (walker->seen_mask + 1) * sizeof *walker->seen);
+}
+
+/* Fills the batch with entries from `*at` on; false when there were none left. */
+static bool batch_entries(const vt_graph *graph, graph_walker *walker, size_t *at)
+{
+    size_t count = atomic_load_explicit(&graph->entry_count, memory_order_acquire);
+    walker->batch = 0;
+    for (; *at < count && walker->batch < VT_CODER_MANY; ++*at) {
+        uint32_t slot = atomic_load_explicit(&graph->entries[*at], memory_order_acquire);
+        if (seen_add(walker, slot))
+            batch_put(graph, walker, slot);
+    }
+    return walker->batch > 0;
+}
+
+static void batch_offer(const vt_graph *graph, graph_walker *walker)
+{
+    for (size_t i = 0; i < walker->batch; i++) {
+        if (walker->beam_count == walker->width &&
+            !(walker->scores[i] > walker->beam[walker->beam_count - 1].score))
+            continue;
+        if (!slot_dead(graph, walker->slots[i]) &&
+            beam_offer(walker, walker->scores[i], walker->slots[i]))
+            lists_prefetch(graph, walker->slots[i]);
+    }
+}
+
+void graph_walk(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget)
+{
+    walk_begin(walker, width);
+    for (size_t at = 0; batch_entries(graph, walker, &at);) {
+        batch_score(graph, walker);
+        batch_offer(graph, walker);
+    }
+    while (!walker->out_of_memory) {
+        size_t expanded = 0;
+        walker->batch = 0;
+        for (size_t i = 0; i < walker->beam_count && expanded < TOGETHER; i++) {
+            if (walker->beam[i].slot & EXPANDED)
+                continue;
+            batch_neighbours(graph, walker, walker->beam[i].slot);
+            walker->beam[i].slot |= EXPANDED;
+            expanded++;
+        }
+        if (expanded == 0)
+            break;
+        if (budget && walker->visited + walker->batch > budget) {
+            walker->ran_out = true;
+            break;
+        }
+        batch_score(graph, walker);
+        batch_offer(graph, walker);
+    }
+    for (size_t i = 0; i < walker->beam_count; i++)
+        walker->beam[i].slot &= ~EXPANDED;
+}
+
+/* ---- filtered ---- */
+
+static bool frontier_push(graph_walker *walker, graph_candidate candidate)
+{
+    void *grown = walker->frontier;
+    if (!vt_grow(&grown, &walker->frontier_room, walker->frontier_count + 1,
+                 sizeof(graph_candidate), UINT32_MAX))
+        return false;
+    walker->frontier = grown;
+    size_t at = walker->frontier_count++;
+    for (; at > 0 && walker->frontier[(at - 1) / 2].score < candidate.score; at = (at - 1) / 2)
+        walker->frontier[at] = walker->frontier[(at - 1) / 2];
+    walker->frontier[at] = candidate;
+    return true;
+}
+
+static graph_candidate frontier_pop(graph_walker *walker)
+{
+    graph_candidate *heap = walker->frontier, first = heap[0];
+    graph_candidate last = heap[--walker->frontier_count];
+    size_t at = 0, count = walker->frontier_count;
+    for (size_t child = 1; child < count; child = 2 * at + 1) {
+        if (child + 1 < count && heap[child + 1].score > heap[child].score)
+            child++;
+        if (heap[child].score <= last.score)
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = last;
+    return first;
+}
+
+/* A node passes when one of its rows does. */
+static bool slot_passes(const vt_graph *graph, uint32_t slot, const vt_idset *groups)
+{
+    for (uint32_t row = slot; row != NO_SLOT;) {
+        uint64_t label = atomic_load_explicit(graph_label(graph, row), memory_order_relaxed);
+        if (vt_idset_has(groups, (uint32_t)(label >> 32)))
+            return true;
+        row = atomic_load_explicit(&graph_links_of(graph, row)->next, memory_order_acquire);
+    }
+    return false;
+}
+
+static void batch_offer_filtered(const vt_graph *graph, graph_walker *walker,
+                                 const vt_idset *groups)
+{
+    for (size_t i = 0; i < walker->batch; i++) {
+        float score = walker->scores[i];
+        uint32_t slot = walker->slots[i];
+        if (walker->beam_count == walker->width &&
+            !(score > walker->beam[walker->beam_count - 1].score))
+            continue;
+        if (slot_dead(graph, slot))
+            continue;
+        if (!frontier_push(walker, (graph_candidate){score, slot}))
+            walker->out_of_memory = true;
+        if (slot_passes(graph, slot, groups))
+            (void)beam_offer(walker, score, slot);
+    }
+}
+
+void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget,
+                         const vt_idset *groups)
+{
+    walk_begin(walker, width);
+    for (size_t at = 0; batch_entries(graph, walker, &at);) {
+        batch_score(graph, walker);
+        batch_offer_filtered(graph, walker, groups);
+    }
+    while (!walker->out_of_memory && walker->frontier_count > 0) {
+        walker->batch = 0;
+        for (size_t n = 0; n < TOGETHER && walker->frontier_count > 0; n++) {
+            graph_candidate next = frontier_pop(walker);
+            if (walker->beam_count == width && next.score < walker->beam[width - 1].score) {
+                walker->frontier_count = 0; /* none behind it is nearer */
+                break;
+            }
+            batch_neighbours(graph, walker, next.slot);
+        }
+        if (budget && walker->visited + walker->batch > budget) {
+            walker->ran_out = true;
+            break;
+        }
+        for (size_t i = 0; i < walker->batch; i++)
+            __builtin_prefetch((const void *)graph_label(graph, walker->slots[i]), 0, 3);
+        batch_score(graph, walker);
+        batch_offer_filtered(graph, walker, groups);
+    }
+}
