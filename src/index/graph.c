@@ -26,9 +26,9 @@ vt_graph_options vt_graph_options_defaults(void)
 {
     return (vt_graph_options){.codec = VT_CODEC_INT4X2,
                               .metric = VT_METRIC_COSINE,
-                              .degree = 24,
-                              .width = 80,
-                              .alpha = 1.2f};
+                              .degree = 32,
+                              .width = 128,
+                              .alpha = 1.06f};
 }
 
 static vt_status options_check(const vt_graph_options *options, vt_error *error)

@@ -41,7 +41,7 @@ typedef struct vt_graph_options {
     size_t width;     /* of the walk that finds a new node's neighbours */
     float alpha;      /* how much longer a detour may be that makes an edge needless, >= 1 */
 } vt_graph_options;
-vt_graph_options vt_graph_options_defaults(void); /* int4x2, cosine, 24, 80, 1.2 */
+vt_graph_options vt_graph_options_defaults(void); /* int4x2, cosine, 32, 128, 1.06 */
 
 vt_status vt_graph_new(size_t dim, const vt_graph_options *options, vt_graph **out,
                        vt_error *error);

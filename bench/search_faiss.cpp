@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * FAISS as a peer of bench/search: HNSW with M 16 and ef of construction 200, and flat. Searches
+ * are one query a call, from as many threads as the driver has; OpenMP is for building.
+ */
+#include "search_peer.h"
+
+#include <faiss/IndexFlat.h>
+#include <faiss/IndexHNSW.h>
+#include <omp.h>
+
+#include <vector>
+
+namespace {
+
+void *hnsw_build(const float *vectors, size_t count, size_t dim, int threads)
+{
+    auto *made = new faiss::IndexHNSWFlat(static_cast<int>(dim), 16, faiss::METRIC_INNER_PRODUCT);
+    made->hnsw.efConstruction = 200;
+    omp_set_num_threads(threads);
+    made->add(static_cast<faiss::Index::idx_t>(count), vectors);
+    omp_set_num_threads(1);
+    return made;
+}
+
+void hnsw_effort(void *context, size_t effort)
+{
+    static_cast<faiss::IndexHNSWFlat *>(context)->hnsw.efSearch = static_cast<int>(effort);
+}
+
+void *flat_build(const float *vectors, size_t count, size_t dim, int threads)
+{
+    (void)threads;
+    auto *made = new faiss::IndexFlatIP(static_cast<faiss::Index::idx_t>(dim));
+    made->add(static_cast<faiss::Index::idx_t>(count), vectors);
+    omp_set_num_threads(1);
+    return made;
+}
+
+void flat_effort(void *, size_t) {}
+
+void search(void *context, const float *query, size_t k, uint32_t *ids)
+{
+    std::vector<float> similarities(k);
+    std::vector<faiss::Index::idx_t> found(k);
+    omp_set_num_threads(1); /* of the calling thread */
+    static_cast<faiss::Index *>(context)->search(1, query, static_cast<faiss::Index::idx_t>(k),
+                                                 similarities.data(), found.data());
+    for (size_t i = 0; i < k; i++)
+        ids[i] = found[i] < 0 ? UINT32_MAX : static_cast<uint32_t>(found[i]);
+}
+
+void destroy(void *context)
+{
+    delete static_cast<faiss::Index *>(context);
+}
+
+const search_peer peers[] = {
+    {"faiss hnsw", 0, hnsw_build, hnsw_effort, search, destroy},
+    {"faiss flat", 1, flat_build, flat_effort, search, destroy},
+};
+
+} // namespace
+
+const search_peer *search_peer_get(size_t index)
+{
+    return index < sizeof peers / sizeof peers[0] ? &peers[index] : nullptr;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vitrine's own indexes for bench/search: the graph with each codec of interest, and the exact one.
+ *
+ * The environment may set what is tried: GRAPH_DEGREE, GRAPH_WIDTH, GRAPH_ALPHA (in hundredths).
+ */
+#include "bench/search_vitrine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "index/flat.h"
+#include "index/graph.h"
+
+typedef struct own {
+    vt_graph *graph;
+    vt_flat *flat;
+    size_t width;
+} own;
+
+static size_t setting(const char *name, size_t otherwise)
+{
+    int64_t value;
+    const char *text = getenv(name);
+    return text && vt_parse_int(text, 1, 100000, &value) ? (size_t)value : otherwise;
+}
+
+static void own_destroy(void *context)
+{
+    own *o = context;
+    vt_graph_free(o->graph);
+    vt_flat_free(o->flat);
+    vt_free(o);
+}
+
+static void *graph_build(const float *vectors, size_t count, size_t dim, int threads,
+                         vt_codec codec)
+{
+    vt_graph_options options = vt_graph_options_defaults();
+    own *o = vt_calloc(1, sizeof *o);
+    uint32_t *ids = vt_alloc_array(count, sizeof *ids);
+    vt_pool *pool = NULL;
+    vt_error error = {0};
+    options.codec = codec;
+    options.degree = setting("GRAPH_DEGREE", options.degree);
+    options.width = setting("GRAPH_WIDTH", options.width);
+    options.alpha = (float)setting("GRAPH_ALPHA", (size_t)(options.alpha * 100.0f + 0.5f)) / 100.0f;
+    bool built = o && ids && vt_pool_new(threads, &pool, &error) == VT_OK &&
+                 vt_graph_new(dim, &options, &o->graph, &error) == VT_OK;
+    if (built) {
+        for (size_t i = 0; i < count; i++)
+            ids[i] = (uint32_t)i;
+        vt_graph_rows rows = {vectors, ids, NULL, count};
+        built = vt_graph_build(o->graph, &rows, pool, &error) == VT_OK;
+    }
+    vt_pool_free(pool);
+    vt_free(ids);
+    if (!built) {
+        fprintf(stderr, "%s\n", error.message);
+        if (o)
+            own_destroy(o);
+        return NULL;
+    }
+    return o;
+}
+
+static void *int4x2_build(const float *vectors, size_t count, size_t dim, int threads)
+{
+    return graph_build(vectors, count, dim, threads, VT_CODEC_INT4X2);
+}
+
+static void *int8_build(const float *vectors, size_t count, size_t dim, int threads)
+{
+    return graph_build(vectors, count, dim, threads, VT_CODEC_INT8);
+}
+
+static void *f16_build(const float *vectors, size_t count, size_t dim, int threads)
+{
+    return graph_build(vectors, count, dim, threads, VT_CODEC_F16);
+}
+
+static void graph_effort(void *context, size_t effort)
+{
+    ((own *)context)->width = effort;
+}
+
+static void ids_take(const vt_hit *hits, size_t count, size_t k, uint32_t *ids)
+{
+    for (size_t i = 0; i < k; i++)
+        ids[i] = i < count ? hits[i].id : UINT32_MAX;
+}
+
+static void graph_search(void *context, const float *query, size_t k, uint32_t *ids)
+{
+    own *o = context;
+    vt_hit hits[128];
+    size_t count = 0;
+    vt_graph_answers answers = {hits, &count, NULL};
+    vt_graph_search_options options = vt_graph_search_defaults();
+    options.k = k;
+    options.grouped = false;
+    options.width = o->width;
+    (void)vt_graph_search(o->graph, query, 1, &options, &answers, NULL);
+    ids_take(hits, count, k, ids);
+}
+
+static void *flat_build(const float *vectors, size_t count, size_t dim, int threads)
+{
+    (void)threads;
+    own *o = vt_calloc(1, sizeof *o);
+    bool built = o && vt_flat_new(dim, VT_CODEC_F16, VT_METRIC_DOT, &o->flat, NULL) == VT_OK &&
+                 vt_flat_reserve(o->flat, count, NULL) == VT_OK;
+    for (size_t i = 0; built && i < count; i++)
+        built = vt_flat_add(o->flat, (uint32_t)i, (uint32_t)i, vectors + i * dim, NULL) == VT_OK;
+    if (!built && o)
+        own_destroy(o);
+    return built ? o : NULL;
+}
+
+static void flat_effort(void *context, size_t effort)
+{
+    (void)context;
+    (void)effort;
+}
+
+static void flat_search(void *context, const float *query, size_t k, uint32_t *ids)
+{
+    own *o = context;
+    vt_hit hits[128];
+    size_t count = 0;
+    vt_scan_options options = vt_scan_options_defaults();
+    options.k = k;
+    options.grouped = false;
+    (void)vt_flat_search(o->flat, query, 1, &options, hits, &count, NULL, NULL);
+    ids_take(hits, count, k, ids);
+}
+
+static const search_peer owns[] = {
+    {"vitrine int4x2", 0, int4x2_build, graph_effort, graph_search, own_destroy},
+    {"vitrine int8", 0, int8_build, graph_effort, graph_search, own_destroy},
+    {"vitrine f16", 0, f16_build, graph_effort, graph_search, own_destroy},
+    {"vitrine flat f16", 1, flat_build, flat_effort, flat_search, own_destroy},
+};
+
+const search_peer *vt_bench_search_own(size_t index)
+{
+    return index < sizeof owns / sizeof owns[0] ? &owns[index] : NULL;
+}
