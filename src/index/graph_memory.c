@@ -26,7 +26,7 @@ static bool segment_make(vt_graph *graph, size_t index)
     if (!memory)
         return false;
     atomic_store_explicit(&graph->segments[index], memory, memory_order_release);
-    graph->slot_room += SEGMENT_SLOTS;
+    atomic_fetch_add_explicit(&graph->slot_room, SEGMENT_SLOTS, memory_order_release);
     return true;
 }
 

@@ -68,12 +68,14 @@ typedef struct graph_walker {
     vt_coder_query *query;
     graph_candidate *beam; /* the nearest so far, best first; (beam_room), owned */
     size_t beam_count, beam_room, width;
-    uint32_t *seen; /* hash set of slot + 1, owned */
-    size_t seen_mask, seen_count;
+    size_t cursor;       /* all of the beam in front of it is expanded */
+    uint64_t *seen;      /* bit per slot, (seen_words), owned */
+    uint32_t *seen_list; /* the first of them, to be taken back; owned */
+    size_t seen_words, seen_count;
     graph_candidate *frontier; /* filtered walks: heap of what is to be expanded, owned */
     size_t frontier_count, frontier_room;
-    const void *codes[VT_CODER_MANY]; /* of the nodes to be scored next */
-    uint32_t slots[VT_CODER_MANY];
+    const void *codes[VT_CODER_MANY];  /* of the nodes to be scored next */
+    uint32_t slots[VT_CODER_MANY + 1]; /* one more is written than counts */
     float scores[VT_CODER_MANY];
     size_t batch;
     size_t visited;
@@ -95,6 +97,7 @@ struct vt_graph {
     _Atomic uint32_t entries[ENTRIES_MAXIMUM]; /* where walks begin */
     atomic_size_t entry_count;
     atomic_size_t row_count;
+    atomic_size_t slot_room; /* slots with memory */
     _Atomic uint64_t epoch;
     _Atomic(graph_walker *) walkers[WALKERS_MAXIMUM];
 
@@ -103,10 +106,10 @@ struct vt_graph {
     pthread_mutex_t entries_mutex; /* among the workers of a build */
     graph_walker *own;             /* prepared, so that removing needs no memory */
     bool trained;
-    size_t slot_count, slot_room; /* ever used, and with memory */
-    uint32_t *table;              /* id -> slot + 1, open addressing */
-    size_t table_mask;            /* 0: there is none */
-    uint8_t *stale;               /* bit per slot: removed, but edges to it are left */
+    size_t slot_count; /* ever used */
+    uint32_t *table;   /* id -> slot + 1, open addressing */
+    size_t table_mask; /* 0: there is none */
+    uint8_t *stale;    /* bit per slot: removed, but edges to it are left */
     size_t stale_count, sweep_at;
     uint32_t retired, waiting, unused; /* chains of slots: just retired, waiting, free */
     uint64_t waiting_epoch;

@@ -9,8 +9,8 @@
  * What bounds it is memory: codes lie scattered, and each is read once. So the neighbours of two
  * nodes are taken together and asked from memory at once, before the first is scored: some fifty
  * requests are then under way instead of one. A node's neighbour list is asked for as soon as the
- * node enters the beam. Nodes seen before are kept in a small hash table that stays in the
- * second-level cache, where a bit or stamp for every node of the graph would not.
+ * node enters the beam. What is left is bookkeeping, most of it about things as good as random:
+ * whether a node was seen before is a bit for each node, whose updating needs no branch.
  *
  * Filtered walks expand through nodes that fail the filter: the frontier is a heap of all nodes by
  * nearness, the beam holds only those that pass, and the walk is over when the beam is full and
@@ -24,7 +24,7 @@
 #include <sched.h>
 #include <string.h>
 
-enum { FIRST_SEEN = 4096, TOGETHER = 2 };
+enum { TOGETHER = 2, SEEN_LISTED = 16384 };
 static const uint32_t EXPANDED = 1u << 31; /* in graph_candidate.slot; slots are below */
 
 /* ---- walkers ---- */
@@ -36,6 +36,7 @@ void graph_walker_free(graph_walker *walker)
     vt_coder_query_free(walker->query);
     vt_free(walker->beam);
     vt_free(walker->seen);
+    vt_free(walker->seen_list);
     vt_free(walker->frontier);
     vt_free(walker->sketches);
     vt_free(walker->order);
@@ -51,10 +52,9 @@ graph_walker *graph_walker_new(const vt_graph *graph)
     memset(walker, 0, sizeof *walker);
     atomic_store(&walker->epoch, WALKER_IDLE);
     atomic_store(&walker->busy, true);
-    walker->seen = vt_alloc_array(FIRST_SEEN, sizeof *walker->seen);
-    walker->seen_mask = FIRST_SEEN - 1;
+    walker->seen_list = vt_alloc_array(SEEN_LISTED, sizeof *walker->seen_list);
     walker->scratch = vt_alloc_array(vt_coder_width(graph->coder), sizeof(float));
-    if (!walker->seen || !walker->scratch ||
+    if (!walker->seen_list || !walker->scratch ||
         vt_coder_query_new(graph->coder, &walker->query, NULL) != VT_OK) {
         graph_walker_free(walker);
         return NULL;
@@ -139,45 +139,36 @@ bool graph_walker_prepare(const vt_graph *graph, graph_walker *walker)
 
 /* ---- what was seen ---- */
 
-static void seen_put(uint32_t *seen, size_t mask, uint32_t slot)
+/* Bits of slots below the room there was when the walk began; younger ones need not be found. */
+static bool seen_reset(const vt_graph *graph, graph_walker *walker)
 {
-    size_t at = slot * 0x9e3779b1u & mask;
-    while (seen[at])
-        at = (at + 1) & mask;
-    seen[at] = slot + 1;
-}
-
-static bool seen_grow(graph_walker *walker)
-{
-    size_t had = walker->seen_mask + 1;
-    uint32_t *grown = vt_calloc(2 * had, sizeof *grown);
-    if (!grown)
-        return false;
-    for (size_t i = 0; i < had; i++)
-        if (walker->seen[i])
-            seen_put(grown, 2 * had - 1, walker->seen[i] - 1);
-    vt_free(walker->seen);
-    walker->seen = grown;
-    walker->seen_mask = 2 * had - 1;
-    return true;
-}
-
-/* True when it is new, and is remembered. */
-static bool seen_add(graph_walker *walker, uint32_t slot)
-{
-    if (2 * (walker->seen_count + 1) > walker->seen_mask && !seen_grow(walker)) {
-        walker->out_of_memory = true; /* the walk ends with what it has */
-        return false;
-    }
-    size_t at = slot * 0x9e3779b1u & walker->seen_mask;
-    while (walker->seen[at]) {
-        if (walker->seen[at] == slot + 1)
+    size_t words = atomic_load_explicit(&graph->slot_room, memory_order_acquire) / 64;
+    if (words > walker->seen_words) {
+        uint64_t *seen = vt_calloc(words, sizeof *seen);
+        if (!seen)
             return false;
-        at = (at + 1) & walker->seen_mask;
+        vt_free(walker->seen);
+        walker->seen = seen;
+        walker->seen_words = words;
+    } else if (walker->seen_count > SEEN_LISTED) {
+        memset(walker->seen, 0, walker->seen_words * sizeof *walker->seen);
+    } else {
+        for (size_t i = 0; i < walker->seen_count; i++)
+            walker->seen[walker->seen_list[i] / 64] = 0;
     }
-    walker->seen[at] = slot + 1;
-    walker->seen_count++;
+    walker->seen_count = 0;
     return true;
+}
+
+/* What is in the batch is listed, so that its bits can be taken back one by one. */
+static void seen_note(graph_walker *walker)
+{
+    if (walker->seen_count + walker->batch <= SEEN_LISTED)
+        memcpy(walker->seen_list + walker->seen_count, walker->slots,
+               walker->batch * sizeof *walker->slots);
+    walker->seen_count += walker->batch;
+    if (walker->seen_count > SEEN_LISTED) /* from here on all of it is wiped */
+        walker->seen_count = SEEN_LISTED + 1;
 }
 
 /* ---- the beam ---- */
@@ -190,46 +181,68 @@ static bool beam_offer(graph_walker *walker, float score, uint32_t slot)
             return false;
         walker->beam_count--;
     }
-    size_t low = 0, high = walker->beam_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (beam[middle].score >= score)
-            low = middle + 1;
-        else
-            high = middle;
+    /* Halving without branches: which way it goes is anyone's guess. */
+    size_t at = 0;
+    for (size_t left = walker->beam_count; left > 0;) {
+        size_t half = (left + 1) / 2;
+        at += beam[at + half - 1].score >= score ? half : 0;
+        left -= half;
     }
-    memmove(beam + low + 1, beam + low, (walker->beam_count - low) * sizeof *beam);
-    beam[low] = (graph_candidate){score, slot};
+    for (size_t i = walker->beam_count; i > at; i--)
+        beam[i] = beam[i - 1];
+    beam[at] = (graph_candidate){score, slot};
     walker->beam_count++;
+    if (at < walker->cursor)
+        walker->cursor = at;
     return true;
 }
 
 /* ---- scoring ---- */
 
-static void batch_put(const vt_graph *graph, graph_walker *walker, uint32_t slot)
+/* Puts so many slots, if new, behind those in the batch. Whether a neighbour is new is as good as
+ * random, so nothing branches on it: each is written, and the batch grows by one or by none. */
+static void batch_put(graph_walker *walker, const _Atomic uint32_t *slots, size_t count)
 {
-    const char *code = graph_code(graph, slot);
-    for (size_t byte = 0; byte < graph->code_bytes + sizeof(graph_links); byte += 64)
-        __builtin_prefetch(code + byte, 0, 3);
-    walker->slots[walker->batch] = slot;
-    walker->codes[walker->batch++] = code;
+    size_t batch = walker->batch;
+    uint64_t *seen = walker->seen;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t slot = atomic_load_explicit(&slots[i], memory_order_acquire);
+        size_t word = slot / 64;
+        word = word < walker->seen_words ? word : 0;
+        uint64_t bit = (uint64_t)1 << slot % 64;
+        bool fresh = !(seen[word] & bit) && slot / 64 == word;
+        seen[word] |= fresh ? bit : 0;
+        walker->slots[batch] = slot;
+        batch += fresh;
+    }
+    walker->batch = batch;
+}
+
+/* Asks memory for the codes of the batch from `begin` on. */
+static void batch_request(const vt_graph *graph, graph_walker *walker, size_t begin)
+{
+    const size_t bytes = graph->code_bytes + sizeof(graph_links);
+    for (size_t i = begin; i < walker->batch; i++) {
+        const char *code = graph_code(graph, walker->slots[i]);
+        walker->codes[i] = code;
+        for (size_t byte = 0; byte < bytes; byte += 64)
+            __builtin_prefetch(code + byte, 0, 3);
+    }
 }
 
 static void batch_neighbours(const vt_graph *graph, graph_walker *walker, uint32_t slot)
 {
     const graph_links *links = graph_links_of(graph, slot);
-    size_t degree = links_state(links) & LINK_DEGREE;
-    for (size_t i = 0; i < degree && walker->batch < VT_CODER_MANY; i++) {
-        uint32_t neighbour = links_neighbour(links, i);
-        if (seen_add(walker, neighbour))
-            batch_put(graph, walker, neighbour);
-    }
+    size_t begin = walker->batch;
+    batch_put(walker, links->neighbours, links_state(links) & LINK_DEGREE);
+    batch_request(graph, walker, begin);
 }
 
 static void batch_score(const vt_graph *graph, graph_walker *walker)
 {
     vt_coder_score_many(graph->coder, walker->query, walker->codes, walker->batch, walker->scores);
     walker->visited += walker->batch;
+    seen_note(walker);
 }
 
 static void lists_prefetch(const vt_graph *graph, uint32_t slot)
@@ -247,13 +260,13 @@ static bool slot_dead(const vt_graph *graph, uint32_t slot)
 
 /* ---- walking ---- */
 
-static void walk_begin(graph_walker *walker, size_t width)
+static void walk_begin(const vt_graph *graph, graph_walker *walker, size_t width)
 {
     walker->width = width;
+    walker->cursor = 0;
     walker->beam_count = walker->frontier_count = walker->batch = walker->visited = 0;
-    walker->ran_out = walker->out_of_memory = false;
-    walker->seen_count = 0;
-    memset(walker->seen, 0, (walker->seen_mask + 1) * sizeof *walker->seen);
+    walker->ran_out = false;
+    walker->out_of_memory = !seen_reset(graph, walker);
 }
 
 /* Fills the batch with entries from `*at` on; false when there were none left. */
@@ -261,12 +274,13 @@ static bool batch_entries(const vt_graph *graph, graph_walker *walker, size_t *a
 {
     size_t count = atomic_load_explicit(&graph->entry_count, memory_order_acquire);
     walker->batch = 0;
-    for (; *at < count && walker->batch < VT_CODER_MANY; ++*at) {
-        uint32_t slot = atomic_load_explicit(&graph->entries[*at], memory_order_acquire);
-        if (seen_add(walker, slot))
-            batch_put(graph, walker, slot);
-    }
-    return walker->batch > 0;
+    if (walker->out_of_memory || *at >= count)
+        return false;
+    size_t n = count - *at < VT_CODER_MANY ? count - *at : VT_CODER_MANY;
+    batch_put(walker, graph->entries + *at, n);
+    batch_request(graph, walker, 0);
+    *at += n;
+    return true;
 }
 
 static void batch_offer(const vt_graph *graph, graph_walker *walker)
@@ -283,7 +297,7 @@ static void batch_offer(const vt_graph *graph, graph_walker *walker)
 
 void graph_walk(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget)
 {
-    walk_begin(walker, width);
+    walk_begin(graph, walker, width);
     for (size_t at = 0; batch_entries(graph, walker, &at);) {
         batch_score(graph, walker);
         batch_offer(graph, walker);
@@ -291,7 +305,8 @@ void graph_walk(const vt_graph *graph, graph_walker *walker, size_t width, size_
     while (!walker->out_of_memory) {
         size_t expanded = 0;
         walker->batch = 0;
-        for (size_t i = 0; i < walker->beam_count && expanded < TOGETHER; i++) {
+        for (size_t i = walker->cursor; i < walker->beam_count && expanded < TOGETHER; i++) {
+            walker->cursor = i + 1; /* all in front of it are expanded */
             if (walker->beam[i].slot & EXPANDED)
                 continue;
             batch_neighbours(graph, walker, walker->beam[i].slot);
@@ -302,6 +317,7 @@ void graph_walk(const vt_graph *graph, graph_walker *walker, size_t width, size_
             break;
         if (budget && walker->visited + walker->batch > budget) {
             walker->ran_out = true;
+            seen_note(walker);
             break;
         }
         batch_score(graph, walker);
@@ -377,7 +393,7 @@ static void batch_offer_filtered(const vt_graph *graph, graph_walker *walker,
 void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget,
                          const vt_idset *groups)
 {
-    walk_begin(walker, width);
+    walk_begin(graph, walker, width);
     for (size_t at = 0; batch_entries(graph, walker, &at);) {
         batch_score(graph, walker);
         batch_offer_filtered(graph, walker, groups);
@@ -394,6 +410,7 @@ void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t wid
         }
         if (budget && walker->visited + walker->batch > budget) {
             walker->ran_out = true;
+            seen_note(walker);
             break;
         }
         for (size_t i = 0; i < walker->batch; i++)
