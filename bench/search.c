@@ -11,7 +11,7 @@
  * medians are reported, and ratios to the first peer. Bytes are what the heap grew by.
  *
  *     bench/search [--rows N] [--dim D] [--clusters C] [--queries Q] [--threads T] [--rounds R]
- *                  [--only NAME] [--svg FILE] [LIBRARY...]
+ *                  [--only NAME,...] [--svg FILE] [LIBRARY...]
  */
 #include "bench/search_peer.h"
 
@@ -155,10 +155,24 @@ static double heap_bytes(void)
     return (double)info.uordblks + (double)info.hblkhd;
 }
 
+/* Whether one of the names in the list, by commas, is part of this one. */
+static bool named(const char *list, const char *name)
+{
+    for (const char *at = list; at;) {
+        char part[64];
+        size_t length = strcspn(at, ",");
+        snprintf(part, sizeof part, "%.*s", (int)length, at);
+        if (strstr(name, part))
+            return true;
+        at = at[length] ? at + length + 1 : NULL;
+    }
+    return !list;
+}
+
 static void index_try(bench *b, const search_peer *peer)
 {
     tried *t = &b->indexes[b->count];
-    if (b->count == MAX_INDEXES || (b->set.only && !strstr(peer->name, b->set.only)))
+    if (b->count == MAX_INDEXES || !named(b->set.only, peer->name))
         return;
     double before = heap_bytes(), begin = vt_clock_ms();
     *t = (tried){.peer = peer};
@@ -321,7 +335,7 @@ int main(int argc, char **argv)
     int library = settings_read(argc, argv, &b.set);
     if (library == 0) {
         fprintf(stderr, "usage: search [--rows N] [--dim D] [--clusters C] [--queries Q] "
-                        "[--threads T] [--rounds R] [--only NAME] [--svg FILE] [LIBRARY...]\n");
+                        "[--threads T] [--rounds R] [--only NAME,...] [--svg FILE] [LIBRARY...]\n");
         return 2;
     }
     if (vt_pool_new(b.set.threads, &pool, NULL) != VT_OK || !world_make(&b, pool)) {
