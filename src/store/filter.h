@@ -8,9 +8,11 @@
  *     vt_store_select(store, &(vt_select){.filter = filter}, &selection, error);
  *     vt_filter_free(filter);
  *
- * filter_lex.c     text -> tokens                 filter_parse.c   tokens -> steps
- * filter_like.c    LIKE patterns                  filter_match.c   one product, row by row
- * postings_filter.c   all products at once, over bitmaps; held to filter_match.c by tests
+ *     filter_lex.c         text -> tokens
+ *     filter_parse.c       tokens -> steps
+ *     filter_like.c        LIKE patterns
+ *     filter_match.c       one product, row by row
+ *     postings_filter.c    all products at once, over bitmaps; tests hold it to filter_match.c
  *
  * A parsed filter is a list of steps in postfix order: each comparison pushes the products for
  * which it is true, each AND or OR joins the two sets pushed last. NOT is no step: it was moved

@@ -38,6 +38,8 @@ typedef struct parser {
     pending operators[MAX_OPERATORS];
     size_t operator_count, depth;
     bool negative;         /* an odd number of NOTs is open */
+    size_t counted;        /* up to here the source's characters are counted, */
+    size_t position;       /* which were so many before it */
     vt_filter_value *list; /* of the comparison being read, owned */
     size_t list_count, list_capacity;
 } parser;
@@ -264,6 +266,16 @@ static vt_status read_comparison(parser *p, vt_filter_step *step)
 
 /* ---- steps ---- */
 
+/* The next token's place, for messages that come later. Tokens come in order, so that each byte is
+ * looked at once however many comparisons there are. */
+static size_t token_position(parser *p)
+{
+    p->position +=
+        vt_filter_position(p->lexer.source + p->counted, p->token.offset - p->counted) - 1;
+    p->counted = p->token.offset;
+    return p->position + 1;
+}
+
 static vt_status add_step(parser *p, const vt_filter_step *step)
 {
     vt_filter *filter = p->filter;
@@ -280,7 +292,7 @@ static vt_status add_comparison(parser *p)
     vt_filter_step step = {.name = p->token.text,
                            .quoted = p->token.kind == VT_TOKEN_NAME,
                            .negated = p->negative,
-                           .position = vt_filter_position(p->lexer.source, p->token.offset)};
+                           .position = token_position(p)};
     if (++p->terms > VT_FILTER_MAX_TERMS)
         return over_limit(p, p->token.offset, "comparisons", VT_FILTER_MAX_TERMS);
     p->list_count = 0;

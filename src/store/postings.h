@@ -10,10 +10,12 @@
  *     vt_postings_select(postings, &what, &selection, error);
  *     vt_postings_free(postings);
  *
- * postings.c          columns by name, what each product has      text_column.c    values ->
- * products postings_filter.c   filter -> products                          number_column.c  sorted
- * numbers postings_select.c   facets, pages, all of one question          postings_names.c names of
- * columns
+ *     postings.c           columns by name, what each product has
+ *     text_column.c        values -> products
+ *     number_column.c      sorted numbers
+ *     postings_filter.c    filter -> products
+ *     postings_select.c    facets, pages, all of one question
+ *     postings_names.c     names of columns
  *
  * A *column* is one name with all its values: texts (also the items of lists) and numbers.
  *
