@@ -265,6 +265,51 @@ bool vt_layout_reshape(const vt_layout *layout, int rank, const int64_t *dims, v
 #endif
 }
 
+static vt_layout *layout_by_tag(int rank, const int64_t *dims, dnnl_data_type_t type,
+                                dnnl_format_tag_t tag, bool *memory)
+{
+    dnnl_dims_t sizes;
+    for (int i = 0; i < rank; i++) {
+        sizes[i] = dims[i];
+    }
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_memory_desc_t made = NULL;
+    dnnl_status_t status = dnnl_memory_desc_create_with_tag(&made, rank, sizes, type, tag);
+    *memory = *memory && status != dnnl_out_of_memory;
+    return status == dnnl_success ? made : NULL;
+#else
+    vt_layout *made = vt_alloc(sizeof *made);
+    *memory = *memory && made;
+    if (made && dnnl_memory_desc_init_by_tag(made, rank, sizes, type, tag) != dnnl_success) {
+        vt_free(made);
+        return NULL;
+    }
+    return made;
+#endif
+}
+
+bool vt_layout_resize(const vt_layout *layout, const int64_t *dims, vt_layout **out)
+{
+    static const dnnl_format_tag_t tags[3][4] = {
+        {dnnl_abc, dnnl_acb, dnnl_aBc16b, dnnl_aBc8b},
+        {dnnl_abcd, dnnl_acdb, dnnl_aBcd16b, dnnl_aBcd8b},
+        {dnnl_abcde, dnnl_acdeb, dnnl_aBcde16b, dnnl_aBcde8b},
+    };
+    vt_layout_view view = vt_layout_view_of(layout);
+    dnnl_data_type_t type = vt_layout_dtype(vt_layout_type(layout));
+    bool memory = true;
+    *out = NULL;
+    for (int i = 0; i < 4 && view.rank >= 3 && view.rank <= 5 && !*out && memory; i++) {
+        dnnl_format_tag_t tag = tags[view.rank - 3][i];
+        vt_layout *same = layout_by_tag(view.rank, view.dims, type, tag, &memory);
+        if (same && vt_layout_equal(same, layout)) {
+            *out = layout_by_tag(view.rank, dims, type, tag, &memory);
+        }
+        vt_layout_free(same);
+    }
+    return memory;
+}
+
 /* ---- attributes ---- */
 
 #if DNNL_VERSION_MAJOR >= 3
@@ -406,6 +451,11 @@ static dnnl_status_t attr_new_masked(const vt_posts *posts, const vt_attr_masks 
 static dnnl_status_t attr_new(const vt_posts *posts, dnnl_primitive_attr_t *out)
 {
     return attr_new_masked(posts, &(vt_attr_masks){0, 0}, out);
+}
+
+dnnl_status_t vt_attr_plain(dnnl_primitive_attr_t *out)
+{
+    return attr_new(NULL, out);
 }
 
 /* ---- primitive descriptors ----

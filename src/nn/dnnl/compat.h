@@ -52,6 +52,9 @@ vt_layout *vt_layout_permute(const vt_layout *layout, const int *order);
 bool vt_layout_reshape(const vt_layout *layout, int rank, const int64_t *dims, vt_layout **out);
 /* The same arrangement of another type. False: no memory; *out NULL: there is no way to say it. */
 bool vt_layout_retype(const vt_layout *layout, vt_dtype dtype, vt_layout **out);
+/* Other dimensions of the same rank in the same arrangement: row-major, channels last or blocks of
+ * channels. False: no memory; *out NULL: it is none of these. */
+bool vt_layout_resize(const vt_layout *layout, const int64_t *dims, vt_layout **out);
 vt_dtype vt_layout_type(const vt_layout *layout); /* NONE: one that src/nn does not know */
 void vt_layout_free(vt_layout *layout);           /* NULL is fine */
 bool vt_layout_equal(const vt_layout *a, const vt_layout *b);
@@ -84,10 +87,12 @@ enum { VT_SCALES_ARE_ARGUMENTS = 1, VT_POSTS_SHARE_PARAMETERS = 0 };
 enum { VT_REORDERS_LEAVE_OUT = 1 };
 /* The sum of 3.7 divides by a size of cache, which a virtual machine may not tell. */
 enum { VT_SUM_MAY_DIVIDE_BY_ZERO = 1 };
+/* The gradient of a normalisation takes its shift as an argument, which it does not read. */
+enum { VT_NORM_BACKWARD_WANTS_SHIFT = 0 };
 #else
 /* Functions of one kind in a list of posts get the parameters of the first (lower_posts.c). */
 enum { VT_SCALES_ARE_ARGUMENTS = 0, VT_POSTS_SHARE_PARAMETERS = 1, VT_REORDERS_LEAVE_OUT = 0 };
-enum { VT_SUM_MAY_DIVIDE_BY_ZERO = 0 };
+enum { VT_SUM_MAY_DIVIDE_BY_ZERO = 0, VT_NORM_BACKWARD_WANTS_SHIFT = 1 };
 #endif
 /* The names of those arguments; 2.x: none. */
 int vt_argument_scales(void);
@@ -160,6 +165,37 @@ dnnl_status_t vt_pd_deconvolution(dnnl_engine_t engine, const vt_layout *const l
  * layout. */
 dnnl_status_t vt_pd_layernorm(dnnl_engine_t engine, const vt_layout *layout, float epsilon,
                               bool shift, dnnl_primitive_desc_t *out);
+
+/* ---- compat_backward.c: training. Each backward descriptor is made from a forward one of its own,
+ * which is gone again afterwards. ---- */
+
+/* Into the source: gradient of the source, weights, gradient of the result. */
+dnnl_status_t vt_pd_convolution_backward_data(dnnl_engine_t engine,
+                                              const vt_layout *const layouts[3],
+                                              const vt_pd_window *window,
+                                              dnnl_primitive_desc_t *out);
+/* Into the weights: source, gradients of weights and bias (or NULL), gradient of the result. */
+dnnl_status_t vt_pd_convolution_backward_weights(dnnl_engine_t engine,
+                                                 const vt_layout *const layouts[4],
+                                                 const vt_pd_window *window,
+                                                 dnnl_primitive_desc_t *out);
+/* Source, result (any). forward: with a workspace where it is a maximum; both are the caller's. The
+ * gradients have the layouts that forward chose. */
+dnnl_status_t vt_pd_pooling_training(dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
+                                     const vt_layout *const layouts[2], const vt_pd_window *window,
+                                     dnnl_primitive_desc_t *forward,
+                                     dnnl_primitive_desc_t *backward);
+/* With scale and shift; the statistics are results. */
+dnnl_status_t vt_pd_batchnorm_training(dnnl_engine_t engine, const vt_layout *layout, float epsilon,
+                                       dnnl_primitive_desc_t *out);
+/* Source and both gradients share the layout. */
+dnnl_status_t vt_pd_batchnorm_backward(dnnl_engine_t engine, const vt_layout *layout, float epsilon,
+                                       dnnl_primitive_desc_t *out);
+/* Of an operation that is differentiated by its result; all three share the layout. */
+dnnl_status_t vt_pd_eltwise_backward(dnnl_engine_t engine, const vt_post *operation,
+                                     const vt_layout *layout, dnnl_primitive_desc_t *out);
+/* Attributes that every primitive here has, for compat_backward.c. The caller's. */
+dnnl_status_t vt_attr_plain(dnnl_primitive_attr_t *out);
 
 /* Borrowed from the descriptor. */
 const vt_layout *vt_pd_layout(const_dnnl_primitive_desc_t desc, dnnl_query_t what, int index);

@@ -62,6 +62,7 @@ static const lowering table[] = {
     {"Exp", vt_lower_eltwise, false, false},
     {"ConvTranspose", vt_lower_deconv, true, true},
     {"LayerNormalization", vt_lower_layernorm, false, false},
+    {"Expand", vt_lower_expand, false, false},
 };
 
 /* What moves nothing; types of any kind, integers in the other operands. */
@@ -72,6 +73,17 @@ static const lowering views[] = {
     {"Squeeze", vt_lower_alias, false, false},       {"Unsqueeze", vt_lower_alias, false, false},
     {"Identity", vt_lower_alias, false, false},      {"Dropout", vt_lower_alias, false, false},
     {"Cast", vt_lower_alias, false, false},
+};
+
+/* Of the internal domain; several results. */
+static const lowering internals[] = {
+    {"ConvolutionGradInput", vt_lower_conv_grad_input, true, false},
+    {"ConvolutionGradWeights", vt_lower_conv_grad_weights, true, false},
+    {"MaxPoolGrad", vt_lower_pool_grad, false, false},
+    {"AveragePoolGrad", vt_lower_pool_grad, false, false},
+    {"BatchNormTraining", vt_lower_batchnorm_training, false, false},
+    {"BatchNormGrad", vt_lower_batchnorm_grad, false, false},
+    {"ReluGrad", vt_lower_relu_grad, false, false},
 };
 
 /* ---- what lowering functions share ---- */
@@ -451,7 +463,8 @@ static bool can_lower(const lowering *row, const vt_step *step, const vt_op_args
         return false;
     }
     /* Axes and bounds may be integers or f64; the functions read those themselves. */
-    bool reads_constants = row->function == vt_lower_reduce || row->function == vt_lower_eltwise;
+    bool reads_constants = row->function == vt_lower_reduce || row->function == vt_lower_eltwise ||
+                           row->function == vt_lower_expand;
     size_t count = reads_constants ? 1 : step->node.input_count;
     for (size_t i = 0; i < count; i++) {
         if (args->inputs[i].dtype != VT_DTYPE_NONE && !operand_fits(&args->inputs[i], row->heavy)) {
@@ -479,11 +492,35 @@ static bool can_view(const lowering *row, const vt_step *step, const vt_op_args 
     return operand_fits(&args->inputs[0], true);
 }
 
+/* Steps that training makes. */
+static vt_status lower_internal(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
+                                vt_error *error)
+{
+    if (strcmp(step->node.op->name, VT_ELEMENTWISE_NAME) == 0) {
+        return vt_lower_elementwise(dnnl, step, args, done, error);
+    }
+    for (size_t i = 0; i < sizeof internals / sizeof internals[0]; i++) {
+        const lowering *row = &internals[i];
+        if (strcmp(row->op, step->node.op->name) != 0) {
+            continue;
+        }
+        bool fits = step->post_count == 0;
+        for (size_t k = 0; k < step->node.input_count; k++) {
+            fits = fits && operand_fits(&args->inputs[k], row->heavy);
+        }
+        for (size_t k = 0; k < step->node.output_count; k++) {
+            fits = fits && operand_fits(&args->outputs[k], row->heavy);
+        }
+        return fits ? row->function(dnnl, step, args, done, error) : VT_OK;
+    }
+    return VT_OK;
+}
+
 static vt_status lower_with_row(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
                                 vt_error *error)
 {
     if (strcmp(step->node.op->domain, VT_ELEMENTWISE_DOMAIN) == 0) {
-        return vt_lower_elementwise(dnnl, step, args, done, error);
+        return lower_internal(dnnl, step, args, done, error);
     }
     const lowering *row = find_lowering(step, views, sizeof views / sizeof views[0]);
     if (can_view(row, step, args)) {

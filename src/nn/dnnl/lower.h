@@ -39,6 +39,11 @@ vt_lower_function vt_lower_split;
 vt_lower_function vt_lower_gather;
 vt_lower_function vt_lower_alias;       /* any type, no elements allowed */
 vt_lower_function vt_lower_elementwise; /* lower_elementwise.c: any type */
+vt_lower_function vt_lower_expand;
+/* Internal operators of training. */
+vt_lower_function vt_lower_conv_grad_input, vt_lower_conv_grad_weights; /* lower_conv_backward.c */
+vt_lower_function vt_lower_pool_grad, vt_lower_batchnorm_training, vt_lower_batchnorm_grad,
+    vt_lower_relu_grad; /* lower_backward.c */
 
 enum { VT_LOWER_OPERANDS = 12 + 5 * VT_STEP_POSTS }; /* room for any one primitive's */
 

@@ -208,3 +208,41 @@ vt_status vt_lower_elementwise(vt_dnnl *dnnl, const vt_step *step, vt_op_args *a
     }
     return status;
 }
+
+/* Expand: a loop that copies, over an operand that repeats. */
+vt_status vt_lower_expand(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
+                          vt_error *error)
+{
+    const vt_elementwise program = {
+        .input_count = 1,
+        .instruction_count = 1,
+        .register_count = 2,
+        .instructions = {{.code = VT_ELEMENTWISE_COPY, .target = 1, .sources = {0, -1, -1}}},
+    };
+    const vt_shape *result = &args->outputs[0].shape;
+    vt_loop_space space = {.rank = result->rank, .threads = dnnl->threads};
+    arrangement order;
+    vt_loop *loop = NULL;
+    size_t buffers[2];
+    if (args->inputs[0].dtype != VT_F32 || result->rank == 0) {
+        return VT_OK;
+    }
+    arrange_plain(result, &order);
+    for (int i = 0; i < result->rank; i++) {
+        space.sizes[i] = order.parts[i].size;
+    }
+    broadcast_strides(&args->inputs[0].shape, result, &order, space.strides[0]);
+    vt_status status =
+        vt_dnnl_form_get(dnnl, step->node.inputs[0], VT_F32, NULL, &buffers[0], error);
+    if (status == VT_OK) {
+        status = vt_dnnl_form_make(dnnl, step->node.outputs[0], VT_F32, NULL, &buffers[1], error);
+    }
+    if (status == VT_OK) {
+        status = vt_loop_new(&program, &space, &loop, error);
+    }
+    if (status == VT_OK) {
+        *done = true;
+        status = vt_dnnl_loop_add(dnnl, step, loop, buffers, error);
+    }
+    return status;
+}

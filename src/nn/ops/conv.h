@@ -35,4 +35,9 @@ void vt_conv_plane(const vt_conv *conv, size_t n, size_t out, double start, doub
 /* Multiply-accumulates for an output of `outputs` elements, saturating. */
 uint64_t vt_conv_macs(uint64_t outputs, const vt_shape *w);
 
+/* conv_gradient.c: the convolution behind a ConvolutionGradInput (dy, w) or, `weights`, a
+ * ConvolutionGradWeights (x, dy): shapes, no operands. */
+vt_status vt_conv_gradient_init(vt_conv *conv, const vt_op_args *args, bool weights,
+                                vt_error *error);
+
 #endif

@@ -123,6 +123,10 @@ void vt_picks_deinit(vt_picks *picks);
 /* Fills the row-major target, which is not empty; constant: one element of x's type. */
 void vt_pick_run(const vt_picks *picks, const vt_tensor *x, const void *constant, void *to);
 
+/* ---- slice.c: where a Slice starts along every axis, and its steps ---- */
+vt_status vt_slice_ranges(const vt_op_args *args, int64_t start[VT_MAX_RANK],
+                          int64_t step[VT_MAX_RANK], vt_error *error);
+
 /* ---- window.c: sliding windows of convolutions and pools ---- */
 enum { VT_MAX_SPATIAL = VT_MAX_RANK - 2 };
 typedef struct vt_window {
@@ -156,6 +160,14 @@ void vt_window_taps(const vt_window *window, int axis, int64_t position, int64_t
  * x (in...), as Conv does; or, `spread`, the reverse: y (in...) += x (out...), as ConvTranspose. */
 void vt_window_add(const vt_window *window, const double *weights, bool spread, const double *x,
                    double *y);
+/* Adds to weights (kernel...), for each tap, the products of x (in...) at that tap and y (out...).
+ */
+void vt_window_correlate(const vt_window *window, const double *x, const double *y,
+                         double *weights);
+/* pool_gradient.c: the window and input shape of the pool behind a MaxPoolGrad or AveragePoolGrad.
+ */
+vt_status vt_pool_gradient_window(const vt_op_args *args, vt_shape *x, vt_window *window,
+                                  vt_error *error);
 /* conv_transpose.c: the same for ConvTranspose, whose output takes the place of the input (`in`)
  * and whose input that of the output; pad_end is not set. */
 vt_status vt_conv_transpose_window(const vt_op_args *args, vt_window *window, int64_t *group,

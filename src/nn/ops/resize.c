@@ -216,6 +216,29 @@ static vt_status filter_run(vt_op_args *args, const vt_resize *resize, vt_error 
     return status;
 }
 
+bool vt_resize_matrix(const vt_resize *resize, int axis, double *matrix, double *weights)
+{
+    const vt_resize_axis *a = &resize->axes[axis];
+    size_t in = (size_t)a->in;
+    memset(matrix, 0, (size_t)a->out * in * sizeof(*matrix));
+    if (axis_stays(resize, axis))
+        return false;
+    for (int64_t k = 0; k < a->out; k++) {
+        double source = 0.0, *row = matrix + (size_t)k * in;
+        size_t first = 0, count = 0;
+        if (!vt_resize_source(resize, axis, k, &source))
+            continue;
+        if (resize->mode == VT_RESIZE_NEAREST) {
+            row[nearest_of(resize, a, source)] = 1.0;
+            continue;
+        }
+        count = taps_of(resize, axis, source, weights, &first);
+        for (size_t t = 0; t < count; t++)
+            row[first + t] = weights[t];
+    }
+    return true;
+}
+
 static vt_status resize_reference(vt_op_args *args, vt_error *error)
 {
     vt_resize resize;

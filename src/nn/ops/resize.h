@@ -51,4 +51,8 @@ vt_status vt_resize_init(vt_resize *resize, const vt_op_args *args, vt_error *er
 /* Where new coordinate `k` lies on the old axis; false: outside, the extrapolation value. */
 bool vt_resize_source(const vt_resize *resize, int axis, int64_t k, double *source);
 
+/* resize.c: what the axis does to numbers, as a matrix (out, in); rows of coordinates outside are
+ * 0. weights: (in), for its own use. False: nothing at all, and the matrix is not filled. */
+bool vt_resize_matrix(const vt_resize *resize, int axis, double *matrix, double *weights);
+
 #endif

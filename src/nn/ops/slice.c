@@ -85,6 +85,18 @@ static vt_status slice_resolve(const vt_op_args *args, slice_range *range, vt_er
     return status;
 }
 
+vt_status vt_slice_ranges(const vt_op_args *args, int64_t start[VT_MAX_RANK],
+                          int64_t step[VT_MAX_RANK], vt_error *error)
+{
+    slice_range range;
+    vt_status status = slice_resolve(args, &range, error);
+    for (int i = 0; status == VT_OK && i < args->inputs[0].shape.rank; i++) {
+        start[i] = range.start[i];
+        step[i] = range.count[i] <= 1 ? 1 : range.step[i];
+    }
+    return status;
+}
+
 static vt_status slice_infer(vt_op_args *args, vt_error *error)
 {
     slice_range range;

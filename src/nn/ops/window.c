@@ -203,3 +203,41 @@ void vt_window_add(const vt_window *window, const double *weights, bool spread, 
             tap[axis] = 0;
     }
 }
+
+/* The sum over all output positions of x at the tap times y. */
+static double tap_correlate(const vt_window *window, const int64_t *tap, const double *x,
+                            const double *y)
+{
+    int last = window->rank - 1;
+    int64_t first[VT_MAX_SPATIAL], end[VT_MAX_SPATIAL], position[VT_MAX_SPATIAL];
+    double sum = 0.0;
+    for (int i = 0; i <= last; i++) {
+        positions_of_tap(window, i, tap[i], &first[i], &end[i]);
+        position[i] = first[i];
+        if (first[i] == end[i])
+            return 0.0;
+    }
+    for (int axis = 0; axis >= 0;) {
+        int64_t in = 0, out = 0;
+        for (int i = 0; i <= last; i++) {
+            in = in * window->in[i] + position[i] * window->stride[i] +
+                 tap[i] * window->dilation[i] - window->pad_begin[i];
+            out = out * window->out[i] + position[i];
+        }
+        for (int64_t k = 0; k < end[last] - first[last]; k++)
+            sum += y[out + k] * x[in + k * window->stride[last]];
+        for (axis = last - 1; axis >= 0 && ++position[axis] == end[axis]; axis--)
+            position[axis] = first[axis];
+    }
+    return sum;
+}
+
+void vt_window_correlate(const vt_window *window, const double *x, const double *y, double *weights)
+{
+    int64_t tap[VT_MAX_SPATIAL] = {0};
+    for (int axis = 0; axis >= 0;) {
+        *weights++ += tap_correlate(window, tap, x, y);
+        for (axis = window->rank - 1; axis >= 0 && ++tap[axis] == window->kernel[axis]; axis--)
+            tap[axis] = 0;
+    }
+}
