@@ -29,9 +29,9 @@ static void drop(dnnl_primitive_desc_t desc)
 /* ---- convolution ---- */
 
 /* layouts: source, weights, result. */
-static dnnl_status_t convolution_hint(dnnl_engine_t engine, const vt_layout *const layouts[3],
-                                      const vt_pd_window *window, dnnl_primitive_attr_t attr,
-                                      dnnl_primitive_desc_t *out)
+static dnnl_status_t hint_of(dnnl_engine_t engine, const vt_layout *const layouts[3],
+                             const vt_pd_window *window, dnnl_primitive_attr_t attr,
+                             dnnl_primitive_desc_t *out)
 {
 #if DNNL_VERSION_MAJOR >= 3
     return dnnl_convolution_forward_primitive_desc_create(
@@ -46,6 +46,24 @@ static dnnl_status_t convolution_hint(dnnl_engine_t engine, const vt_layout *con
 #endif
 }
 
+/* The same with one of them, number `other`, in the type of the rest: a hint has one type. */
+static dnnl_status_t convolution_hint(dnnl_engine_t engine, const vt_layout *const layouts[3],
+                                      int other, const vt_pd_window *window,
+                                      dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *out)
+{
+    vt_layout_view view = vt_layout_view_of(layouts[other]);
+    vt_layout *same = vt_layout_new(view.rank, view.dims, NULL, true,
+                                    vt_layout_type(layouts[other == 0 ? 2 : 0]));
+    if (!same) {
+        return dnnl_out_of_memory;
+    }
+    const vt_layout *used[3] = {layouts[0], layouts[1], layouts[2]};
+    used[other] = same;
+    dnnl_status_t status = hint_of(engine, used, window, attr, out);
+    vt_layout_free(same);
+    return status;
+}
+
 dnnl_status_t vt_pd_convolution_backward_data(dnnl_engine_t engine,
                                               const vt_layout *const layouts[3],
                                               const vt_pd_window *window,
@@ -57,7 +75,7 @@ dnnl_status_t vt_pd_convolution_backward_data(dnnl_engine_t engine,
     if (status != dnnl_success) {
         return status;
     }
-    status = convolution_hint(engine, layouts, window, attr, &hint);
+    status = convolution_hint(engine, layouts, 0, window, attr, &hint);
     if (status == dnnl_success) {
 #if DNNL_VERSION_MAJOR >= 3
         status = dnnl_convolution_backward_data_primitive_desc_create(
@@ -76,23 +94,6 @@ dnnl_status_t vt_pd_convolution_backward_data(dnnl_engine_t engine,
     return status;
 }
 
-/* The layout of weights in the hint has the type of the source. */
-static dnnl_status_t weights_hint(dnnl_engine_t engine, const vt_layout *const layouts[4],
-                                  const vt_pd_window *window, dnnl_primitive_attr_t attr,
-                                  dnnl_primitive_desc_t *out)
-{
-    vt_layout_view view = vt_layout_view_of(layouts[1]);
-    vt_layout *weights =
-        vt_layout_new(view.rank, view.dims, NULL, true, vt_layout_type(layouts[0]));
-    if (!weights) {
-        return dnnl_out_of_memory;
-    }
-    const vt_layout *const used[3] = {layouts[0], weights, layouts[3]};
-    dnnl_status_t status = convolution_hint(engine, used, window, attr, out);
-    vt_layout_free(weights);
-    return status;
-}
-
 dnnl_status_t vt_pd_convolution_backward_weights(dnnl_engine_t engine,
                                                  const vt_layout *const layouts[4],
                                                  const vt_pd_window *window,
@@ -104,7 +105,8 @@ dnnl_status_t vt_pd_convolution_backward_weights(dnnl_engine_t engine,
     if (status != dnnl_success) {
         return status;
     }
-    status = weights_hint(engine, layouts, window, attr, &hint);
+    const vt_layout *const forward[3] = {layouts[0], layouts[1], layouts[3]};
+    status = convolution_hint(engine, forward, 1, window, attr, &hint);
     if (status == dnnl_success) {
 #if DNNL_VERSION_MAJOR >= 3
         status = dnnl_convolution_backward_weights_primitive_desc_create(
