@@ -223,7 +223,7 @@ vt_status vt_lower_expand(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, 
     vt_loop_space space = {.rank = result->rank, .threads = dnnl->threads};
     arrangement order;
     vt_loop *loop = NULL;
-    size_t buffers[2];
+    size_t buffers[3]; /* one per operand of the step, and the result */
     if (args->inputs[0].dtype != VT_F32 || result->rank == 0) {
         return VT_OK;
     }
@@ -234,8 +234,9 @@ vt_status vt_lower_expand(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, 
     broadcast_strides(&args->inputs[0].shape, result, &order, space.strides[0]);
     vt_status status =
         vt_dnnl_form_get(dnnl, step->node.inputs[0], VT_F32, NULL, &buffers[0], error);
+    buffers[1] = buffers[0]; /* in the place of the shape, which no loop reads */
     if (status == VT_OK) {
-        status = vt_dnnl_form_make(dnnl, step->node.outputs[0], VT_F32, NULL, &buffers[1], error);
+        status = vt_dnnl_form_make(dnnl, step->node.outputs[0], VT_F32, NULL, &buffers[2], error);
     }
     if (status == VT_OK) {
         status = vt_loop_new(&program, &space, &loop, error);

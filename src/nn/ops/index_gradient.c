@@ -139,14 +139,33 @@ void vt_gradient_gather_elements(vt_backward *b)
                        vt_node_int(&b->node, "axis", 0), "add");
 }
 
+/* The indices, computed once more where nobody else wants them. */
+static vt_value_id topk_indices(vt_backward *b)
+{
+    vt_value_id made[2] = {VT_NO_VALUE, vt_back_output(b, 1)};
+    const int64_t k = vt_node_int(&b->node, "k", 1);
+    const vt_attr attrs[] = {VT_BACK_INT("axis", vt_node_int(&b->node, "axis", -1)),
+                             VT_BACK_INT("largest", vt_node_int(&b->node, "largest", 1)),
+                             VT_BACK_INT("sorted", vt_node_int(&b->node, "sorted", 1))};
+    if (made[1] != VT_NO_VALUE)
+        return made[1];
+    vt_value_id count = vt_back_input(b, 1);
+    const vt_value_id inputs[] = {vt_back_input(b, 0),
+                                  count == VT_NO_VALUE ? vt_back_ints(b, &k, 1) : count};
+    vt_back_nodes(b,
+                  &(vt_back_call){.op = "TopK",
+                                  .inputs = inputs,
+                                  .input_count = 2,
+                                  .attrs = attrs,
+                                  .attr_count = 3},
+                  made, 2);
+    return made[1];
+}
+
 /* The values; gradients of the indices there are none. */
 void vt_gradient_topk(vt_backward *b)
 {
-    vt_value_id zeros = zeros_like(b, vt_back_input(b, 0)), indices = vt_back_output(b, 1);
-    if (indices == VT_NO_VALUE) {
-        vt_back_fail(b, "its indices are left out");
-        return;
-    }
+    vt_value_id zeros = zeros_like(b, vt_back_input(b, 0)), indices = topk_indices(b);
     b->dx[0] = scatter(b, (const vt_value_id[]){zeros, indices, b->dy[0]},
                        vt_node_int(&b->node, "axis", -1), "add");
 }
