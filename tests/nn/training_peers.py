@@ -214,18 +214,19 @@ def compare(directory, wanted, tolerance):
     load = lambda kind, name: numpy.load(os.path.join(directory, f"{kind}{name}.npy"))
     faults = [close("losses", numpy.loadtxt(os.path.join(directory, "losses.txt")), losses, tolerance),
               close("output", load("output", ""), first, tolerance)]
+    missing = [name for name in gradients if not os.path.exists(os.path.join(directory, f"gradient.{name}.npy"))]
+    if missing:
+        return faults + [f"{name}: is not trained" for name in missing]
+    have = {name: load("gradient.", name) for name in gradients}
+    faults += [close(name, load("value.", name), values[name], tolerance) for name in gradients]
+    if tolerance >= 0.01:  # all as one vector: the smallest gradients are nothing but rounding
+        join = lambda numbers: numpy.concatenate([numbers[name].ravel() for name in gradients])
+        return [fault for fault in faults + [close("gradients", join(have), join(gradients), tolerance)] if fault]
+    scale = max(numpy.abs(g).max() for g in gradients.values())
     for name, gradient in gradients.items():
-        path = os.path.join(directory, f"gradient.{name}.npy")
-        if not os.path.exists(path):
-            faults.append(f"{name}: is not trained")
-            continue
-        # A gradient that is nothing but rounding (a bias in front of a normalisation) is compared as such.
-        scale = max(numpy.abs(g).max() for g in gradients.values())
-        have = load("gradient.", name)
-        small = numpy.abs(gradient).max() < 1e-6 * scale
-        faults.append(close(f"gradient of {name}", have / scale, gradient / scale, tolerance) if small
-                      else close(f"gradient of {name}", have, gradient, tolerance * 2))
-        faults.append(close(name, load("value.", name), values[name], tolerance))
+        # A gradient that is 0 but for rounding (of a bias in front of a normalisation) is held against the others.
+        small = scale if numpy.abs(gradient).max() < 1e-6 * scale else 1.0
+        faults.append(close(f"gradient of {name}", have[name] / small, gradient / small, tolerance * 2))
     return [fault for fault in faults if fault]
 
 

@@ -38,6 +38,47 @@ static bool window_of(const vt_window *window, vt_pd_window *out)
     return vt_lower_window_fits(out, window->rank);
 }
 
+/* Replaces the layouts of source and result by those that the gradient of the weights will read:
+ * maps of training are read three times, and a layout that is only the best for the first of these
+ * is brought into another one for the others. They stay as they are where there is none. */
+static vt_status follow_backward(vt_dnnl *dnnl, const vt_pd_window *window, const vt_step *step,
+                                 vt_layout *layouts[4], vt_error *error)
+{
+    dnnl_primitive_desc_t desc = NULL;
+    vt_layout *gradients[2] = {NULL, NULL}, *chosen[2] = {NULL, NULL};
+    bool possible = false;
+    vt_layout_view weights = vt_layout_view_of(layouts[1]), view = vt_layout_view_of(layouts[3]);
+    gradients[0] = vt_layout_new_any(weights.rank, weights.dims, VT_F32);
+    gradients[1] = vt_layout_new_any(view.rank, view.dims, step->compute);
+    vt_status status = gradients[0] && gradients[1]
+                           ? VT_OK
+                           : vt_fail_memory(error, "the layouts of a convolution");
+    if (status == VT_OK) {
+        const vt_layout *const used[4] = {layouts[0], gradients[0], NULL, gradients[1]};
+        status =
+            vt_lower_answer(vt_pd_convolution_backward_weights(dnnl->engine, used, window, &desc),
+                            &possible, error);
+    }
+    if (status == VT_OK && possible) {
+        chosen[0] = vt_layout_dup(vt_pd_layout(desc, dnnl_query_src_md, 0));
+        if (!chosen[0] || !vt_layout_retype(vt_pd_layout(desc, dnnl_query_diff_dst_md, 0),
+                                            step->result, &chosen[1])) {
+            status = vt_fail_memory(error, "the layouts of a convolution");
+        }
+        dnnl_primitive_desc_destroy(desc);
+    }
+    if (status == VT_OK && chosen[0] && chosen[1]) {
+        vt_layout_free(layouts[0]);
+        vt_layout_free(layouts[3]);
+        layouts[0] = chosen[0];
+        layouts[3] = chosen[1];
+    } else {
+        vt_lower_layouts_free(chosen, 2);
+    }
+    vt_lower_layouts_free(gradients, 2);
+    return status;
+}
+
 static vt_status add_primitive(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc_t desc,
                                const vt_posts *posts, const vt_lower_quant *quant, vt_error *error)
 {
@@ -62,6 +103,50 @@ static vt_status add_primitive(vt_dnnl *dnnl, const vt_step *step, dnnl_primitiv
     }
     count = vt_lower_post_operands(posts, operands, count);
     return vt_lower_primitive(dnnl, step, desc, operands, count, error);
+}
+
+typedef struct description {
+    const vt_pd_window *window;
+    vt_layout **layouts; /* source, weights, bias, result; may be exchanged */
+    vt_posts *posts;
+    vt_lower_quant *quant;
+    vt_value_id bias;
+} description;
+
+static dnnl_status_t ask(vt_dnnl *dnnl, const description *d, dnnl_primitive_desc_t *out)
+{
+    return vt_pd_convolution(dnnl->engine, (const vt_layout *const *)d->layouts, d->window,
+                             d->posts, out);
+}
+
+/* In the layouts of the backward pass where weights are trained, else, or where there is no such
+ * convolution, in oneDNN's own choice. */
+static vt_status describe(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args,
+                          const description *d, dnnl_primitive_desc_t *out, bool *done,
+                          vt_error *error)
+{
+    const vt_shape *result = &args->outputs[0].shape, *source = &args->inputs[0].shape;
+    bool trained = !dnnl->plan->values[step->node.inputs[1]].constant, possible = true;
+    vt_status status =
+        step->quant ? vt_lower_quant_init(dnnl, step, result, d->bias, d->posts, d->quant, error)
+                    : vt_lower_posts(dnnl, step, result, d->posts, &possible, error);
+    if (status == VT_OK && possible && trained && !step->quant) {
+        status = follow_backward(dnnl, d->window, step, d->layouts, error);
+        if (status == VT_OK) {
+            status = vt_lower_answer(ask(dnnl, d, out), done, error);
+        }
+        if (status != VT_OK || *done) {
+            return status;
+        }
+        vt_layout_free(d->layouts[0]);
+        vt_layout_free(d->layouts[3]);
+        d->layouts[0] = vt_layout_new_any(source->rank, source->dims, step->compute);
+        d->layouts[3] = vt_layout_new_any(result->rank, result->dims, step->result);
+        if (!d->layouts[0] || !d->layouts[3]) {
+            return vt_fail_memory(error, "the layouts of a convolution");
+        }
+    }
+    return status == VT_OK && possible ? vt_lower_answer(ask(dnnl, d, out), done, error) : status;
 }
 
 vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
@@ -90,19 +175,13 @@ vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bo
     };
     vt_posts posts = {.sums = true};
     vt_lower_quant quant = {.bias_buffer = VT_NO_BUFFER};
-    bool possible = true;
     dnnl_primitive_desc_t desc = NULL;
     if (!layouts[0] || !layouts[1] || (has_bias && !layouts[2]) || !layouts[3]) {
         status = vt_fail_memory(error, "the layouts of a convolution");
-    } else if (step->quant) {
-        status = vt_lower_quant_init(dnnl, step, result, bias, &posts, &quant, error);
     } else {
-        status = vt_lower_posts(dnnl, step, result, &posts, &possible, error);
-    }
-    if (status == VT_OK && possible) {
-        status = vt_lower_answer(vt_pd_convolution(dnnl->engine, (const vt_layout *const *)layouts,
-                                                   &pd_window, &posts, &desc),
-                                 done, error);
+        status =
+            describe(dnnl, step, args, &(description){&pd_window, layouts, &posts, &quant, bias},
+                     &desc, done, error);
     }
     if (status == VT_OK && *done) {
         status = add_primitive(dnnl, step, desc, &posts, &quant, error);
