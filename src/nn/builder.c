@@ -292,8 +292,10 @@ static bool read_list(vt_builder *builder, const char *text, size_t length, vt_a
         return false;
     int64_t *ints = vt_arena_array(&builder->model->graph.arena, count, sizeof(*ints));
     float *floats = vt_arena_array(&builder->model->graph.arena, count, sizeof(*floats));
-    if (ints == NULL || floats == NULL)
+    if (ints == NULL || floats == NULL) {
+        note(builder, fail_memory(builder));
         return false;
+    }
     for (size_t i = 0; i < count; i++) {
         size_t end = at;
         double number = 0;
@@ -323,6 +325,8 @@ static bool read_attr(vt_builder *builder, const vt_op *op, const char *word, si
         return false;
     size_t name_length = (size_t)(equals - word), value_length = length - name_length - 1;
     *attr = (vt_attr){.name = vt_arena_strndup(arena, word, name_length)};
+    if (attr->name == NULL)
+        note(builder, fail_memory(builder));
     switch (kind_of(op->attrs, word, name_length)) {
     case 'i':
         attr->kind = VT_ATTR_INT;
@@ -339,6 +343,8 @@ static bool read_attr(vt_builder *builder, const vt_op *op, const char *word, si
     case 's':
         attr->kind = VT_ATTR_TEXT;
         attr->text = vt_arena_strndup(arena, equals + 1, value_length);
+        if (attr->text == NULL)
+            note(builder, fail_memory(builder));
         return attr->name != NULL && attr->text != NULL;
     default:
         return false;
@@ -352,6 +358,8 @@ static size_t read_attrs(vt_builder *builder, const vt_op *op, const char *text,
     for (const char *at = text == NULL ? "" : text; *at != '\0';) {
         size_t length = strcspn(at, " ");
         if (count == MAXIMUM_ATTRS || !read_attr(builder, op, at, length, &attrs[count++])) {
+            if (builder->status != VT_OK) /* memory ran out */
+                return 0;
             note(builder,
                  vt_fail(&builder->error, VT_ERR_USAGE, "attribute \"%.*s\" of %s cannot be read",
                          (int)(length < 80 ? length : 80), at, op->name));
