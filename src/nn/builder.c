@@ -73,6 +73,11 @@ bool vt_builder_failed(const vt_builder *builder)
     return builder->status != VT_OK;
 }
 
+int vt_builder_opset(const vt_builder *builder)
+{
+    return builder->opset;
+}
+
 static void note(vt_builder *builder, vt_status status)
 {
     if (builder->status == VT_OK)

@@ -41,6 +41,7 @@ void vt_builder_free(vt_builder *builder); /* without a model; NULL is fine */
 /* Frees the builder, also on failure. Unused values and nodes stay. */
 vt_status vt_builder_finish(vt_builder *builder, vt_model **out, vt_error *error);
 bool vt_builder_failed(const vt_builder *builder);
+int vt_builder_opset(const vt_builder *builder); /* of ai.onnx, that new nodes are of */
 /* Makes the builder fail for a reason of the caller's ("the size is no multiple of 16"). */
 void vt_builder_fail(vt_builder *builder, vt_status status, const char *reason);
 
