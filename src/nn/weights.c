@@ -260,3 +260,14 @@ vt_status vt_model_weight_read(const vt_model *model, const char *name, vt_tenso
     vt_graph_release(graph, id);
     return status;
 }
+
+const char *vt_model_reader(const vt_model *model, const char *name)
+{
+    const vt_graph *graph = &model->graph;
+    vt_value_id id = vt_graph_find_value(graph, name);
+    for (size_t n = 0; n < graph->node_count && id != VT_NO_VALUE; n++)
+        for (size_t i = 0; i < graph->nodes[n].input_count; i++)
+            if (graph->nodes[n].inputs[i] == id)
+                return graph->values[graph->nodes[n].outputs[0]].name;
+    return NULL;
+}

@@ -47,6 +47,8 @@ vt_status vt_model_each_weight(const vt_model *model,
 /* A copy of one constant's numbers as f32, the caller's. */
 vt_status vt_model_weight_read(const vt_model *model, const char *name, vt_tensor *out,
                                vt_error *error);
+/* Name of the first output of the first node that reads this value; NULL: nobody does. */
+const char *vt_model_reader(const vt_model *model, const char *name);
 
 /* A copy of all of it. */
 vt_status vt_model_dup(const vt_model *model, vt_model **out, vt_error *error);
