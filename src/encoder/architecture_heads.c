@@ -58,9 +58,10 @@ static vt_vector pool(vt_net *net, vt_map x)
 
 static vt_map enlarge(vt_net *net, vt_map x, int side)
 {
-    /* The operator takes floor(side * scale): the smallest float that gives it. */
+    /* The operator takes floor(side * scale), in whatever precision: the smallest float whose exact
+     * product is enough. */
     float scale = (float)side / (float)x.side;
-    while (floorf((float)x.side * scale) < (float)side)
+    while ((double)x.side * (double)scale < (double)side)
         scale = nextafterf(scale, INFINITY);
     const float scales[4] = {1, 1, scale, scale};
     const vt_shape four = {.rank = 1, .dims = {4}};
