@@ -230,7 +230,7 @@ static void check_parameter(const char *text, vt_parameter p, naive_batch *b, na
     assert_true(largest > 1e-6);
     for (size_t i = 0; i < p.count; i++)
         if (!(fabs((double)p.gradient[i] - wanted[i]) <= 5e-3 * largest))
-            print_error("%s, %s[%zu]: %.6g instead of %.6g", text, p.name, i, (double)p.gradient[i],
+            fail_msg("%s, %s[%zu]: %.6g instead of %.6g", text, p.name, i, (double)p.gradient[i],
                      wanted[i]);
 }
 
