@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every architecture learns: what is selected is what is trained, gradients are finite and reach
- * the stem, and a few steps on one batch lower its loss. What training added leaves with pruning.
+ * the stem, and a small step against them lowers the loss as much as their length foretells. What
+ * training added leaves with pruning.
  */
 #include "support/scratch.h"
 
@@ -14,7 +15,9 @@
 
 #include <math.h>
 
-enum { BATCH = 8, CLASSES = 4, DIM = 16, STEPS = 4, LARGEST = 75 };
+enum { BATCH = 8, CLASSES = 4, DIM = 16, LARGEST = 75 };
+
+static const double FALL = 0.03; /* of the loss, that a step aims at */
 
 static vt_model *network(const char *name, int *size)
 {
@@ -32,7 +35,7 @@ static vt_model *network(const char *name, int *size)
     options.fuse = has_patch ? 0 : 2;
     options.pooling = VT_POOLING_GEM;
     options.dropout = 0;
-    options.stochastic_depth = 0.1;
+    options.stochastic_depth = 0; /* two steps are compared */
     if (vt_architecture_build(name, &options, &model, &error) != VT_OK)
         fail_msg("%s: %s", name, error.message);
     return model;
@@ -116,7 +119,8 @@ static float step(const char *name, vt_training *training, float *image, int siz
     return loss;
 }
 
-/* A step down, of fixed length; finite gradients, and where the stem is trained some there. */
+/* A step down that lowers the loss by FALL if it is straight; gradients are finite and, where the
+ * stem is trained, reach it. */
 static void descend(const char *name, vt_training *training)
 {
     double squares = 0;
@@ -131,7 +135,7 @@ static void descend(const char *name, vt_training *training)
             fail_msg("%s: nothing reaches the stem", name);
         squares += own;
     }
-    double rate = 0.1 / sqrt(squares + 1e-12);
+    double rate = FALL / (squares + 1e-12);
     for (size_t i = 0; i < vt_training_parameter_count(training); i++) {
         vt_parameter p = vt_training_parameter(training, i);
         for (size_t j = 0; j < p.count; j++)
@@ -149,13 +153,11 @@ static void learns(const char *name, const vt_model *plain, const vt_model *mode
     for (size_t i = 0; i < vt_training_parameter_count(training); i++)
         counted += vt_training_parameter(training, i).count;
     assert_int_equal(counted, numbers);
-    float first = step(name, training, image, size), best = first;
-    for (int i = 0; i < STEPS; i++) {
-        descend(name, training);
-        best = fminf(best, step(name, training, image, size));
-    }
-    if (!(isfinite(first) && best < 0.99F * first))
-        fail_msg("%s: %g came down to %g only", name, (double)first, (double)best);
+    double first = (double)step(name, training, image, size);
+    descend(name, training);
+    double fall = first - (double)step(name, training, image, size);
+    if (!(fall > 0.7 * FALL && fall < 1.3 * FALL))
+        fail_msg("%s: %g fell by %g, not by about %g", name, first, fall, FALL);
     vt_model *trained = NULL;
     vt_error error = {0};
     assert_int_equal(vt_training_model(training, NULL, &trained, &error), VT_OK);
