@@ -147,6 +147,7 @@ enum {
     VT_OP_HEAVY = 2,      /* work may grow as inputs times outputs, not as their sum */
     VT_OP_INTERNAL = 4,   /* made by passes only: models cannot name it */
     VT_OP_OUTPUTS_DECIDE = 16, /* how many outputs are asked for changes what the first one is */
+    VT_OP_DRAWS = 32,          /* draws random numbers in training: never computed while planning */
     VT_OP_DEQUANTIZES = 8, /* makes floats of stored bytes: left to passes, which may want those */
 };
 

@@ -250,7 +250,7 @@ static vt_status plan_walk(specializer *work, vt_error *error)
         vt_plan_args(work->plan, node, work->inputs, work->outputs, &args);
         vt_status status = vt_op_infer(&args, error);
         bool folded = false;
-        if (status == VT_OK && !is_stored_weight(&args))
+        if (status == VT_OK && !is_stored_weight(&args) && (node->op->flags & VT_OP_DRAWS) == 0)
             status = vt_plan_fold(work->plan, &args, &folded, error);
         if (status == VT_OK && !folded)
             node_step(work, &args);

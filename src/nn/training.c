@@ -35,6 +35,7 @@ typedef struct planned {
     size_t output_count;
     vt_tensor *results; /* (output_count) */
     size_t *targets;    /* (output_count): number of the tracked one, SIZE_MAX: loss or output */
+    void **memory;      /* (output_count): of gradients, NULL: elsewhere */
     vt_runner *runner;
 } planned;
 
@@ -421,6 +422,7 @@ static void planned_free(planned *entry)
     vt_free(entry->outputs);
     vt_free(entry->results);
     vt_free(entry->targets);
+    vt_free(entry->memory);
     vt_free(entry);
 }
 
@@ -444,7 +446,7 @@ void vt_training_free(vt_training *training)
 static vt_status planned_alloc(const vt_training *training, planned **out, vt_error *error)
 {
     size_t own = training->model->graph.input_count;
-    size_t room = 1 + training->output_count + training->parameter_count + training->state_count;
+    size_t room = 2 + training->output_count + training->parameter_count + training->state_count;
     planned *entry = vt_calloc(1, sizeof(*entry));
     if (entry == NULL)
         return vt_fail_memory(error, "a plan");
@@ -452,9 +454,10 @@ static vt_status planned_alloc(const vt_training *training, planned **out, vt_er
     entry->outputs = vt_calloc(room, sizeof(*entry->outputs));
     entry->results = vt_calloc(room, sizeof(*entry->results));
     entry->targets = vt_calloc(room, sizeof(*entry->targets));
+    entry->memory = vt_calloc(room, sizeof(*entry->memory));
     *out = entry;
     if (entry->inputs == NULL || entry->outputs == NULL || entry->results == NULL ||
-        entry->targets == NULL)
+        entry->targets == NULL || entry->memory == NULL)
         return vt_fail_memory(error, "a plan");
     for (size_t i = 0; i < own; i++)
         entry->inputs[i] = training->inputs[i].shape;
@@ -517,8 +520,12 @@ static vt_status differentiate(const vt_training *training, planned *entry, vt_p
         wanted[i] = training->list[i].value;
     if (status == VT_OK)
         status = vt_plan_differentiate(plan, training->loss, wanted, count, gradients, error);
-    for (size_t i = 0; i < count && status == VT_OK; i++)
+    for (size_t i = 0; i < count && status == VT_OK; i++) {
+        entry->memory[entry->output_count] = training->list[i].gradient;
         add_output(entry, plan, gradients[i], i);
+    }
+    entry->memory[entry->output_count] = NULL; /* where the last one has no gradient */
+    plan->targets = entry->memory;
     vt_free(wanted);
     vt_free(gradients);
     return status;

@@ -225,7 +225,7 @@ def compare(directory, wanted, tolerance):
     scale = max(numpy.abs(g).max() for g in gradients.values())
     for name, gradient in gradients.items():
         # A gradient that is 0 but for rounding (of a bias in front of a normalisation) is held against the others.
-        small = scale if numpy.abs(gradient).max() < 1e-6 * scale else 1.0
+        small = scale if numpy.abs(gradient).max() < 1e-3 * scale else 1.0
         faults.append(close(f"gradient of {name}", have[name] / small, gradient / small, tolerance * 2))
     return [fault for fault in faults if fault]
 

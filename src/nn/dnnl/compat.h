@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * oneDNN 2.x (2.6 and later) and 3.x behind one set of functions: this pair of files is the only
- * place in the house that knows which of the two it is built with.
+ * oneDNN 2.x (2.6 and later) and 3.x behind one set of functions: these files (compat.h,
+ * compat.c, compat_backward.c) alone in the house know which of the two it is built with.
  *
  * 2.x describes an operation in a struct that vt_ then turns into a primitive descriptor; 3.x makes
  * the descriptor at once. 2.x has memory descriptors as plain structs, 3.x as opaque objects: here

@@ -168,6 +168,20 @@ static vt_status add_outputs(vt_dnnl *dnnl, vt_error *error)
 
 /* ---- memory ---- */
 
+/* Outputs that have a buffer to themselves are written where the caller wants them. A buffer that
+ * is given its memory here is no longer placed. */
+static void place_targets(vt_dnnl *dnnl)
+{
+    const vt_plan *plan = dnnl->plan;
+    for (size_t i = 0; plan->targets && i < plan->output_count; i++) {
+        vt_buffer *buffer = &dnnl->buffers[dnnl->output_buffers[i]];
+        if (plan->targets[i] && buffer->kind == VT_BUFFER_ARENA && buffer->first >= 0 &&
+            !buffer->data && buffer->bytes == dnnl->outputs[i].bytes) {
+            buffer->data = plan->targets[i];
+        }
+    }
+}
+
 static vt_status place_buffers(vt_dnnl *dnnl, vt_error *error)
 {
     size_t total = 0, unshared = 0;
@@ -179,9 +193,10 @@ static vt_status place_buffers(vt_dnnl *dnnl, vt_error *error)
         vt_dnnl_buffer_root(dnnl, dnnl->output_buffers[i])->last = (int)dnnl->action_count;
     }
     size_t count = 0;
+    place_targets(dnnl);
     for (size_t i = 0; i < dnnl->buffer_count; i++) {
         const vt_buffer *buffer = &dnnl->buffers[i];
-        if (buffer->kind == VT_BUFFER_ARENA && buffer->first >= 0) {
+        if (buffer->kind == VT_BUFFER_ARENA && buffer->first >= 0 && !buffer->data) {
             intervals[count++] = (vt_interval){buffer->bytes, buffer->first, buffer->last, 0};
             unshared += buffer->bytes;
         }
@@ -194,7 +209,7 @@ static vt_status place_buffers(vt_dnnl *dnnl, vt_error *error)
     count = 0;
     for (size_t i = 0; status == VT_OK && i < dnnl->buffer_count; i++) {
         vt_buffer *buffer = &dnnl->buffers[i];
-        if (buffer->kind == VT_BUFFER_ARENA && buffer->first >= 0) {
+        if (buffer->kind == VT_BUFFER_ARENA && buffer->first >= 0 && !buffer->data) {
             buffer->data = (char *)dnnl->memory + intervals[count++].offset;
         }
     }

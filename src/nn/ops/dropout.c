@@ -111,11 +111,11 @@ static vt_status dropout_reference(vt_op_args *args, vt_error *error)
 }
 
 const vt_op vt_ops_dropout[] = {
-    {"Dropout", "", 6, 6, 1, 1, 1, 2, "ratio:f is_test:i", .infer = dropout_infer,
+    {"Dropout", "", 6, 6, 1, 1, 1, 2, "ratio:f is_test:i", .flags = VT_OP_DRAWS,
+     .infer = dropout_infer, .reference = dropout_reference},
+    {"Dropout", "", 7, 11, 1, 1, 1, 2, "ratio:f", .flags = VT_OP_DRAWS, .infer = dropout_infer,
      .reference = dropout_reference},
-    {"Dropout", "", 7, 11, 1, 1, 1, 2, "ratio:f", .infer = dropout_infer,
-     .reference = dropout_reference},
-    {"Dropout", "", 12, 0, 1, 3, 1, 2, "seed:i", .infer = dropout_infer,
+    {"Dropout", "", 12, 0, 1, 3, 1, 2, "seed:i", .flags = VT_OP_DRAWS, .infer = dropout_infer,
      .reference = dropout_reference},
     {0},
 };

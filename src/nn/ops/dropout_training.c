@@ -6,8 +6,8 @@
  * Whether an element stays is a function of the seed, the number of the dropout in its network and
  * the element's place alone (SplitMix64, Steele, Lea and Flood 2014, over all three), so the mask
  * is nowhere kept: the gradient is the same operator on the result's gradient, and any number of
- * threads gives the same one. attribute "rows": one decision per index of the first axis, as
- * stochastic depth wants it.
+ * threads gives the same one. Stochastic depth is a Dropout of ones, one per picture, times a
+ * branch.
  */
 #include "nn/ops/gradients.h"
 #include "nn/ops/op.h"
@@ -48,21 +48,19 @@ static vt_status dropout_reference(vt_op_args *args, vt_error *error)
     key = mix(key ^ (uint64_t)vt_node_int(args->node, "number", 0));
     /* Of 53 random bits, those below this many 2^-53 are dropped. */
     uint64_t bound = (uint64_t)(ratio * 0x1p53);
-    size_t count = vt_tensor_count(x), row = 1;
-    if (vt_node_int(args->node, "rows", 0) != 0 && x->shape.rank > 0)
-        row = count / (size_t)x->shape.dims[0];
+    size_t count = vt_tensor_count(x);
     for (size_t start = 0; start < count; start += VT_RUN) {
         size_t part = count - start < VT_RUN ? count - start : VT_RUN;
         vt_load_f64(x->dtype, x->data, start, part, run);
         for (size_t i = 0; i < part; i++)
-            run[i] = mix(key + (start + i) / row) >> 11 < bound ? 0.0 : run[i] / (1.0 - ratio);
+            run[i] = mix(key + start + i) >> 11 < bound ? 0.0 : run[i] / (1.0 - ratio);
         vt_store_f64(x->dtype, args->outputs[0].data, start, part, run);
     }
     return VT_OK;
 }
 
 const vt_op vt_ops_dropout_training[] = {
-    {"DropoutTraining", VT_BACK_DOMAIN, 1, 0, 2, 2, 1, 1, "ratio:f number:i rows:i",
+    {"DropoutTraining", VT_BACK_DOMAIN, 1, 0, 2, 2, 1, 1, "ratio:f number:i",
      .flags = VT_OP_INTERNAL, .infer = dropout_infer, .reference = dropout_reference},
     {0},
 };
