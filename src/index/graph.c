@@ -31,8 +31,11 @@ vt_graph_options vt_graph_options_defaults(void)
                               .alpha = 1.06f};
 }
 
-static vt_status options_check(const vt_graph_options *options, vt_error *error)
+static vt_status options_check(size_t dim, const vt_graph_options *options, vt_error *error)
 {
+    if (dim < 1 || dim > VT_GRAPH_MAX_DIM)
+        return vt_fail(error, VT_ERR_USAGE, "make a graph of %zu dimensions: must be 1 to %d", dim,
+                       VT_GRAPH_MAX_DIM);
     if (options->degree < 4 || options->degree > VT_GRAPH_MAX_DEGREE)
         return vt_fail(error, VT_ERR_USAGE, "make a graph of degree %zu: must be 4 to %d",
                        options->degree, VT_GRAPH_MAX_DEGREE);
@@ -61,7 +64,7 @@ static void layout_choose(vt_graph *graph)
 
 vt_status vt_graph_new(size_t dim, const vt_graph_options *options, vt_graph **out, vt_error *error)
 {
-    vt_status status = options_check(options, error);
+    vt_status status = options_check(dim, options, error);
     if (status != VT_OK)
         return status;
     vt_coder *coder;
@@ -112,7 +115,7 @@ void vt_graph_free(vt_graph *graph)
 
 size_t vt_graph_count(const vt_graph *graph)
 {
-    return atomic_load_explicit(&graph->row_count, memory_order_relaxed);
+    return atomic_load_explicit(&graph->row_count, memory_order_acquire);
 }
 
 size_t vt_graph_dim(const vt_graph *graph)

@@ -29,7 +29,7 @@
 typedef struct vt_graph vt_graph;
 
 enum {
-    VT_GRAPH_MAX_DIM = 65536,
+    VT_GRAPH_MAX_DIM = 4096,
     VT_GRAPH_MAX_DEGREE = 64,
     VT_GRAPH_MAX_WIDTH = 1 << 14, /* of a walk; also the most hits of one query */
 };

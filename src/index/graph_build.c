@@ -35,7 +35,8 @@ static void slot_link(vt_graph *graph, graph_walker *walker, uint32_t slot, cons
     vt_coder_query_set(graph->coder, walker->query, vector);
     graph_walk(graph, walker, graph->options.width, 0);
     graph_insert(graph, walker, slot);
-    atomic_fetch_add_explicit(&graph->row_count, 1, memory_order_relaxed);
+    /* With it goes what was written before: a search that counts rows sees the codec trained. */
+    atomic_fetch_add_explicit(&graph->row_count, 1, memory_order_release);
     if (!(links_state(graph_links_of(graph, slot)) & LINK_TWIN))
         graph_entry_offer(graph, slot);
 }

@@ -15,6 +15,7 @@
  */
 #include "index/graph_nodes.h"
 
+#include <sched.h>
 #include <string.h>
 
 enum { SPARE = 4, GROUP = 8 };
@@ -24,7 +25,10 @@ static const uint32_t KEPT = 1u << 31; /* in graph_candidate.slot while choosing
 
 static uint32_t links_lock(graph_links *links)
 {
-    for (;;) {
+    enum { SPINS = 64 };
+    for (int spins = 0;; spins++) {
+        if (spins > SPINS) /* its holder may wait for this very core */
+            sched_yield();
         uint32_t state = atomic_load_explicit(&links->state, memory_order_relaxed);
         if (!(state & LINK_LOCKED) &&
             atomic_compare_exchange_weak_explicit(&links->state, &state, state | LINK_LOCKED,

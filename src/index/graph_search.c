@@ -33,20 +33,18 @@ typedef struct search {
 
 /* ---- one query ---- */
 
-/* All rows of a node, with one similarity. At most k of equal ones can matter, unless a filter or
- * groups have a say. */
+/* The rows of a node, with one similarity, until no more of them can matter; once there are enough
+ * hits as near, another k are looked at, so that only among many equal ones it is open which are
+ * found. */
 static void rows_push(const search *s, vt_topk *top, uint32_t slot, float similarity)
 {
     const vt_graph *graph = s->graph;
-    const bool choosy = s->options->groups || s->options->grouped;
     uint64_t head = atomic_load_explicit(graph_label(graph, slot), memory_order_acquire);
     uint64_t label = head;
-    for (size_t pushed = 0; choosy || pushed < s->k;) {
+    for (size_t equal = 0; equal <= s->k; equal += similarity <= vt_topk_threshold(top)) {
         uint32_t id = (uint32_t)label, group = (uint32_t)(label >> 32);
-        if (!s->options->groups || vt_idset_has(s->options->groups, group)) {
+        if (!s->options->groups || vt_idset_has(s->options->groups, group))
             vt_topk_push(top, similarity, id, group);
-            pushed++;
-        }
         do { /* a twin that has just become the node's own row would come twice */
             slot = atomic_load_explicit(&graph_links_of(graph, slot)->next, memory_order_acquire);
             if (slot == NO_SLOT)
@@ -102,6 +100,7 @@ static bool query_walk(const search *s, graph_walker *walker, vt_topk *top, cons
         beam_push(s, walker, top);
         /* Equal groups in the beam have left room for others. */
         bool wider = options->grouped && top->count < s->k && walker->beam_count == width &&
+                     walker->beam[width - 1].score >= options->min_similarity &&
                      2 * width <= VT_GRAPH_MAX_WIDTH && !walker->ran_out &&
                      (!options->budget || walked->visited < options->budget);
         if (walker->out_of_memory || !wider)
