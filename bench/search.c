@@ -8,7 +8,7 @@
  * mixture; truth is an exact scan in f32. First every index is tried with rising efforts, each a
  * point of the curve. Then each takes its least effort that reaches the wanted recall, and all are
  * measured in turn, round by round, one query a call, with 1 thread and with all that are wanted;
- * medians are reported, and ratios to the first peer. Bytes are what the heap grew by.
+ * medians are reported, and ratios to hnswlib. Bytes are what the process grew by in memory.
  *
  *     bench/search [--rows N] [--dim D] [--clusters C] [--queries Q] [--threads T] [--rounds R]
  *                  [--only NAME,...] [--svg FILE] [LIBRARY...]
@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -149,10 +150,18 @@ static double recall(const bench *b)
     return (double)hits / (double)(b->set.queries * K);
 }
 
-static double heap_bytes(void)
+/* Pages in memory, for some peers take theirs past the heap. */
+static double resident_bytes(void)
 {
-    struct mallinfo2 info = mallinfo2();
-    return (double)info.uordblks + (double)info.hblkhd;
+    long pages = 0;
+    malloc_trim(0);
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file)
+        return 0;
+    if (fscanf(file, "%*s %ld", &pages) != 1)
+        pages = 0;
+    fclose(file);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
 /* Whether one of the names in the list, by commas, is part of this one. */
@@ -174,7 +183,7 @@ static void index_try(bench *b, const search_peer *peer)
     tried *t = &b->indexes[b->count];
     if (b->count == MAX_INDEXES || !named(b->set.only, peer->name))
         return;
-    double before = heap_bytes(), begin = vt_clock_ms();
+    double before = resident_bytes(), begin = vt_clock_ms();
     *t = (tried){.peer = peer};
     t->index = peer->build(b->vectors, b->set.rows, b->set.dim, b->set.threads);
     if (!t->index) {
@@ -182,7 +191,7 @@ static void index_try(bench *b, const search_peer *peer)
         return;
     }
     t->build_ms = vt_clock_ms() - begin;
-    t->bytes = (heap_bytes() - before) / (double)b->set.rows;
+    t->bytes = (resident_bytes() - before) / (double)b->set.rows;
     t->curve.name = peer->name;
     for (size_t e = 0; e < (peer->exact ? 1 : EFFORTS); e++) {
         peer->effort(t->index, efforts[e]);
