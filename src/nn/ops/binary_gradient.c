@@ -165,6 +165,10 @@ static vt_value_id bounded(vt_backward *b, vt_value_id dy, const char *test, vt_
 void vt_gradient_clip(vt_backward *b)
 {
     vt_value_id dy = b->dy[0], low = vt_back_input(b, 1), high = vt_back_input(b, 2);
+    if (vt_back_wants(b, 1) || vt_back_wants(b, 2)) {
+        vt_back_fail(b, "bounds that are trained have no gradient");
+        return;
+    }
     if (b->node.opset < 11) {
         low = vt_back_number(b, (double)vt_node_float(&b->node, "min", -FLT_MAX), dy);
         high = vt_back_number(b, (double)vt_node_float(&b->node, "max", FLT_MAX), dy);
