@@ -224,9 +224,12 @@ def compare(directory, wanted, tolerance):
         return [fault for fault in faults + [close("gradients", join(have), join(gradients), tolerance)] if fault]
     scale = max(numpy.abs(g).max() for g in gradients.values())
     for name, gradient in gradients.items():
-        # A gradient that is 0 but for rounding (of a bias in front of a normalisation) is held against the others.
-        small = scale if numpy.abs(gradient).max() < 1e-3 * scale else 1.0
-        faults.append(close(f"gradient of {name}", have[name] / small, gradient / small, tolerance * 2))
+        # One that is 0 but for rounding (of a bias in front of a normalisation) is held against the others.
+        if numpy.abs(gradient).max() < 1e-3 * scale:
+            error = numpy.abs(have[name] - gradient).max() / scale
+            faults.append(f"gradient of {name}: differs by {error:.2g}" if error > 1e-5 else None)
+        else:
+            faults.append(close(f"gradient of {name}", have[name], gradient, tolerance * 2))
     return [fault for fault in faults if fault]
 
 
