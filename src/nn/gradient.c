@@ -18,8 +18,6 @@
 
 #include <string.h>
 
-enum { STEP_MAXIMUM = 1 << 24 };
-
 /* Contributions to the gradient of one value, as a list in `links`. */
 typedef struct contribution {
     vt_value_id gradient;

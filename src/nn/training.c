@@ -10,222 +10,17 @@
  * kept (a whole batch and the last, smaller one). Parameters, gradients and states lie in memory
  * that no plan owns: plans read them as inputs and their results are written there after each run.
  */
-#include "nn/training.h"
+#include "nn/training_inside.h"
 
 #include "nn/builder.h"
 #include "nn/gradient.h"
 #include "nn/onnx_file.h"
-#include "nn/ops/gradients.h"
 
 #include <string.h>
-
-enum { PLAN_MAXIMUM = 2 };
-
-/* A parameter or a state. */
-typedef struct tracked {
-    vt_value_id value;
-    vt_shape shape;
-    size_t count;
-    float *data, *gradient; /* gradient NULL: a state */
-} tracked;
-
-typedef struct planned {
-    vt_shape *inputs; /* (model's input count) */
-    vt_value_id *outputs;
-    size_t output_count;
-    vt_tensor *results; /* (output_count) */
-    size_t *targets;    /* (output_count): number of the tracked one, SIZE_MAX: loss or output */
-    void **memory;      /* (output_count): of gradients, NULL: elsewhere */
-    vt_runner *runner;
-} planned;
-
-struct vt_training {
-    const vt_model *model;
-    vt_graph graph; /* values and inputs are owned, all else is the model's */
-    vt_executor executor;
-    vt_precision precision;
-    int threads;
-    bool frozen;
-    tracked *list; /* parameters, then states */
-    size_t parameter_count, state_count;
-    void *memory; /* behind all of them */
-    size_t parameters_bytes, gradients_bytes;
-    vt_value_id loss, seed;
-    vt_value_id *outputs;
-    size_t output_count;
-    int64_t seed_data[2]; /* of the options, and the step */
-    vt_tensor *inputs;    /* (graph.input_count) of the current run */
-    planned *plans[PLAN_MAXIMUM];
-};
 
 vt_training_options vt_training_options_defaults(void)
 {
     return (vt_training_options){.precision = VT_PRECISION_F32};
-}
-
-/* ---- which weights ---- */
-
-/* Weights by where they stand, whatever their size; elsewhere a constant of one element is a number
- * of a formula. */
-static bool is_weight_place(const vt_node *node, size_t input)
-{
-    static const char *const ops[] = {"Conv",
-                                      "ConvTranspose",
-                                      "Gemm",
-                                      "MatMul",
-                                      "PRelu",
-                                      "BatchNormalization",
-                                      "InstanceNormalization",
-                                      "LayerNormalization",
-                                      "GroupNormalization",
-                                      "RMSNormalization"};
-    for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
-        if (strcmp(node->op->name, ops[i]) == 0)
-            return input > 0;
-    return false;
-}
-
-static bool is_statistic(const vt_node *node, size_t input)
-{
-    return strcmp(node->op->name, "BatchNormalization") == 0 && node->op->domain[0] == '\0' &&
-           (input == 3 || input == 4);
-}
-
-/* What of each value is known while weights are chosen. */
-typedef struct choice {
-    bool *reaches; /* the loss depends on it, differentiably */
-    bool *taken;   /* a parameter or state */
-    bool *depends; /* on a parameter */
-} choice;
-
-static void choice_deinit(choice *c)
-{
-    vt_free(c->reaches);
-    vt_free(c->taken);
-    vt_free(c->depends);
-}
-
-static bool output_reaches(const vt_node *node, const bool *marks)
-{
-    for (size_t i = 0; i < node->output_count; i++)
-        if (node->outputs[i] != VT_NO_VALUE && marks[node->outputs[i]])
-            return true;
-    return false;
-}
-
-static vt_status choice_init(choice *c, const vt_graph *graph, vt_value_id loss, vt_error *error)
-{
-    c->reaches = vt_calloc(graph->value_count, sizeof(*c->reaches));
-    c->taken = vt_calloc(graph->value_count, sizeof(*c->taken));
-    c->depends = vt_calloc(graph->value_count, sizeof(*c->depends));
-    if (c->reaches == NULL || c->taken == NULL || c->depends == NULL)
-        return vt_fail_memory(error, "a training");
-    c->reaches[loss] = true;
-    for (size_t n = graph->node_count; n-- > 0;) {
-        const vt_node *node = &graph->nodes[n];
-        if (!output_reaches(node, c->reaches))
-            continue;
-        for (size_t i = 0; i < node->input_count; i++)
-            if (node->inputs[i] != VT_NO_VALUE && vt_gradient_passes(node->op, i))
-                c->reaches[node->inputs[i]] = true;
-    }
-    return VT_OK;
-}
-
-static vt_status take(vt_training *training, choice *c, vt_value_id value, vt_error *error)
-{
-    const vt_value *weight = &training->graph.values[value];
-    size_t index = training->parameter_count + training->state_count;
-    tracked *one = &training->list[index];
-    if (weight->constant == NULL || weight->constant->dtype != VT_F32)
-        return vt_fail(error, VT_ERR_USAGE, "train \"%.100s\": it is no f32 weight", weight->name);
-    *one = (tracked){.value = value, .shape = weight->constant->shape};
-    one->count = vt_tensor_count(weight->constant);
-    c->taken[value] = true;
-    return VT_OK;
-}
-
-static vt_status take_named(vt_training *training, choice *c, const vt_training_options *options,
-                            vt_error *error)
-{
-    vt_status status = VT_OK;
-    for (size_t i = 0; i < options->parameter_count && status == VT_OK; i++) {
-        vt_value_id value = vt_graph_find_value(&training->graph, options->parameters[i]);
-        if (value == VT_NO_VALUE)
-            return vt_fail(error, VT_ERR_NOT_FOUND, "train \"%.100s\": the model has no such value",
-                           options->parameters[i]);
-        if (c->taken[value])
-            return vt_fail(error, VT_ERR_USAGE, "train \"%.100s\": it is named twice",
-                           options->parameters[i]);
-        status = take(training, c, value, error);
-        training->parameter_count += status == VT_OK;
-    }
-    return status;
-}
-
-static bool is_candidate(const vt_graph *graph, vt_value_id value)
-{
-    return value != VT_NO_VALUE && graph->values[value].constant != NULL &&
-           graph->values[value].constant->dtype == VT_F32;
-}
-
-static vt_status take_all(vt_training *training, choice *c, vt_error *error)
-{
-    const vt_graph *graph = &training->graph;
-    vt_status status = VT_OK;
-    for (size_t n = 0; n < graph->node_count && status == VT_OK; n++) {
-        const vt_node *node = &graph->nodes[n];
-        for (size_t i = 0; i < node->input_count && status == VT_OK; i++) {
-            vt_value_id value = node->inputs[i];
-            if (!output_reaches(node, c->reaches) || !is_candidate(graph, value) ||
-                c->taken[value] || !vt_gradient_passes(node->op, i) || is_statistic(node, i) ||
-                (vt_tensor_count(graph->values[value].constant) <= 1 && !is_weight_place(node, i)))
-                continue;
-            status = take(training, c, value, error);
-            training->parameter_count += status == VT_OK;
-        }
-    }
-    return status;
-}
-
-static vt_status take_states(vt_training *training, choice *c, vt_error *error)
-{
-    const vt_graph *graph = &training->graph;
-    vt_status status = VT_OK;
-    for (size_t n = 0; n < graph->node_count && status == VT_OK; n++) {
-        const vt_node *node = &graph->nodes[n];
-        for (size_t i = 3; i < node->input_count && status == VT_OK; i++) {
-            if (!is_statistic(node, i) || !is_candidate(graph, node->inputs[i]) ||
-                c->taken[node->inputs[i]])
-                continue;
-            status = take(training, c, node->inputs[i], error);
-            training->state_count += status == VT_OK;
-        }
-    }
-    return status;
-}
-
-/* Every operator on the way has a gradient. */
-static vt_status check_supported(const vt_training *training, choice *c, vt_error *error)
-{
-    const vt_graph *graph = &training->graph;
-    for (size_t i = 0; i < training->parameter_count; i++)
-        c->depends[training->list[i].value] = true;
-    vt_graph_depends(graph, c->depends);
-    for (size_t n = 0; n < graph->node_count; n++) {
-        const vt_node *node = &graph->nodes[n];
-        bool needed = false;
-        for (size_t i = 0; i < node->input_count; i++)
-            needed = needed || (node->inputs[i] != VT_NO_VALUE && c->depends[node->inputs[i]] &&
-                                vt_gradient_passes(node->op, i));
-        if (!needed || !output_reaches(node, c->reaches) || vt_gradient_find(node->op) != NULL)
-            continue;
-        char label[200];
-        vt_node_label(graph, node, label, sizeof(label));
-        return vt_fail(error, VT_ERR_UNSUPPORTED,
-                       "train the network: the operator of %s has no gradient", label);
-    }
-    return VT_OK;
 }
 
 /* ---- memory of their own ---- */
@@ -252,7 +47,7 @@ static vt_status tracked_allocate(vt_training *training, vt_error *error)
     memset(training->memory, 0, total);
     char *at = training->memory;
     for (size_t i = 0; i < count; i++) {
-        tracked *one = &training->list[i];
+        vt_tracked *one = &training->list[i];
         one->data = (float *)(void *)at;
         at += padded(one->count);
         if (i < training->parameter_count) {
@@ -268,7 +63,7 @@ static vt_status tracked_load(vt_training *training, vt_error *error)
 {
     const vt_graph *graph = &training->model->graph;
     for (size_t i = 0; i < training->parameter_count + training->state_count; i++) {
-        tracked *one = &training->list[i];
+        vt_tracked *one = &training->list[i];
         vt_tensor tensor;
         vt_status status = vt_graph_acquire(graph, one->value, &tensor, error);
         if (status != VT_OK)
@@ -306,7 +101,7 @@ static void bind_own(vt_training *training)
 {
     size_t at = training->model->graph.input_count;
     for (size_t i = 0; i < training->parameter_count + training->state_count; i++) {
-        const tracked *one = &training->list[i];
+        const vt_tracked *one = &training->list[i];
         training->inputs[at++] = (vt_tensor){.dtype = VT_F32,
                                              .shape = one->shape,
                                              .data = one->data,
@@ -359,23 +154,6 @@ static vt_status find_outputs(vt_training *training, const vt_training_options *
     return VT_OK;
 }
 
-static vt_status choose(vt_training *training, const vt_training_options *options, vt_error *error)
-{
-    choice c = {0};
-    vt_status status = choice_init(&c, &training->graph, training->loss, error);
-    if (status == VT_OK)
-        status = options->parameters != NULL ? take_named(training, &c, options, error)
-                                             : take_all(training, &c, error);
-    if (status == VT_OK && training->parameter_count == 0)
-        status = vt_fail(error, VT_ERR_USAGE, "train the network: it has nothing to train");
-    if (status == VT_OK && !training->frozen)
-        status = take_states(training, &c, error);
-    if (status == VT_OK)
-        status = check_supported(training, &c, error);
-    choice_deinit(&c);
-    return status;
-}
-
 vt_status vt_training_new_on(const vt_model *model, const vt_training_options *options,
                              vt_executor executor, vt_training **out, vt_error *error)
 {
@@ -392,7 +170,7 @@ vt_status vt_training_new_on(const vt_model *model, const vt_training_options *o
     if (status == VT_OK)
         status = find_outputs(training, options, error);
     if (status == VT_OK)
-        status = choose(training, options, error);
+        status = vt_training_choose(training, options, error);
     if (status == VT_OK)
         status = tracked_allocate(training, error);
     if (status == VT_OK)
@@ -412,7 +190,7 @@ vt_status vt_training_new(const vt_model *model, const vt_training_options *opti
     return vt_training_new_on(model, options, VT_EXECUTOR_ONEDNN, out, error);
 }
 
-static void planned_free(planned *entry)
+static void planned_free(vt_training_plan *entry)
 {
     if (entry == NULL)
         return;
@@ -430,7 +208,7 @@ void vt_training_free(vt_training *training)
 {
     if (training == NULL)
         return;
-    for (size_t i = 0; i < PLAN_MAXIMUM; i++)
+    for (size_t i = 0; i < VT_TRAINING_PLANS; i++)
         planned_free(training->plans[i]);
     vt_free(training->graph.values);
     vt_free(training->graph.inputs);
@@ -443,11 +221,11 @@ void vt_training_free(vt_training *training)
 
 /* ---- plans ---- */
 
-static vt_status planned_alloc(const vt_training *training, planned **out, vt_error *error)
+static vt_status planned_alloc(const vt_training *training, vt_training_plan **out, vt_error *error)
 {
     size_t own = training->model->graph.input_count;
     size_t room = 2 + training->output_count + training->parameter_count + training->state_count;
-    planned *entry = vt_calloc(1, sizeof(*entry));
+    vt_training_plan *entry = vt_calloc(1, sizeof(*entry));
     if (entry == NULL)
         return vt_fail_memory(error, "a plan");
     entry->inputs = vt_calloc(own + 1, sizeof(*entry->inputs));
@@ -470,7 +248,7 @@ static vt_status planned_alloc(const vt_training *training, planned **out, vt_er
 }
 
 /* One more output of the plan, which belongs to a tracked one. */
-static void add_output(planned *entry, vt_plan *plan, vt_value_id value, size_t target)
+static void add_output(vt_training_plan *entry, vt_plan *plan, vt_value_id value, size_t target)
 {
     if (value == VT_NO_VALUE)
         return;
@@ -479,8 +257,8 @@ static void add_output(planned *entry, vt_plan *plan, vt_value_id value, size_t 
     plan->output_count = entry->output_count;
 }
 
-static vt_status into_training_mode(const vt_training *training, planned *entry, vt_plan *plan,
-                                    vt_error *error)
+static vt_status into_training_mode(const vt_training *training, vt_training_plan *entry,
+                                    vt_plan *plan, vt_error *error)
 {
     vt_value_id *updates = vt_alloc_array(plan->value_count, sizeof(*updates));
     if (updates == NULL)
@@ -507,7 +285,7 @@ static vt_status recognise(vt_plan *plan, vt_error *error)
     return status;
 }
 
-static vt_status differentiate(const vt_training *training, planned *entry, vt_plan *plan,
+static vt_status differentiate(const vt_training *training, vt_training_plan *entry, vt_plan *plan,
                                vt_error *error)
 {
     size_t count = training->parameter_count;
@@ -545,10 +323,10 @@ static vt_status runner_new(const vt_training *training, vt_plan *plan, vt_runne
     return vt_onednn_runner_new(plan, training->threads, out, error);
 }
 
-static vt_status planned_new(const vt_training *training, planned **out, vt_error *error)
+static vt_status planned_new(const vt_training *training, vt_training_plan **out, vt_error *error)
 {
     vt_plan *plan = NULL;
-    planned *entry = NULL;
+    vt_training_plan *entry = NULL;
     vt_tensor *shapes = vt_calloc(training->graph.input_count, sizeof(*shapes));
     vt_status status =
         shapes == NULL ? vt_fail_memory(error, "a plan") : planned_alloc(training, &entry, error);
@@ -576,10 +354,10 @@ static vt_status planned_new(const vt_training *training, planned **out, vt_erro
     return status;
 }
 
-static vt_status planned_get(vt_training *training, planned **out, vt_error *error)
+static vt_status planned_get(vt_training *training, vt_training_plan **out, vt_error *error)
 {
-    planned *entry = NULL;
-    for (size_t k = 0; k < PLAN_MAXIMUM && training->plans[k] != NULL; k++) {
+    vt_training_plan *entry = NULL;
+    for (size_t k = 0; k < VT_TRAINING_PLANS && training->plans[k] != NULL; k++) {
         bool same = true;
         for (size_t i = 0; i < training->model->graph.input_count && same; i++)
             same = vt_shape_equal(&training->plans[k]->inputs[i], &training->inputs[i].shape);
@@ -590,12 +368,13 @@ static vt_status planned_get(vt_training *training, planned **out, vt_error *err
         training->plans[0] = *out = entry;
         return VT_OK;
     }
-    planned_free(training->plans[PLAN_MAXIMUM - 1]); /* makes room first */
-    training->plans[PLAN_MAXIMUM - 1] = NULL;
+    planned_free(training->plans[VT_TRAINING_PLANS - 1]); /* makes room first */
+    training->plans[VT_TRAINING_PLANS - 1] = NULL;
     vt_status status = planned_new(training, &entry, error);
     if (status != VT_OK)
         return status;
-    memmove(training->plans + 1, training->plans, (PLAN_MAXIMUM - 1) * sizeof(*training->plans));
+    memmove(training->plans + 1, training->plans,
+            (VT_TRAINING_PLANS - 1) * sizeof(*training->plans));
     training->plans[0] = *out = entry;
     return VT_OK;
 }
@@ -632,12 +411,12 @@ static vt_status input_bind(vt_training *training, size_t index, const vt_tensor
 }
 
 /* Gradients and states to where the caller sees them. */
-static void results_take(vt_training *training, const planned *entry)
+static void results_take(vt_training *training, const vt_training_plan *entry)
 {
     for (size_t i = 0; i < entry->output_count; i++) {
         if (entry->targets[i] == SIZE_MAX)
             continue;
-        tracked *one = &training->list[entry->targets[i]];
+        vt_tracked *one = &training->list[entry->targets[i]];
         float *to = one->gradient != NULL ? one->gradient : one->data;
         if (entry->results[i].data != to && one->count > 0)
             memcpy(to, entry->results[i].data, one->count * sizeof(float));
@@ -647,7 +426,7 @@ static void results_take(vt_training *training, const planned *entry)
 vt_status vt_training_step(vt_training *training, const vt_tensor *inputs, size_t input_count,
                            float *loss, vt_tensor *outputs, vt_error *error)
 {
-    planned *entry;
+    vt_training_plan *entry;
     vt_status status = VT_OK;
     if (input_count != training->model->graph.input_count)
         return vt_fail(error, VT_ERR_USAGE, "train the network: %zu inputs, the model takes %zu",
@@ -687,7 +466,7 @@ size_t vt_training_state_count(const vt_training *training)
 
 static vt_parameter describe(const vt_training *training, size_t index)
 {
-    const tracked *one = &training->list[index];
+    const vt_tracked *one = &training->list[index];
     return (vt_parameter){.name = training->graph.values[one->value].name,
                           .shape = one->shape,
                           .count = one->count,
@@ -715,7 +494,7 @@ vt_status vt_training_model(const vt_training *training, const float *const *val
         status = vt_builder_finish(builder, &copy, error);
     for (size_t i = 0; status == VT_OK && i < training->parameter_count + training->state_count;
          i++) {
-        const tracked *one = &training->list[i];
+        const vt_tracked *one = &training->list[i];
         const vt_graph *graph = &copy->graph;
         vt_value_id value = vt_graph_find_value(graph, training->graph.values[one->value].name);
         const float *from = values != NULL && i < training->parameter_count ? values[i] : one->data;
