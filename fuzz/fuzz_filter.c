@@ -13,14 +13,8 @@
 
 enum { PRODUCTS = 24 };
 
-static const char *const texts[] = {"",
-                                    "red",
-                                    "blue",
-                                    "it's",
-                                    "42",
-                                    "a%b_c\\",
-                                    "gr\xc3\xb6\xc3\x9f"
-                                    "e"};
+static const char *const texts[] = {
+    "", "red", "blue", "it's", "42", "a%b_c\\", "gr\303\266\303\237e"};
 enum { TEXTS = sizeof texts / sizeof texts[0] };
 
 typedef struct goods {

@@ -35,6 +35,7 @@ typedef struct vt_text_value {
     const char *text;
     vt_idset *products; /* NULL: at most one has it, `only` */
     uint32_t only;      /* 0: none */
+    uint32_t hash;      /* of the text */
 } vt_text_value;
 
 typedef struct vt_text_column {

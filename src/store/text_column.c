@@ -29,13 +29,23 @@ void vt_text_column_deinit(vt_text_column *column)
     *column = (vt_text_column){0};
 }
 
-/* The slot of this text, or the free one where it belongs. */
-static uint32_t *find_slot(const vt_text_column *column, uint32_t *slots, size_t slot_count,
-                           const char *text)
+static uint32_t hash_of(const char *text)
 {
-    size_t at = vt_table_hash(text, strlen(text)) & (slot_count - 1);
-    while (slots[at] != 0 && strcmp(column->values[slots[at] - 1].text, text) != 0)
-        at = (at + 1) & (slot_count - 1);
+    return (uint32_t)vt_table_hash(text, strlen(text));
+}
+
+static bool is_value(const vt_text_value *value, const char *text, uint32_t hash)
+{
+    return value->hash == hash && strcmp(value->text, text) == 0;
+}
+
+/* The slot of this text, or the free one where it belongs. */
+static uint32_t *find_slot(const vt_text_column *column, const char *text, uint32_t hash)
+{
+    size_t mask = column->slot_count - 1, at = hash & mask;
+    uint32_t *slots = column->slots;
+    while (slots[at] != 0 && !is_value(&column->values[slots[at] - 1], text, hash))
+        at = (at + 1) & mask;
     return &slots[at];
 }
 
@@ -45,8 +55,12 @@ static bool grow_slots(vt_text_column *column)
     uint32_t *slots = vt_calloc(count, sizeof *slots);
     if (slots == NULL)
         return false;
-    for (size_t i = 0; i < column->count; i++)
-        *find_slot(column, slots, count, column->values[i].text) = (uint32_t)i + 1;
+    for (size_t i = 0; i < column->count; i++) { /* all differ: no text is looked at */
+        size_t at = column->values[i].hash & (count - 1);
+        while (slots[at] != 0)
+            at = (at + 1) & (count - 1);
+        slots[at] = (uint32_t)i + 1;
+    }
     vt_free(column->slots);
     column->slots = slots;
     column->slot_count = count;
@@ -57,7 +71,7 @@ bool vt_text_column_find(const vt_text_column *column, const char *text, uint32_
 {
     if (column->slot_count == 0)
         return false;
-    uint32_t slot = *find_slot(column, column->slots, column->slot_count, text);
+    uint32_t slot = *find_slot(column, text, hash_of(text));
     if (slot == 0)
         return false;
     *value = slot - 1;
@@ -67,8 +81,12 @@ bool vt_text_column_find(const vt_text_column *column, const char *text, uint32_
 vt_status vt_text_column_intern(vt_text_column *column, vt_arena *arena, const char *text,
                                 uint32_t *value, vt_error *error)
 {
-    if (vt_text_column_find(column, text, value))
+    uint32_t hash = hash_of(text);
+    uint32_t slot = column->slot_count == 0 ? 0 : *find_slot(column, text, hash);
+    if (slot != 0) {
+        *value = slot - 1;
         return VT_OK;
+    }
     if ((column->count >= column->slot_count / 3 * 2 && !grow_slots(column)) ||
         !vt_grow((void **)&column->values, &column->capacity, column->count + 1,
                  sizeof *column->values, UINT32_MAX - 1))
@@ -76,10 +94,10 @@ vt_status vt_text_column_intern(vt_text_column *column, vt_arena *arena, const c
     char *copy = vt_arena_strdup(arena, text);
     if (copy == NULL)
         return vt_fail_memory(error, "the postings of a catalogue");
-    column->values[column->count] = (vt_text_value){.text = copy};
+    column->values[column->count] = (vt_text_value){.text = copy, .hash = hash};
     column->dead++;
     *value = (uint32_t)column->count++;
-    *find_slot(column, column->slots, column->slot_count, text) = *value + 1;
+    *find_slot(column, text, hash) = *value + 1;
     return VT_OK;
 }
 
