@@ -586,6 +586,58 @@ typedef struct vt_sample_report {
 VT_API vt_status vt_sample_make(const char *directory, const vt_sample_options *options,
                                 vt_sample_report *report, vt_error *error);
 
+/* -------------------------------------------------------------------------------- training */
+
+/* One value of a recipe; the keys are in docs/training.md. */
+typedef struct vt_train_setting {
+    const char *key, *value;
+} vt_train_setting;
+
+typedef struct vt_train_progress {
+    const char *phase;    /* "decode", "train" or "evaluate" */
+    uint64_t done, total; /* photos */
+    int epoch, epochs;
+    double loss;         /* smoothed; of "train" */
+    const char *measure; /* that the run goes by */
+    double value;        /* of the newest epoch that was measured; NAN: none was */
+} vt_train_progress;
+
+typedef struct vt_train_options {
+    const char *out;    /* ONNX file to write; `<out>.checkpoint` lies beside it */
+    const char *recipe; /* JSON file; NULL: none */
+    const vt_train_setting *settings;
+    size_t setting_count;   /* over what the recipe says */
+    const char *images_dir; /* of a manifest's photos; NULL: where the CSV lies; of a shop's: where
+                               the feed's pictures lie, NULL: its thumbnails are used */
+    const char *cache;      /* file with the decoded pictures; NULL: `<out>.pictures` */
+    const char *report;     /* HTML; NULL: none */
+    const char *logdir;     /* JSON Lines and TensorBoard events; NULL: none */
+    bool resume;            /* from the checkpoint, where there is one */
+    double checkpoint_s;    /* between checkpoints within an epoch; 0: after every step */
+    /* false: the run saves and ends with VT_ERR_CANCELLED. May be NULL. */
+    bool (*on_progress)(void *context, const vt_train_progress *progress);
+    void *context;
+} vt_train_options;
+VT_API vt_train_options vt_train_options_defaults(void); /* 60 s */
+
+enum { VT_TRAIN_MEASURES = 7 };
+typedef struct vt_train_report {
+    const char *measures[VT_TRAIN_MEASURES]; /* "accuracy" ... */
+    double values[VT_TRAIN_MEASURES];        /* of the weights that were written; NAN: none */
+    size_t measure;                          /* index of the one that the run went by */
+    int epochs, best_epoch; /* that were trained; whose weights were written */
+    double loss;            /* mean of the last epoch */
+    size_t parameters, labels, trained, validated, left_out; /* photos */
+    bool resumed, stopped_early;
+    double took_s;
+    const char *json; /* all of it as one document */
+} vt_train_report;
+
+/* data: a folder with a folder per class, a CSV manifest or a shop's directory. */
+VT_API vt_status vt_train(const char *data, const vt_train_options *options, vt_train_report **out,
+                          vt_error *error);
+VT_API void vt_train_report_free(vt_train_report *report);
+
 #ifdef __cplusplus
 }
 #endif

@@ -180,5 +180,6 @@ int vt_cli_model_quantize(int argc, char **argv);
 int vt_cli_model_run(int argc, char **argv);
 int vt_cli_model_test(int argc, char **argv);
 int vt_cli_sample(int argc, char **argv);
+int vt_cli_train(int argc, char **argv);
 
 #endif

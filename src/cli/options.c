@@ -8,7 +8,7 @@
 #include <getopt.h>
 #include <string.h>
 
-enum { MAXIMUM_OPTIONS = 24, HELP_COLUMN = 30 };
+enum { MAXIMUM_OPTIONS = 48, HELP_COLUMN = 30 };
 
 static void print_usage(FILE *stream, const vt_cli_usage *usage)
 {

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vitrine train */
+#include "cli/cli.h"
+
+#include "base/status.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Options that are keys of the recipe under their own name. */
+enum { KEYS = 27, TITLE_BYTES = 96 };
+static const struct key_option {
+    const char *key, *name, *value, *help;
+} key_options[KEYS] = {
+    {"arch", "arch", "NAME", "architecture to train from random weights (resnet9, resnet18 ...)"},
+    {"from", "from", "MODEL.onnx", "network to go on from"},
+    {"size", "size", "PX", "side of the network's input (default 128)"},
+    {"dim", "dim", "D", "dimension of the embedding head (default: none with loss ce, else 128)"},
+    {"loss", "loss", "L[=WEIGHT],...", "ce, triplet, arcface ... (default ce)"},
+    {"teacher", "teacher", "MODEL.onnx", "network that losses kd, kd-cosine and kd-mse learn from"},
+    {"epochs", "epochs", "E", "passes over the photos (default 30)"},
+    {"batch", "batch", "B", "photos per step (default 64)"},
+    {"accumulate", "accumulate", "N", "batches per update (default 1)"},
+    {"lr", "lr", "RATE", "learning rate (default 0.05)"},
+    {"optimizer", "optimizer", "O[:KEY=V,...]", "sgd, adam, adamw, rmsprop (default sgd)"},
+    {"schedule", "schedule", "S[:KEY=V,...]",
+     "constant, step, cosine, onecycle, cyclic, plateau (default cosine:warmup=1)"},
+    {"ema", "ema", "DECAY", "moving average of the weights, 0.999 (default 0: none)"},
+    {"augment", "augment", "A[,KEY=V...]",
+     "none, light, standard, strong, trivial and single changes (default standard)"},
+    {"sampler", "sampler", "S", "shuffled, balanced, classes:K (default shuffled)"},
+    {"label", "label", "NAME", "column of a manifest, or category, product, attribute of a shop"},
+    {"val", "val", "SPLIT|DATA", "what to measure on (default: split val, else a tenth of train)"},
+    {"split", "split", "photo|product", "what is held out whole (default photo)"},
+    {"val_share", "val-share", "SHARE", "share of train to hold out (default 0.1)"},
+    {"measure", "measure", "NAME", "accuracy, top5, f1, recall@1, recall@5, recall@10, loss"},
+    {"early_stop", "early-stop", "N",
+     "stop after N epochs without a better measure, keep the best"},
+    {"precision", "precision", "f32|bf16", "what the network computes in (default f32)"},
+    {"layer_rate", "layer-rate", "FACTOR", "each stage learns slower than the next by this"},
+    {"freeze", "freeze", "WHAT", "all-but-head, all-but-norms, all-but-biases, stages=N"},
+    {"lora", "lora", "RANK", "train low-rank adapters instead, merged at the end"},
+    {"seed", "seed", "S", "of everything that is random (default 1)"},
+    {"threads", "threads", "N", "cores to use (default: all)"},
+};
+
+typedef struct train_bar {
+    vt_progress_bar bar;
+    char phase[16], title[TITLE_BYTES];
+    bool begun;
+} train_bar;
+
+static void name_phase(train_bar *shown, const vt_train_progress *now)
+{
+    int length = snprintf(shown->title, TITLE_BYTES, "%s", now->phase);
+    if (strcmp(now->phase, "train") != 0)
+        return;
+    length += snprintf(shown->title + length, TITLE_BYTES - (size_t)length,
+                       " epoch %d/%d, loss %.4f", now->epoch, now->epochs, now->loss);
+    if (!isnan(now->value) && length > 0 && length < TITLE_BYTES)
+        snprintf(shown->title + length, TITLE_BYTES - (size_t)length, ", %s %.4f", now->measure,
+                 now->value);
+}
+
+static bool on_progress(void *context, const vt_train_progress *now)
+{
+    train_bar *shown = context;
+    if (!shown->begun || strcmp(shown->phase, now->phase) != 0) {
+        if (shown->begun)
+            vt_progress_bar_finish(&shown->bar);
+        snprintf(shown->phase, sizeof(shown->phase), "%s", now->phase);
+        vt_progress_bar_init(&shown->bar, stderr, shown->title, "photos");
+        shown->begun = true;
+    }
+    name_phase(shown, now);
+    vt_progress_bar_update(&shown->bar, now->done, now->total);
+    return !vt_cli_interrupted();
+}
+
+static void print_text(const vt_train_report *report, const char *out)
+{
+    printf("%zu photos of %zu labels, %zu to measure on", report->trained, report->labels,
+           report->validated);
+    if (report->left_out > 0)
+        printf(", %zu left out", report->left_out);
+    printf("; %zu parameters\n", report->parameters);
+    printf("%d epochs in %.0f s%s%s, loss %.4f\n", report->epochs, report->took_s,
+           report->resumed ? " (resumed)" : "",
+           report->stopped_early ? " (no better measure, stopped)" : "", report->loss);
+    for (size_t i = 0; i < VT_TRAIN_MEASURES; i++)
+        if (!isnan(report->values[i]))
+            printf("  %-10s %.4f\n", report->measures[i], report->values[i]);
+    printf("written: ");
+    vt_cli_print(stdout, out);
+    printf(" (weights of epoch %d)\nnext: vitrine init my.shop --model ", report->best_epoch);
+    vt_cli_print(stdout, out);
+    putchar('\n');
+}
+
+static int run(const char *data, vt_train_options *how, bool json)
+{
+    vt_error error = {0};
+    vt_train_report *report = NULL;
+    train_bar shown = {0};
+    how->on_progress = on_progress;
+    how->context = &shown;
+    vt_status status = vt_train(data, how, &report, &error);
+    if (shown.begun)
+        vt_progress_bar_finish(&shown.bar);
+    if (status != VT_OK)
+        return vt_cli_fail("train", json, status, &error);
+    if (json)
+        printf("%s\n", report->json);
+    else
+        print_text(report, how->out);
+    vt_train_report_free(report);
+    return 0;
+}
+
+/* "--set key=value" becomes a setting; false: there is no "=". */
+static bool add_settings(const vt_cli_list *list, vt_train_setting *settings, size_t *count,
+                         char (*keys)[64])
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const char *sign = strchr(list->items[i], '=');
+        if (sign == NULL || (size_t)(sign - list->items[i]) >= sizeof(keys[0]))
+            return false;
+        memcpy(keys[i], list->items[i], (size_t)(sign - list->items[i]));
+        keys[i][sign - list->items[i]] = '\0';
+        settings[(*count)++] = (vt_train_setting){keys[i], sign + 1};
+    }
+    return true;
+}
+
+enum { OWN_OPTIONS = 10 };
+typedef struct given {
+    const char *values[KEYS];
+    vt_cli_list set;
+    bool small_input, json;
+} given;
+
+static size_t list_options(vt_train_options *how, given *all, vt_cli_option *options)
+{
+    const vt_cli_option own[OWN_OPTIONS] = {
+        VT_CLI_TEXT_OPTION("out", "MODEL.onnx", &how->out, "file to write; needed"),
+        VT_CLI_TEXT_OPTION("recipe", "FILE.json", &how->recipe,
+                           "values of these options under the same names; options override it"),
+        VT_CLI_LIST_OPTION("set", "KEY=VALUE", &all->set, "any other key of the recipe"),
+        VT_CLI_TEXT_OPTION("images", "DIR", &how->images_dir,
+                           "where photos of a manifest or shop lie"),
+        VT_CLI_TEXT_OPTION("cache", "FILE", &how->cache,
+                           "decoded photos (default: MODEL.onnx.pictures)"),
+        VT_CLI_TEXT_OPTION("report", "FILE.html", &how->report,
+                           "write a report with curves, confusions and hard examples"),
+        VT_CLI_TEXT_OPTION("logdir", "DIR", &how->logdir,
+                           "write log.jsonl and TensorBoard events there"),
+        {"checkpoint", "SECONDS", VT_CLI_NUMBER, &how->checkpoint_s,
+         "between checkpoints within an epoch (default 60)", 0, 1e6},
+        VT_CLI_FLAG_OPTION("resume", &how->resume, "go on from MODEL.onnx.checkpoint"),
+        VT_CLI_FLAG_OPTION("json", &all->json, "print one JSON document"),
+    };
+    size_t count = 0;
+    options[count++] = own[0];
+    for (size_t i = 0; i < KEYS; i++)
+        options[count++] = (vt_cli_option){key_options[i].name,
+                                           key_options[i].value,
+                                           VT_CLI_TEXT,
+                                           &all->values[i],
+                                           key_options[i].help,
+                                           0,
+                                           0};
+    options[count++] = (vt_cli_option)VT_CLI_FLAG_OPTION(
+        "small-input", &all->small_input, "keep the resolution at the stem, for 32 to 64 px");
+    for (size_t i = 1; i < OWN_OPTIONS; i++)
+        options[count++] = own[i];
+    return count;
+}
+
+int vt_cli_train(int argc, char **argv)
+{
+    vt_train_options how = vt_train_options_defaults();
+    given all = {0};
+    vt_cli_option options[KEYS + OWN_OPTIONS + 1];
+    vt_train_setting settings[KEYS + VT_CLI_LIST_CAPACITY + 1];
+    char keys[VT_CLI_LIST_CAPACITY][64];
+    size_t count = list_options(&how, &all, options);
+    const vt_cli_usage usage = {
+        "train",
+        "DATA",
+        "Trains a network on photos and writes it as an encoder that 'vitrine init --model' "
+        "takes.\n"
+        "DATA is a folder with a folder per class (or with train, val and test folders of those),\n"
+        "a CSV manifest (photo,label[,product][,split]), or a shop. Ctrl-C saves; --resume goes "
+        "on.",
+        "  vitrine train photos --out my.onnx --arch resnet18 --epochs 30 --report report.html",
+        1,
+        1,
+        options,
+        count};
+    vt_cli_arguments arguments;
+    int code = vt_cli_parse(&usage, argc, argv, &arguments);
+    if (code != VT_CLI_GO)
+        return code;
+    vt_error error = {0};
+    how.settings = settings;
+    for (size_t i = 0; i < KEYS; i++)
+        if (all.values[i] != NULL)
+            settings[how.setting_count++] = (vt_train_setting){key_options[i].key, all.values[i]};
+    if (all.small_input)
+        settings[how.setting_count++] = (vt_train_setting){"small_input", "true"};
+    if (!add_settings(&all.set, settings, &how.setting_count, keys))
+        return vt_cli_fail("train", all.json, VT_ERR_USAGE,
+                           (vt_fail(&error, VT_ERR_USAGE, "--set takes KEY=VALUE"), &error));
+    if (how.out == NULL)
+        return vt_cli_fail("train", all.json, VT_ERR_USAGE,
+                           (vt_fail(&error, VT_ERR_USAGE,
+                                    "--out is missing: the file to write; see 'vitrine train "
+                                    "--help'"),
+                            &error));
+    vt_cli_catch_interrupt();
+    return run(arguments.items[0], &how, all.json);
+}

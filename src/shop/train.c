@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * vt_train: recipe and data are read and put together, src/train does the work, and what came of it
+ * is told.
+ */
+#include "shop/shop.h"
+#include "shop/train_data.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "train/run.h"
+
+#include <math.h>
+#include <string.h>
+
+_Static_assert((int)VT_TRAIN_MEASURES == (int)VT_MEASURES, "the public header names every measure");
+
+enum { REPORT_BYTES = 1 << 24 };
+
+/* The report the caller holds, and what it points to. */
+typedef struct report_block {
+    vt_train_report report; /* first */
+    char *json;
+} report_block;
+
+vt_train_options vt_train_options_defaults(void)
+{
+    return (vt_train_options){.checkpoint_s = 60};
+}
+
+void vt_train_report_free(vt_train_report *report)
+{
+    if (report == NULL)
+        return;
+    vt_free(((report_block *)report)->json);
+    vt_free(report);
+}
+
+/* ---- recipe and data ---- */
+
+static vt_status read_recipe(const vt_train_options *options, vt_recipe *recipe, vt_error *error)
+{
+    vt_status status = vt_recipe_init(recipe, error);
+    if (status == VT_OK && options->recipe != NULL)
+        status = vt_recipe_read(recipe, options->recipe, error);
+    for (size_t i = 0; status == VT_OK && i < options->setting_count; i++) {
+        const vt_train_setting *one = &options->settings[i];
+        /* Who names the one on the command line means it instead of the recipe's other. */
+        if (strcmp(one->key, "arch") == 0)
+            recipe->from = NULL;
+        if (strcmp(one->key, "from") == 0)
+            recipe->arch = NULL;
+        status = vt_recipe_set(recipe, one->key, one->value, error);
+    }
+    return status == VT_OK ? vt_recipe_check(recipe, error) : status;
+}
+
+/* Which split is measured on, after the data was read; makes one where none was named. */
+static vt_status choose_validation(const vt_recipe *recipe, vt_dataset *data, bool other_data,
+                                   vt_split *out, vt_error *error)
+{
+    bool by_product = strcmp(recipe->split, "product") == 0;
+    *out = VT_SPLIT_VAL;
+    if (recipe->val != NULL && !other_data) {
+        vt_split_from_name(recipe->val, out);
+        if (!data->has_split[*out])
+            return vt_fail(error, VT_ERR_NOT_FOUND, "train on \"%s\": it has no %s split",
+                           data->name, vt_split_name(*out));
+        if (*out == VT_SPLIT_TRAIN)
+            return vt_fail(error, VT_ERR_USAGE,
+                           "train on \"%s\": to validate on the train split measures nothing",
+                           data->name);
+    } else if (!data->has_split[VT_SPLIT_VAL]) {
+        const vt_split_options options = {by_product ? VT_SPLIT_BY_PRODUCT : VT_SPLIT_BY_PHOTO,
+                                          recipe->val_share, (uint64_t)recipe->seed};
+        return vt_split_make(data, &options, error);
+    }
+    return by_product ? vt_split_check_products(data, *out, error) : VT_OK;
+}
+
+static vt_status read_data(const char *name, const vt_train_options *options,
+                           const vt_recipe *recipe, vt_dataset **out, vt_error *error)
+{
+    vt_dataset *data = NULL;
+    vt_split split;
+    bool other = recipe->val != NULL && !vt_split_from_name(recipe->val, &split);
+    vt_train_source source = {name, options->images_dir, recipe->label, VT_SPLIT_TRAIN};
+    vt_status status = vt_dataset_new(name, &data, error);
+    if (status == VT_OK)
+        status = vt_train_data_add(data, &source, error);
+    if (status == VT_OK && other) {
+        size_t before = data->count;
+        /* Its own validation photos, if it has any, make room for these. */
+        for (size_t i = 0; i < before; i++)
+            if (data->examples[i].split == VT_SPLIT_VAL)
+                data->examples[i].split = VT_SPLIT_TEST;
+        source.data = recipe->val;
+        source.images_dir = NULL;
+        status = vt_train_data_add(data, &source, error);
+        for (size_t i = before; i < data->count; i++)
+            data->examples[i].split = VT_SPLIT_VAL;
+    }
+    if (status == VT_OK)
+        status = vt_dataset_finish(data, error);
+    if (status != VT_OK) {
+        vt_dataset_free(data);
+        return status;
+    }
+    *out = data;
+    return VT_OK;
+}
+
+/* ---- progress and report ---- */
+
+static bool on_progress(void *context, const vt_run_progress *now)
+{
+    static const char *const phases[] = {"decode", "train", "evaluate"};
+    const vt_train_options *options = context;
+    const vt_train_progress progress = {
+        .phase = phases[now->phase],
+        .done = now->done,
+        .total = now->total,
+        .epoch = now->epoch,
+        .epochs = now->epochs,
+        .loss = now->loss,
+        .measure = vt_measure_name(now->measure),
+        .value = now->newest != NULL ? now->newest->measures[now->measure] : (double)NAN};
+    return options->on_progress == NULL || options->on_progress(options->context, &progress);
+}
+
+static void print_report(const vt_train_report *report, const char *out, vt_buf *json)
+{
+    vt_json_writer writer;
+    vt_json_begin(&writer, json, true);
+    vt_json_open_object(&writer, NULL);
+    vt_json_put_text(&writer, "model", out);
+    vt_json_put_text(&writer, "measure", report->measures[report->measure]);
+    for (size_t i = 0; i < VT_TRAIN_MEASURES; i++)
+        vt_json_put_number(&writer, report->measures[i], report->values[i], 6);
+    vt_json_put_int(&writer, "epochs", report->epochs);
+    vt_json_put_int(&writer, "best_epoch", report->best_epoch);
+    vt_json_put_number(&writer, "train_loss", report->loss, 6);
+    vt_json_put_int(&writer, "parameters", (int64_t)report->parameters);
+    vt_json_put_int(&writer, "labels", (int64_t)report->labels);
+    vt_json_put_int(&writer, "trained", (int64_t)report->trained);
+    vt_json_put_int(&writer, "validated", (int64_t)report->validated);
+    vt_json_put_int(&writer, "left_out", (int64_t)report->left_out);
+    vt_json_put_bool(&writer, "resumed", report->resumed);
+    vt_json_put_bool(&writer, "stopped_early", report->stopped_early);
+    vt_json_put_number(&writer, "took_s", report->took_s, 3);
+    vt_json_close(&writer);
+}
+
+typedef struct finished {
+    const vt_run_result *result;
+    const vt_dataset *data;
+    const vt_train_options *options;
+    double took_s;
+} finished;
+
+static vt_status make_report(const finished *run, vt_train_report **out, vt_error *error)
+{
+    const vt_run_result *result = run->result;
+    vt_buf json;
+    report_block *block = vt_calloc(1, sizeof(*block));
+    if (block == NULL)
+        return vt_fail_memory(error, "a report");
+    vt_train_report *report = &block->report;
+    *report = (vt_train_report){.measure = (size_t)result->measure,
+                                .epochs = (int)result->last.epoch,
+                                .best_epoch = (int)result->best.epoch,
+                                .loss = result->last.loss,
+                                .parameters = result->parameters,
+                                .labels = run->data->label_count,
+                                .trained = result->trained,
+                                .validated = result->validated,
+                                .left_out = result->left_out,
+                                .resumed = result->resumed,
+                                .stopped_early = result->stopped_early,
+                                .took_s = run->took_s};
+    for (int i = 0; i < VT_MEASURES; i++) {
+        report->measures[i] = vt_measure_name((vt_measure)i);
+        report->values[i] = result->best.measures[i];
+    }
+    vt_buf_init(&json, REPORT_BYTES);
+    print_report(report, run->options->out, &json);
+    report->json = block->json = vt_buf_take(&json, NULL);
+    if (block->json == NULL) {
+        vt_free(block);
+        return vt_fail_memory(error, "a report");
+    }
+    *out = report;
+    return VT_OK;
+}
+
+vt_status vt_train(const char *name, const vt_train_options *options, vt_train_report **out,
+                   vt_error *error)
+{
+    vt_recipe recipe = {0};
+    vt_dataset *data = NULL;
+    vt_run_result result;
+    vt_run_options run = {.recipe = &recipe,
+                          .out = options->out,
+                          .cache = options->cache,
+                          .report = options->report,
+                          .logdir = options->logdir,
+                          .resume = options->resume,
+                          .checkpoint_s = options->checkpoint_s,
+                          .on_progress = on_progress,
+                          .context = (void *)(uintptr_t)options}; /* only read */
+    vt_split split;
+    double started = vt_clock_ms();
+    if (options->out == NULL || options->out[0] == '\0')
+        return vt_fail(error, VT_ERR_USAGE, "train: the file to write is not named");
+    vt_status status = read_recipe(options, &recipe, error);
+    if (status == VT_OK)
+        status = read_data(name, options, &recipe, &data, error);
+    bool other = status == VT_OK && recipe.val != NULL && !vt_split_from_name(recipe.val, &split);
+    if (status == VT_OK)
+        status = choose_validation(&recipe, data, other, &run.validation, error);
+    run.data = data;
+    if (status == VT_OK)
+        status = vt_run(&run, &result, error);
+    if (status == VT_OK) {
+        const finished all = {&result, data, options, (vt_clock_ms() - started) / 1e3};
+        status = make_report(&all, out, error);
+    }
+    vt_dataset_free(data);
+    vt_recipe_deinit(&recipe);
+    return status;
+}

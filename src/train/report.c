@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The report of a run: one HTML file that needs nothing else, with curves in SVG, the confusion
+ * matrix, measures by class, and photos that were hardest with their nearest neighbours.
+ */
+#include "train/run_state.h"
+
+#include "base/file.h"
+
+#include <math.h>
+
+enum { REPORT_BYTES = 256 << 20, WIDTH = 640, HEIGHT = 220, MARGIN = 44, MATRIX_CLASSES = 60 };
+
+static const char style[] =
+    "<style>body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:1000px;padding:0 1em;"
+    "color:#222}h1{font-size:1.5em}h2{margin-top:2em;font-size:1.2em}table{border-collapse:"
+    "collapse}"
+    "td,th{padding:2px 10px;text-align:right;border-bottom:1px solid #ddd}td:first-child,"
+    "th:first-child{text-align:left}svg{max-width:100%;height:auto}.m td{padding:0;width:14px;"
+    "height:14px;border:0;font-size:9px;text-align:center}.m th{font-size:10px;padding:0 4px;"
+    "border:0}.r{display:flex;gap:6px;margin:8px 0;align-items:flex-start}.r figure{margin:0;"
+    "width:86px;font-size:11px;overflow-wrap:anywhere}.r img{width:80px;height:80px;"
+    "object-fit:cover;border:3px solid #bbb}.r .y img{border-color:#2a2}.r .n img{border-color:"
+    "#c33}</style>";
+
+typedef struct curve {
+    const char *title;
+    double (*value)(const vt_run_epoch *epoch, int which);
+    int which;
+} curve;
+
+static double loss_of(const vt_run_epoch *epoch, int which)
+{
+    (void)which;
+    return epoch->loss;
+}
+
+static double rate_of(const vt_run_epoch *epoch, int which)
+{
+    (void)which;
+    return epoch->rate;
+}
+
+static double measure_of(const vt_run_epoch *epoch, int which)
+{
+    return epoch->measures[which];
+}
+
+static bool range_of(const vt_run_state *run, const curve *line, double *low, double *high)
+{
+    bool any = false;
+    for (size_t i = 0; i < run->epoch; i++) {
+        double value = line->value(&run->epochs[i], line->which);
+        if (!isfinite(value))
+            continue;
+        *low = !any || value < *low ? value : *low;
+        *high = !any || value > *high ? value : *high;
+        any = true;
+    }
+    if (any && *high - *low < 1e-9) {
+        *low -= 0.5;
+        *high += 0.5;
+    }
+    return any;
+}
+
+static void put_curve(const vt_run_state *run, const curve *line, vt_buf *out)
+{
+    double low = 0, high = 0;
+    if (!range_of(run, line, &low, &high))
+        return;
+    double across = run->epoch > 1 ? (double)(WIDTH - 2 * MARGIN) / (double)(run->epoch - 1) : 0;
+    vt_buf_printf(out,
+                  "<svg viewBox=\"0 0 %d %d\" width=\"%d\" role=\"img\"><title>%s</title>"
+                  "<rect x=\"%d\" y=\"24\" width=\"%d\" height=\"%d\" fill=\"none\" "
+                  "stroke=\"#ccc\"/><text x=\"%d\" y=\"16\" font-size=\"13\">%s</text>",
+                  WIDTH, HEIGHT, WIDTH, line->title, MARGIN, WIDTH - 2 * MARGIN, HEIGHT - 48,
+                  MARGIN, line->title);
+    vt_buf_printf(out,
+                  "<text x=\"2\" y=\"32\" font-size=\"11\">%.4g</text><text x=\"2\" y=\"%d\" "
+                  "font-size=\"11\">%.4g</text><text x=\"%d\" y=\"%d\" font-size=\"11\">1</text>"
+                  "<text x=\"%d\" y=\"%d\" font-size=\"11\">epoch %zu</text>"
+                  "<polyline fill=\"none\" stroke=\"#06c\" stroke-width=\"2\" points=\"",
+                  high, HEIGHT - 26, low, MARGIN, HEIGHT - 8, WIDTH - MARGIN - 40, HEIGHT - 8,
+                  (size_t)run->epoch);
+    for (size_t i = 0; i < run->epoch; i++) {
+        double value = line->value(&run->epochs[i], line->which);
+        if (isfinite(value))
+            vt_buf_printf(out, "%.1f,%.1f ", MARGIN + (double)i * across,
+                          24 + (HEIGHT - 48) * (high - value) / (high - low));
+    }
+    vt_buf_append_text(out, "\"/></svg>\n");
+}
+
+static void put_summary(const vt_run_state *run, vt_buf *out)
+{
+    const vt_run_epoch *last = &run->epochs[run->epoch - 1];
+    if (run->best_epoch > 0 && run->best_epoch <= run->epoch)
+        last = &run->epochs[run->best_epoch - 1];
+    vt_buf_append_text(out, "<h1>Training of ");
+    vt_buf_append_html(out, vt_path_base(run->options->out));
+    vt_buf_append_text(out, "</h1><p>Data: ");
+    vt_buf_append_html(out, run->data->name);
+    vt_buf_printf(out, ", %zu labels; weights of epoch %g, %zu parameters%s.</p><table>",
+                  run->data->label_count, last->epoch, run->parameter_numbers,
+                  run->stopped_early ? "; stopped early" : "");
+    for (int i = 0; i < VT_MEASURES; i++)
+        if (!isnan(last->measures[i]))
+            vt_buf_printf(out, "<tr><td>%s</td><td>%.4f</td></tr>", vt_measure_name((vt_measure)i),
+                          last->measures[i]);
+    vt_buf_append_text(out, "</table>\n<h2>Curves</h2>\n");
+    const curve loss = {"training loss", loss_of, 0}, rate = {"learning rate", rate_of, 0};
+    put_curve(run, &loss, out);
+    for (int i = 0; i < VT_MEASURES; i++) {
+        const curve line = {vt_measure_name((vt_measure)i), measure_of, i};
+        put_curve(run, &line, out);
+    }
+    put_curve(run, &rate, out);
+}
+
+static void put_matrix(const vt_run_state *run, const vt_evaluation *evaluation, vt_buf *out)
+{
+    size_t classes = evaluation->classes;
+    if (classes == 0)
+        return;
+    vt_buf_append_text(out, "<h2>Confusion matrix</h2><p>Rows: the true class. Columns: the one "
+                            "that was named, in the same order.</p>\n");
+    if (classes > MATRIX_CLASSES) {
+        vt_buf_printf(out, "<p>Not drawn: %zu classes are more than %d.</p>\n", classes,
+                      MATRIX_CLASSES);
+        return;
+    }
+    vt_buf_append_text(out, "<table class=\"m\">");
+    for (size_t i = 0; i < classes; i++) {
+        vt_class_result one;
+        vt_classification_class(evaluation->confusions, i, &one);
+        vt_buf_append_text(out, "<tr><th>");
+        vt_buf_append_html(out, run->data->labels[i]);
+        vt_buf_append_text(out, "</th>");
+        for (size_t j = 0; j < classes; j++) {
+            size_t count = vt_classification_confused(evaluation->confusions, i, j);
+            double share = one.examples > 0 ? (double)count / (double)one.examples : 0;
+            vt_buf_printf(out, "<td style=\"background:hsl(%d,70%%,%.0f%%)\" title=\"%zu\">",
+                          i == j ? 140 : 10, 97 - 50 * share, count);
+            if (count > 0)
+                vt_buf_printf(out, "%zu", count);
+            vt_buf_append_text(out, "</td>");
+        }
+        vt_buf_append_text(out, "</tr>");
+    }
+    vt_buf_append_text(out, "</table>\n");
+}
+
+static void put_classes(const vt_run_state *run, const vt_evaluation *evaluation, vt_buf *out)
+{
+    if (evaluation->classes == 0)
+        return;
+    vt_buf_append_text(out, "<h2>Classes</h2><table><tr><th>class</th><th>photos</th>"
+                            "<th>precision</th><th>recall</th><th>F1</th></tr>");
+    for (size_t i = 0; i < evaluation->classes; i++) {
+        vt_class_result one;
+        vt_classification_class(evaluation->confusions, i, &one);
+        vt_buf_append_text(out, "<tr><td>");
+        vt_buf_append_html(out, run->data->labels[i]);
+        vt_buf_printf(out, "</td><td>%zu</td><td>%.3f</td><td>%.3f</td><td>%.3f</td></tr>",
+                      one.examples, one.precision, one.recall, one.f1);
+    }
+    vt_buf_append_text(out, "</table>\n");
+}
+
+static void put_recipe(const vt_run_state *run, vt_buf *out)
+{
+    vt_buf text;
+    vt_json_writer writer;
+    vt_buf_init(&text, 1 << 20);
+    vt_json_begin(&writer, &text, true);
+    vt_json_open_object(&writer, NULL);
+    vt_recipe_print(run->recipe, &writer);
+    vt_json_close(&writer);
+    vt_buf_append_text(out, "<h2>Recipe</h2><pre>");
+    vt_buf_append_html(out, vt_buf_text(&text));
+    vt_buf_append_text(out, "</pre>\n");
+    vt_buf_deinit(&text);
+}
+
+vt_status vt_run_report(vt_run_state *run, const vt_evaluation *evaluation, vt_error *error)
+{
+    vt_buf page;
+    vt_buf_init(&page, REPORT_BYTES);
+    vt_buf_append_text(&page, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
+                              "<title>Training</title>");
+    vt_buf_append_text(&page, style);
+    vt_buf_append_text(&page, "</head><body>\n");
+    put_summary(run, &page);
+    put_matrix(run, evaluation, &page);
+    put_classes(run, evaluation, &page);
+    vt_report_examples(run, evaluation, &page);
+    put_recipe(run, &page);
+    vt_buf_append_text(&page, "</body></html>\n");
+    vt_status status =
+        page.failed ? vt_fail_memory(error, "the report")
+                    : vt_file_replace(run->options->report, page.data, page.length, false, error);
+    vt_buf_deinit(&page);
+    return status;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The model file that a run ends in: the network with the trained weights, its pixel contract, the
+ * names of its classes, the recipe, and a golden picture. It is opened and run as an encoder before
+ * it takes its place.
+ */
+#include "train/objective.h"
+#include "train/run_state.h"
+
+#include "base/file.h"
+#include "nn/weights.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { FILE_BYTES = 0x7fffffff, TEXT_BYTES = 64 << 20 };
+
+static vt_status set_labels(const vt_run_state *run, vt_buf *file, vt_error *error)
+{
+    vt_buf text;
+    vt_json_writer writer;
+    vt_buf_init(&text, TEXT_BYTES);
+    vt_json_begin(&writer, &text, false);
+    vt_json_open_array(&writer, NULL);
+    for (size_t i = 0; i < run->data->label_count; i++)
+        vt_json_put_text(&writer, NULL, run->data->labels[i]);
+    vt_json_close(&writer);
+    vt_status status = text.failed
+                           ? vt_fail_memory(error, "the names of classes")
+                           : vt_onnx_set_metadata(file, VT_METADATA_LABELS, text.data, error);
+    vt_buf_deinit(&text);
+    return status;
+}
+
+static vt_status set_recipe(const vt_run_state *run, vt_buf *file, vt_error *error)
+{
+    vt_buf text;
+    vt_json_writer writer;
+    vt_buf_init(&text, TEXT_BYTES);
+    vt_json_begin(&writer, &text, false);
+    vt_json_open_object(&writer, NULL);
+    vt_recipe_print(run->recipe, &writer);
+    vt_json_close(&writer);
+    vt_status status = text.failed
+                           ? vt_fail_memory(error, "the recipe")
+                           : vt_onnx_set_metadata(file, VT_METADATA_RECIPE, text.data, error);
+    vt_buf_deinit(&text);
+    return status;
+}
+
+static vt_status set_contract(const vt_run_state *run, vt_buf *file, vt_error *error)
+{
+    vt_contract contract = run->contract;
+    vt_buf text;
+    snprintf(contract.output, sizeof(contract.output), "%s", run->embedding);
+    contract.pool = run->pooled;
+    contract.normalize = true;
+    vt_buf_init(&text, TEXT_BYTES);
+    vt_status status = vt_contract_print(&contract, &text, error);
+    if (status == VT_OK)
+        status = vt_onnx_set_metadata(file, VT_METADATA_CONTRACT, text.data, error);
+    vt_buf_deinit(&text);
+    return status;
+}
+
+static vt_status write_model(vt_run_state *run, const vt_run_weights *weights, vt_buf *file,
+                             vt_error *error)
+{
+    vt_model *model = NULL;
+    const char *outputs[2] = {run->embedding, NULL};
+    if (run->score_count > 0) {
+        outputs[0] = run->scores[0];
+        outputs[1] = run->embedding;
+    }
+    vt_status status = vt_run_network_with(run, weights, &model, error);
+    if (status == VT_OK)
+        status = vt_model_prune(model, outputs, run->score_count > 0 ? 2 : 1, error);
+    if (status == VT_OK)
+        status = vt_model_write(model, file, error);
+    vt_model_free(model);
+    if (status == VT_OK)
+        status = set_labels(run, file, error);
+    if (status == VT_OK)
+        status = set_recipe(run, file, error);
+    return status == VT_OK ? set_contract(run, file, error) : status;
+}
+
+/* `file` becomes what an encoder makes of it: with the golden picture. */
+static vt_status pack(const char *path, vt_buf *file, vt_error *error)
+{
+    vt_encoder *encoder = NULL;
+    vt_encoder_options options = vt_encoder_options_defaults();
+    options.precision = VT_PRECISION_F32;
+    vt_status status = vt_encoder_open(path, &options, &encoder, error);
+    vt_buf_clear(file);
+    if (status == VT_OK)
+        status = vt_encoder_pack(encoder, file, error);
+    vt_encoder_free(encoder);
+    return status;
+}
+
+vt_status vt_run_export(vt_run_state *run, const vt_run_weights *weights, vt_error *error)
+{
+    vt_buf file, name;
+    vt_buf_init(&file, FILE_BYTES);
+    vt_buf_init(&name, 1 << 16);
+    vt_status status = VT_OK;
+    if (!vt_buf_printf(&name, "%s.new", run->options->out))
+        status = vt_fail_memory(error, "a path");
+    if (status == VT_OK)
+        status = write_model(run, weights, &file, error);
+    if (status == VT_OK)
+        status = vt_file_replace(name.data, file.data, file.length, false, error);
+    if (status == VT_OK)
+        status = pack(name.data, &file, error);
+    if (status == VT_OK)
+        status = vt_file_replace(run->options->out, file.data, file.length, true, error);
+    if (name.length > 0)
+        unlink(name.data);
+    vt_buf_deinit(&name);
+    vt_buf_deinit(&file);
+    return status == VT_OK
+               ? VT_OK
+               : vt_fail_context(error, status, "write model \"%s\"", run->options->out);
+}

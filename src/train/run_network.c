@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a run trains: a network by name or out of a file, a loss behind it, the optimiser over its
+ * weights.
+ *
+ * A file is trained as it is where it names the same classes; otherwise what feeds its classifier
+ * gets a new one. Weights that are multiplied with in bulk decay, biases and norms do not (He et
+ * al. 2019, "Bag of Tricks"). With layer rates each stage learns slower than the next one by the
+ * factor (Howard and Ruder 2018).
+ */
+#include "train/run_state.h"
+
+#include "encoder/architecture.h"
+#include "nn/builder.h"
+#include "nn/weights.h"
+#include "train/adapter.h"
+#include "train/freeze.h"
+#include "train/objective.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- the network ---- */
+
+static vt_status from_architecture(vt_run_state *run, vt_error *error)
+{
+    const vt_recipe *recipe = run->recipe;
+    vt_architecture_options options = vt_architecture_options_defaults();
+    options.size = (int)recipe->size;
+    options.width = recipe->width;
+    options.small_input = recipe->small_input;
+    options.seed = (uint64_t)recipe->seed;
+    options.dropout = recipe->dropout;
+    options.stochastic_depth = recipe->depth;
+    options.classes = run->score_count > 0 ? (int)run->data->label_count : 0;
+    options.dim = (int)recipe->dim;
+    if (run->needs_embedding && options.dim == 0)
+        options.dim = VT_OBJECTIVE_DIM;
+    options.fuse = (int)recipe->fuse;
+    if (strcmp(recipe->pooling, "gem") == 0)
+        options.pooling = VT_POOLING_GEM;
+    vt_status status = vt_architecture_build(recipe->arch, &options, &run->network, error);
+    if (status != VT_OK)
+        return vt_fail_context(error, status, "build \"%s\"", recipe->arch);
+    run->embedding = vt_strdup(options.dim > 0 ? "embedding" : "features");
+    run->pooled = options.dim == 0;
+    return run->embedding == NULL ? vt_fail_memory(error, "a network") : VT_OK;
+}
+
+/* Shape of a value for one picture. */
+static vt_status shape_of(const vt_model *model, const char *value, int size, vt_shape *out,
+                          vt_error *error)
+{
+    vt_session *session = NULL;
+    vt_session_options options = vt_session_options_defaults();
+    const vt_shape picture = vt_shape_of(4, (int64_t[]){1, 3, size, size});
+    options.outputs = &value;
+    options.output_count = 1;
+    vt_status status = vt_session_new(model, &options, &session, error);
+    if (status == VT_OK)
+        status = vt_session_output_shapes(session, &picture, 1, out, error);
+    vt_session_free(session);
+    return status;
+}
+
+/* Whether the file's classifier is of these very labels. */
+static bool has_labels(const vt_run_state *run, const vt_model *model)
+{
+    const char *text = vt_model_metadata(model, VT_METADATA_LABELS);
+    vt_json *labels = NULL;
+    if (text == NULL || vt_json_parse(text, strlen(text), 4, &labels, NULL) != VT_OK)
+        return false;
+    bool same = vt_json_count(labels) == run->data->label_count;
+    for (size_t i = 0; same && i < run->data->label_count; i++)
+        same = vt_text_equal(vt_json_text(vt_json_at(labels, i), NULL), run->data->labels[i]);
+    vt_json_free(labels);
+    return same && vt_model_has_value(model, "logits");
+}
+
+/* He's initialisation for a layer without activation: deviation 1 / sqrt(inputs). */
+static vt_status add_classifier(vt_run_state *run, const vt_model *model, const char *feature,
+                                const vt_shape *shape, vt_error *error)
+{
+    vt_builder *builder;
+    vt_random random;
+    size_t inputs = (size_t)shape->dims[1], classes = run->data->label_count, count;
+    float *values =
+        vt_size_mul(inputs, classes, &count) ? vt_alloc_array(count, sizeof(float)) : NULL;
+    if (values == NULL)
+        return vt_fail_memory(error, "a classifier");
+    vt_random_init(&random, (uint64_t)run->recipe->seed);
+    for (size_t i = 0; i < count; i++)
+        values[i] = (float)(vt_random_normal(&random) / sqrt((double)inputs));
+    vt_status status = vt_builder_from(model, &builder, error);
+    if (status == VT_OK) {
+        const vt_shape weight = vt_shape_of(2, (int64_t[]){(int64_t)classes, shape->dims[1]});
+        const vt_shape bias = vt_shape_of(1, (int64_t[]){(int64_t)classes});
+        vt_value_id x = vt_builder_find(builder, feature);
+        if (shape->rank == 4) {
+            x = vt_builder_node(builder, "GlobalAveragePool", NULL, &x, 1);
+            x = vt_builder_node(builder, "Flatten", "axis=1", &x, 1);
+        }
+        vt_builder_clear_outputs(builder);
+        vt_builder_enter(builder, "new_head");
+        const vt_value_id inputs_of[3] = {x, vt_builder_floats(builder, "weight", &weight, values),
+                                          vt_builder_floats(builder, "bias", &bias, NULL)};
+        vt_builder_leave(builder);
+        x = vt_builder_node(builder, "Gemm", "transB=1", inputs_of, 3);
+        vt_builder_output(builder, "logits", x);
+        vt_builder_output(builder, feature, vt_builder_find(builder, feature));
+        status = vt_builder_finish(builder, &run->network, error);
+    }
+    vt_free(values);
+    return status;
+}
+
+static vt_status adopt(vt_run_state *run, const vt_model *model, vt_error *error)
+{
+    const char *feature =
+        run->contract.output[0] != '\0' ? run->contract.output : vt_model_feature_output(model);
+    vt_shape shape;
+    if (feature == NULL)
+        feature = vt_model_output(model, 0).name;
+    vt_status status = shape_of(model, feature, (int)run->recipe->size, &shape, error);
+    if (status == VT_OK && shape.rank != 2 && shape.rank != 4)
+        status = vt_fail(error, VT_ERR_UNSUPPORTED,
+                         "train from \"%s\": its value \"%s\" has %d axes, 2 or 4 are needed",
+                         run->recipe->from, feature, shape.rank);
+    if (status != VT_OK)
+        return status;
+    if (run->score_count == 0 || has_labels(run, model))
+        status = vt_model_dup(model, &run->network, error);
+    else
+        status = add_classifier(run, model, feature, &shape, error);
+    run->pooled = shape.rank == 4;
+    run->embedding = vt_strdup(feature);
+    if (status == VT_OK && run->embedding == NULL)
+        status = vt_fail_memory(error, "a network");
+    return status;
+}
+
+static vt_status from_file(vt_run_state *run, vt_error *error)
+{
+    vt_model *model = NULL;
+    vt_model_limits limits = vt_model_limits_defaults();
+    vt_status status = vt_model_open(run->recipe->from, &limits, &model, error);
+    if (status == VT_OK) {
+        const char *text = vt_model_metadata(model, VT_METADATA_CONTRACT);
+        vt_contract contract;
+        if (text != NULL)
+            status = vt_contract_parse(text, strlen(text), &contract, error);
+        if (text != NULL && status == VT_OK) { /* pixels as the file is used to, but their size */
+            contract.pixels.width = run->contract.pixels.width;
+            contract.pixels.height = run->contract.pixels.height;
+            run->contract = contract;
+        }
+    }
+    if (status == VT_OK)
+        status = adopt(run, model, error);
+    vt_model_free(model);
+    return status;
+}
+
+/* ---- the weights ---- */
+
+/* What of the network with its loss is trained: names (count), borrowed from the model. */
+static vt_status select_weights(vt_run_state *run, vt_selection *selection, const char ***names,
+                                vt_error *error)
+{
+    const char *freeze = run->recipe->freeze;
+    if (freeze == NULL && run->recipe->lora > 0)
+        freeze = "all-but-adapters";
+    vt_status status =
+        vt_selection_init(selection, run->model, freeze, run->recipe->layer_rate, error);
+    if (status != VT_OK)
+        return status;
+    *names = vt_calloc(selection->trained_count + 1, sizeof(**names));
+    if (*names == NULL)
+        return vt_fail_memory(error, "the weights to train");
+    size_t count = 0;
+    for (size_t i = 0; i < selection->count; i++)
+        if (selection->items[i].trained)
+            (*names)[count++] = selection->items[i].name;
+    return VT_OK;
+}
+
+static const vt_selected *find_selected(const vt_selection *selection, const char *name)
+{
+    for (size_t i = 0; i < selection->count; i++)
+        if (strcmp(selection->items[i].name, name) == 0)
+            return &selection->items[i];
+    return NULL;
+}
+
+static vt_status make_optimizer(vt_run_state *run, const vt_selection *selection, vt_error *error)
+{
+    size_t count = run->parameter_count;
+    vt_weights *weights = vt_calloc(count + 1, sizeof(*weights));
+    run->gradients = vt_calloc(count + 1, sizeof(*run->gradients));
+    vt_status status =
+        weights == NULL || run->gradients == NULL ? vt_fail_memory(error, "an optimizer") : VT_OK;
+    for (size_t i = 0; status == VT_OK && i < count; i++) {
+        vt_parameter parameter = vt_training_parameter(run->training, i);
+        const vt_selected *one = find_selected(selection, parameter.name);
+        weights[i] = (vt_weights){.value = parameter.value, .count = parameter.count, .rate = 1};
+        if (one != NULL) {
+            weights[i].rate = (float)one->rate;
+            weights[i].decay = one->role == VT_WEIGHT_KERNEL;
+        }
+        run->parameter_numbers += parameter.count;
+    }
+    if (status == VT_OK)
+        status = vt_optimizer_new(&run->recipe->optimize, weights, count, run->pool,
+                                  &run->optimizer, error);
+    vt_free(weights);
+    return status;
+}
+
+static vt_status make_average(vt_run_state *run, vt_error *error)
+{
+    size_t count = run->parameter_count + run->state_count;
+    if (run->recipe->ema <= 0)
+        return VT_OK;
+    vt_ema_array *arrays = vt_calloc(count + 1, sizeof(*arrays));
+    if (arrays == NULL)
+        return vt_fail_memory(error, "a moving average");
+    for (size_t i = 0; i < count; i++)
+        arrays[i] = (vt_ema_array){vt_run_value(run, i), vt_run_value_length(run, i)};
+    vt_status status = vt_ema_new(run->recipe->ema, arrays, count, &run->ema, error);
+    vt_free(arrays);
+    return status;
+}
+
+static vt_status make_training(vt_run_state *run, vt_error *error)
+{
+    vt_training_options options = vt_training_options_defaults();
+    vt_selection selection = {0};
+    const char **names = NULL;
+    vt_status status = select_weights(run, &selection, &names, error);
+    options.loss = VT_OBJECTIVE_LOSS;
+    options.parameters = names;
+    options.parameter_count = selection.trained_count;
+    options.precision = run->recipe->compute;
+    options.threads = (int)run->recipe->threads;
+    options.seed = (uint64_t)run->recipe->seed;
+    /* Statistics of frozen layers are those that their weights were trained with. */
+    options.frozen_statistics = run->recipe->lora > 0 || run->recipe->freeze != NULL;
+    if (status == VT_OK)
+        status = vt_training_new(run->model, &options, &run->training, error);
+    if (status == VT_OK) {
+        run->parameter_count = vt_training_parameter_count(run->training);
+        run->state_count = vt_training_state_count(run->training);
+        status = make_optimizer(run, &selection, error);
+    }
+    vt_free(names);
+    vt_selection_deinit(&selection);
+    return status;
+}
+
+/* Instead of the weights, small changes of them are trained. */
+static vt_status add_adapters(vt_run_state *run, vt_error *error)
+{
+    vt_adapter_options options = vt_adapter_options_defaults();
+    vt_model *adapted = NULL;
+    size_t count = 0;
+    options.rank = (int)run->recipe->lora;
+    options.seed = (uint64_t)run->recipe->seed;
+    vt_status status = vt_adapter_add(run->network, &options, &adapted, &count, error);
+    if (status != VT_OK)
+        return status;
+    vt_model_free(run->network);
+    run->network = adapted;
+    return VT_OK;
+}
+
+vt_status vt_run_build(vt_run_state *run, vt_error *error)
+{
+    vt_loss loss;
+    vt_shape shape;
+    vt_status status = vt_objective_parse(run->recipe, &loss, error);
+    if (status != VT_OK)
+        return status;
+    run->score_count = (loss.needs & VT_LOSS_LOGITS) != 0;
+    run->needs_embedding = (loss.needs & VT_LOSS_EMBEDDING) != 0;
+    run->scores = vt_calloc(1, sizeof(*run->scores));
+    if (run->scores == NULL)
+        return vt_fail_memory(error, "a network");
+    run->scores[0] = "logits";
+    status = run->recipe->from != NULL ? from_file(run, error) : from_architecture(run, error);
+    if (status == VT_OK)
+        status = shape_of(run->network, run->embedding, (int)run->recipe->size, &shape, error);
+    if (status == VT_OK)
+        run->dim = (size_t)shape.dims[1];
+    if (status == VT_OK && run->recipe->lora > 0)
+        status = add_adapters(run, error);
+    if (status == VT_OK)
+        status = vt_objective_add(run, error);
+    if (status == VT_OK)
+        status = make_training(run, error);
+    if (status == VT_OK)
+        status = make_average(run, error);
+    return status;
+}
+
+void vt_run_unbuild(vt_run_state *run)
+{
+    vt_ema_free(run->ema);
+    vt_optimizer_free(run->optimizer);
+    vt_training_free(run->training);
+    vt_objective_remove(run);
+    vt_model_free(run->model);
+    vt_model_free(run->network);
+    vt_free(run->scores);
+    vt_free(run->embedding);
+    vt_free(run->gradients);
+}
+
+/* ---- values ---- */
+
+static vt_parameter parameter_of(const vt_run_state *run, size_t index)
+{
+    return index < run->parameter_count
+               ? vt_training_parameter(run->training, index)
+               : vt_training_state(run->training, index - run->parameter_count);
+}
+
+float *vt_run_value(vt_run_state *run, size_t index)
+{
+    return run->ema != NULL ? vt_ema_value(run->ema, index) : parameter_of(run, index).value;
+}
+
+const char *vt_run_value_name(const vt_run_state *run, size_t index)
+{
+    return parameter_of(run, index).name;
+}
+
+size_t vt_run_value_length(const vt_run_state *run, size_t index)
+{
+    return parameter_of(run, index).count;
+}
+
+void vt_run_weights_deinit(vt_run_weights *weights)
+{
+    for (size_t i = 0; weights->values != NULL && i < weights->count; i++)
+        vt_free(weights->values[i]);
+    vt_free(weights->values);
+    *weights = (vt_run_weights){0};
+}
+
+/* Into the memory that is there, where there is. */
+vt_status vt_run_weights_copy(vt_run_state *run, vt_run_weights *out, vt_error *error)
+{
+    size_t count = run->parameter_count + run->state_count;
+    if (out->values == NULL) {
+        out->values = vt_calloc(count + 1, sizeof(*out->values));
+        out->count = count;
+    }
+    for (size_t i = 0; out->values != NULL && i < count; i++) {
+        size_t length = vt_run_value_length(run, i);
+        if (out->values[i] == NULL)
+            out->values[i] = vt_alloc_array(length, sizeof(float));
+        if (out->values[i] == NULL)
+            return vt_fail_memory(error, "a copy of the weights");
+        memcpy(out->values[i], vt_run_value(run, i), length * sizeof(float));
+    }
+    return out->values != NULL ? VT_OK : vt_fail_memory(error, "a copy of the weights");
+}
+
+vt_status vt_run_network_with(vt_run_state *run, const vt_run_weights *weights, vt_model **out,
+                              vt_error *error)
+{
+    vt_model *copy = NULL;
+    vt_status status = vt_model_dup(run->network, &copy, error);
+    size_t count = run->parameter_count + run->state_count;
+    for (size_t i = 0; status == VT_OK && i < count; i++) {
+        const char *name = vt_run_value_name(run, i);
+        const float *values = weights != NULL ? weights->values[i] : vt_run_value(run, i);
+        /* What belongs to the loss (centres of classes) stays behind. */
+        if (vt_model_has_value(copy, name))
+            status = vt_model_weight_write(copy, name, values, vt_run_value_length(run, i), error);
+    }
+    if (status == VT_OK && run->recipe->lora > 0) {
+        vt_model *merged = NULL;
+        status = vt_adapter_merge(copy, &merged, error);
+        if (status == VT_OK) {
+            vt_model_free(copy);
+            copy = merged;
+        }
+    }
+    if (status != VT_OK) {
+        vt_model_free(copy);
+        return status;
+    }
+    *out = copy;
+    return VT_OK;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside src/train: what a run holds, and its parts: run.c (order of things), run_network.c (what
+ * is trained), run_step.c (a step), run_evaluate.c, run_save.c (checkpoints), run_log.c,
+ * run_export.c, report*.c.
+ *
+ * Threads: as vt_run.
+ */
+#ifndef VT_TRAIN_RUN_STATE_H
+#define VT_TRAIN_RUN_STATE_H
+
+#include "eval/classification.h"
+#include "nn/training.h"
+#include "train/loader.h"
+#include "train/run.h"
+#include "train/tensorboard.h"
+
+#include <stdio.h>
+
+enum { VT_RUN_NEIGHBOURS = 10 };
+
+/* What the newest evaluation found, per validation example. */
+typedef struct vt_evaluation {
+    uint32_t *examples; /* (count) indices into the data set */
+    size_t count, classes, dim;
+    uint32_t *named;      /* (count) class by the scores; NULL without classes */
+    float *confidence;    /* (count) probability of that class */
+    float *vectors;       /* (count, dim) of length 1; NULL without embedding */
+    uint32_t *neighbours; /* (count, VT_RUN_NEIGHBOURS) places in `examples` */
+    vt_classification *confusions;
+    double measures[VT_MEASURES];
+} vt_evaluation;
+void vt_evaluation_deinit(vt_evaluation *evaluation);
+
+typedef struct vt_run_weights {
+    size_t count;   /* parameters, then states */
+    float **values; /* (count) copies */
+} vt_run_weights;
+
+typedef struct vt_run_state {
+    const vt_run_options *options;
+    vt_recipe *recipe;
+    vt_dataset *data;
+    char *checkpoint_path, *cache_path;
+    vt_pool *pool;
+    vt_picture_cache *cache;
+    vt_contract contract;
+    vt_hash data_hash;
+
+    /* run_network.c */
+    vt_model *network;   /* without loss: what is exported */
+    vt_model *model;     /* with it */
+    const char **scores; /* (score_count, 0 or 1) names of its heads of classes; constant */
+    size_t score_count;
+    bool needs_embedding;           /* the loss does */
+    char *embedding;                /* value that is the embedding; NULL: none */
+    bool pooled;                    /* it is (N, C, h, w), to be averaged */
+    struct vt_objective *objective; /* objective.c */
+    size_t dim;                     /* of the embedding */
+    vt_training *training;
+    vt_optimizer *optimizer;
+    vt_ema *ema; /* NULL: none */
+    size_t parameter_count, state_count, parameter_numbers;
+    const float **gradients; /* (parameter_count) */
+
+    /* Where it is. */
+    vt_sampler *sampler;
+    uint32_t *order;              /* of the epoch */
+    size_t per_epoch;             /* batches */
+    size_t views;                 /* of each photo in a batch: 1 or 2 */
+    uint64_t epoch, batch, steps; /* epochs done; batches done of this one; batches of the run */
+    double loss_sum, norm_sum, rate, smooth_loss, epoch_started_ms;
+    vt_plateau plateau;
+    vt_run_epoch *epochs; /* (epoch) */
+    size_t epoch_capacity;
+    vt_measure measure;
+    vt_run_weights best;
+    uint64_t best_epoch; /* from 1; 0: none */
+    bool keep_best, stopped_early, resumed;
+    double saved_ms;
+
+    /* run_log.c */
+    vt_tensorboard *board;
+    FILE *lines;
+    char *lines_path;
+    uint64_t lines_bytes; /* as far as the newest checkpoint knows */
+} vt_run_state;
+
+/* ---- run_network.c ---- */
+vt_status vt_run_build(vt_run_state *run, vt_error *error);
+void vt_run_unbuild(vt_run_state *run);
+/* weights: NULL: the newest. The network with them, the caller's. */
+vt_status vt_run_network_with(vt_run_state *run, const vt_run_weights *weights, vt_model **out,
+                              vt_error *error);
+/* Parameters then states; the moving average where there is one. *out: borrowed. */
+float *vt_run_value(vt_run_state *run, size_t index);
+const char *vt_run_value_name(const vt_run_state *run, size_t index);
+size_t vt_run_value_length(const vt_run_state *run, size_t index);
+vt_status vt_run_weights_copy(vt_run_state *run, vt_run_weights *out, vt_error *error);
+void vt_run_weights_deinit(vt_run_weights *weights);
+
+/* ---- run_step.c ---- */
+vt_status vt_run_step(vt_run_state *run, const vt_batch *batch, float *loss, double *norm,
+                      vt_error *error);
+
+/* ---- run_evaluate.c ---- */
+vt_status vt_run_evaluate(vt_run_state *run, const vt_run_weights *weights, vt_evaluation *out,
+                          vt_error *error);
+
+/* ---- run_save.c ---- */
+vt_status vt_run_save(vt_run_state *run, vt_error *error);
+/* *found false: there is no checkpoint. */
+vt_status vt_run_restore(vt_run_state *run, bool *found, vt_error *error);
+/* Whether a checkpoint lies there whose run has not come to its end. */
+bool vt_run_is_unfinished(const vt_run_state *run);
+
+/* ---- run_log.c ---- */
+vt_status vt_run_log_open(vt_run_state *run, vt_error *error);
+void vt_run_log_close(vt_run_state *run);
+void vt_run_log_step(vt_run_state *run, double loss, double norm);
+void vt_run_log_epoch(vt_run_state *run, const vt_run_epoch *epoch);
+
+/* ---- run_export.c ---- */
+vt_status vt_run_export(vt_run_state *run, const vt_run_weights *weights, vt_error *error);
+
+/* ---- report.c, report_examples.c ---- */
+vt_status vt_run_report(vt_run_state *run, const vt_evaluation *evaluation, vt_error *error);
+void vt_report_examples(vt_run_state *run, const vt_evaluation *evaluation, vt_buf *out);
+
+#endif
