@@ -53,10 +53,9 @@ static vt_value_id conv_norm(vt_builder *b, vt_value_id x, const char *name, con
     vt_value_id w = normal(b, "weight", (vt_shape){4, {out, in, kernel, kernel}},
                            sqrt(2.0 / (double)(kernel * kernel * in)));
     x = vt_builder_node(b, "Conv", attrs, (vt_value_id[]){x, w}, 2);
-    const vt_value_id inputs[] = {x, ones(b, "scale", out),
-                                  vt_builder_floats(b, "bias", &channels, NULL),
-                                  vt_builder_floats(b, "mean", &channels, NULL),
-                                  ones(b, "variance", out)};
+    const vt_value_id inputs[] = {
+        x, ones(b, "scale", out), vt_builder_floats(b, "bias", &channels, NULL),
+        vt_builder_floats(b, "mean", &channels, NULL), ones(b, "variance", out)};
     x = vt_builder_node(b, "BatchNormalization", NULL, inputs, 5);
     vt_builder_leave(b);
     return x;

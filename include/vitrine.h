@@ -625,8 +625,8 @@ typedef struct vt_train_report {
     const char *measures[VT_TRAIN_MEASURES]; /* "accuracy" ... */
     double values[VT_TRAIN_MEASURES];        /* of the weights that were written; NAN: none */
     size_t measure;                          /* index of the one that the run went by */
-    int epochs, best_epoch; /* that were trained; whose weights were written */
-    double loss;            /* mean of the last epoch */
+    int epochs, best_epoch;                  /* that were trained; whose weights were written */
+    double loss;                             /* mean of the last epoch */
     size_t parameters, labels, trained, validated, left_out; /* photos */
     bool resumed, stopped_early;
     double took_s;

@@ -152,13 +152,11 @@ static vt_value_id topk_indices(vt_backward *b)
     vt_value_id count = vt_back_input(b, 1);
     const vt_value_id inputs[] = {vt_back_input(b, 0),
                                   count == VT_NO_VALUE ? vt_back_ints(b, &k, 1) : count};
-    vt_back_nodes(b,
-                  &(vt_back_call){.op = "TopK",
-                                  .inputs = inputs,
-                                  .input_count = 2,
-                                  .attrs = attrs,
-                                  .attr_count = 3},
-                  made, 2);
+    vt_back_nodes(
+        b,
+        &(vt_back_call){
+            .op = "TopK", .inputs = inputs, .input_count = 2, .attrs = attrs, .attr_count = 3},
+        made, 2);
     return made[1];
 }
 
