@@ -91,7 +91,7 @@ static vt_value_id total_of(differentiation *d, vt_value_id value)
 {
     if (value == VT_NO_VALUE || value >= d->value_count || d->first[value] == UINT32_MAX)
         return VT_NO_VALUE;
-    if (d->total[value] == VT_NO_VALUE) {
+    if (d->total[value] == VT_NO_VALUE && d->links != NULL) {
         const contribution *link = &d->links[d->first[value]];
         vt_value_id sum = link->gradient;
         for (; link->next != UINT32_MAX; link = &d->links[link->next])

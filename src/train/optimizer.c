@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -210,6 +211,7 @@ static void update_sgd(const update *u, float momentum, bool nesterov)
             u->w[i] -= u->rate * gradient_at(u, i);
         return;
     }
+    assert(u->a != NULL);
     for (size_t i = 0; i < u->count; i++) {
         float g = gradient_at(u, i);
         float m = momentum * u->a[i] + g;
@@ -224,6 +226,7 @@ static void update_adam(const update *u, const vt_optimizer_options *options, ui
     float epsilon = (float)options->epsilon;
     float step = (float)((double)u->rate / (1 - pow(options->beta1, (double)steps)));
     float correct = (float)(1 / sqrt(1 - pow(options->beta2, (double)steps)));
+    assert(u->a != NULL && u->b != NULL);
     for (size_t i = 0; i < u->count; i++) {
         float g = gradient_at(u, i);
         float m = beta1 * u->a[i] + (1 - beta1) * g;
@@ -238,6 +241,7 @@ static void update_rmsprop(const update *u, const vt_optimizer_options *options)
 {
     float alpha = (float)options->alpha, epsilon = (float)options->epsilon;
     float momentum = (float)options->momentum;
+    assert(u->a != NULL && (momentum <= 0 || u->b != NULL));
     for (size_t i = 0; i < u->count; i++) {
         float g = gradient_at(u, i);
         float v = alpha * u->a[i] + (1 - alpha) * g * g;
