@@ -13,6 +13,7 @@
 #define VT_NN_DNNL_LOWER_H
 
 #include "nn/dnnl/runner.h"
+#include "nn/ops/op.h"
 
 typedef vt_status vt_lower_function(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args,
                                     bool *done, vt_error *error);
@@ -73,6 +74,11 @@ vt_status vt_lower_variadic(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_d
 vt_status vt_lower_answer(dnnl_status_t answer, bool *possible, vt_error *error);
 /* Whether the numbers are small enough for oneDNN's own arithmetic, which is in int. */
 bool vt_lower_window_fits(const vt_pd_window *window, int rank);
+/* lower_conv.c: ONNX weights (M, C / g, kernel...) as oneDNN wants grouped ones: (g, M / g, C / g,
+ * kernel...), in any layout. NULL: out of memory. */
+vt_layout *vt_lower_conv_weights(const vt_shape *weights, int64_t groups, vt_dtype dtype);
+/* A convolution's window as oneDNN takes it. False: not for oneDNN. */
+bool vt_lower_conv_window(const vt_window *window, vt_pd_window *out);
 /* Appends the step's posts from number posts->first on to a primitive whose result has these
  * dimensions (the output's, or a flattened form of them). *possible false: an operand cannot be
  * said in them. The list is the caller's (vt_lower_posts_deinit), also on failure. */

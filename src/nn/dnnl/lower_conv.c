@@ -9,8 +9,7 @@
 #include "nn/dnnl/lower.h"
 #include "nn/ops/op.h"
 
-/* ONNX weights (M, C / g, kernel...) as oneDNN wants grouped ones: (g, M / g, C / g, kernel...). */
-static vt_layout *weights_layout(const vt_shape *weights, int64_t groups, vt_dtype dtype)
+vt_layout *vt_lower_conv_weights(const vt_shape *weights, int64_t groups, vt_dtype dtype)
 {
     int64_t dims[VT_MAX_RANK + 1];
     if (groups == 1) {
@@ -24,8 +23,7 @@ static vt_layout *weights_layout(const vt_shape *weights, int64_t groups, vt_dty
     return vt_layout_new_any(weights->rank + 1, dims, dtype);
 }
 
-/* False: not for oneDNN. */
-static bool window_of(const vt_window *window, vt_pd_window *out)
+bool vt_lower_conv_window(const vt_window *window, vt_pd_window *out)
 {
     *out = (vt_pd_window){0};
     for (int i = 0; i < window->rank; i++) {
@@ -161,15 +159,15 @@ vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bo
     vt_window window;
     vt_pd_window pd_window;
     vt_status status = vt_window_init(&window, args, weights->shape.dims + 2, error);
-    if (status != VT_OK || !window_of(&window, &pd_window)) {
+    if (status != VT_OK || !vt_lower_conv_window(&window, &pd_window)) {
         return status;
     }
 
     const vt_shape *result = &args->outputs[0].shape;
     vt_layout *layouts[4] = {
         vt_layout_new_any(source->shape.rank, source->shape.dims, step->compute),
-        weights_layout(&weights->shape, vt_node_int(&step->node, "group", 1),
-                       step->quant ? VT_I8 : step->compute),
+        vt_lower_conv_weights(&weights->shape, vt_node_int(&step->node, "group", 1),
+                              step->quant ? VT_I8 : step->compute),
         has_bias ? vt_layout_new_plain(1, &weights->shape.dims[0], VT_F32) : NULL,
         vt_layout_new_any(result->rank, result->dims, step->result),
     };

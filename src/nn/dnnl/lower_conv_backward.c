@@ -9,35 +9,6 @@
 #include "nn/dnnl/lower.h"
 #include "nn/ops/conv.h"
 
-/* ONNX weights (M, C / g, kernel...) as oneDNN wants grouped ones: (g, M / g, C / g, kernel...). */
-static vt_layout *weights_layout(const vt_shape *weights, int64_t groups, vt_dtype dtype)
-{
-    int64_t dims[VT_MAX_RANK + 1];
-    if (groups == 1) {
-        return vt_layout_new_any(weights->rank, weights->dims, dtype);
-    }
-    dims[0] = groups;
-    dims[1] = weights->dims[0] / groups;
-    for (int i = 1; i < weights->rank; i++) {
-        dims[i + 1] = weights->dims[i];
-    }
-    return vt_layout_new_any(weights->rank + 1, dims, dtype);
-}
-
-/* False: not for oneDNN. */
-static bool window_of(const vt_window *window, vt_pd_window *out)
-{
-    *out = (vt_pd_window){0};
-    for (int i = 0; i < window->rank; i++) {
-        out->kernel[i] = window->kernel[i];
-        out->strides[i] = window->stride[i];
-        out->dilates[i] = window->dilation[i] - 1;
-        out->low[i] = window->pad_begin[i];
-        out->high[i] = window->pad_end[i];
-    }
-    return vt_lower_window_fits(out, window->rank);
-}
-
 static vt_status lower_data(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args,
                             const vt_pd_window *window, bool *done, vt_error *error)
 {
@@ -45,7 +16,7 @@ static vt_status lower_data(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args
     const vt_shape *dx = &args->outputs[0].shape, *dy = &args->inputs[0].shape;
     vt_layout *layouts[3] = {
         vt_layout_new_any(dx->rank, dx->dims, step->result),
-        weights_layout(&args->inputs[1].shape, vt_node_int(node, "group", 1), step->compute),
+        vt_lower_conv_weights(&args->inputs[1].shape, vt_node_int(node, "group", 1), step->compute),
         vt_layout_new_any(dy->rank, dy->dims, step->compute),
     };
     dnnl_primitive_desc_t desc = NULL;
@@ -82,7 +53,7 @@ static vt_status lower_weights(vt_dnnl *dnnl, const vt_step *step, vt_op_args *a
     bool bias = vt_op_wants(args, 1);
     vt_layout *layouts[4] = {
         vt_layout_new_any(x->rank, x->dims, step->compute),
-        weights_layout(dw, vt_node_int(node, "group", 1), VT_F32),
+        vt_lower_conv_weights(dw, vt_node_int(node, "group", 1), VT_F32),
         bias ? vt_layout_new_plain(1, &dw->dims[0], VT_F32) : NULL,
         vt_layout_new_any(dy->rank, dy->dims, step->compute),
     };
@@ -123,7 +94,7 @@ static vt_status lower(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, boo
     vt_pd_window window;
     int rank = args->inputs[0].shape.rank;
     vt_status status = vt_conv_gradient_init(&conv, args, weights, error);
-    if (status != VT_OK || rank < 3 || rank > 5 || !window_of(&conv.window, &window)) {
+    if (status != VT_OK || rank < 3 || rank > 5 || !vt_lower_conv_window(&conv.window, &window)) {
         return status;
     }
     return weights ? lower_weights(dnnl, step, args, &window, done, error)
