@@ -167,30 +167,66 @@ static void row_add(double weight, bool spread, const double *x, double *y, cons
             y[k] += weight * x[k * stride];
 }
 
+/* The rows of output positions that one tap reaches inside the input. */
+typedef struct tap_walk {
+    const vt_window *window;
+    const int64_t *tap;
+    int64_t first[VT_MAX_SPATIAL], end[VT_MAX_SPATIAL], position[VT_MAX_SPATIAL];
+    int64_t in, out; /* where the row begins in each plane */
+    int64_t count;   /* positions of a row */
+} tap_walk;
+
+static void tap_place(tap_walk *walk)
+{
+    const vt_window *window = walk->window;
+    walk->in = walk->out = 0;
+    for (int i = 0; i < window->rank; i++) {
+        walk->in = walk->in * window->in[i] + walk->position[i] * window->stride[i] +
+                   walk->tap[i] * window->dilation[i] - window->pad_begin[i];
+        walk->out = walk->out * window->out[i] + walk->position[i];
+    }
+}
+
+/* At the first row; false: there is none. */
+static bool tap_begin(const vt_window *window, const int64_t *tap, tap_walk *walk)
+{
+    int last = window->rank - 1;
+    walk->window = window;
+    walk->tap = tap;
+    for (int i = 0; i <= last; i++) {
+        positions_of_tap(window, i, tap[i], &walk->first[i], &walk->end[i]);
+        walk->position[i] = walk->first[i];
+        if (walk->first[i] == walk->end[i])
+            return false;
+    }
+    walk->count = walk->end[last] - walk->first[last];
+    tap_place(walk);
+    return true;
+}
+
+/* At the next row; false: that was the last. */
+static bool tap_next(tap_walk *walk)
+{
+    int axis = walk->window->rank - 2;
+    for (; axis >= 0 && ++walk->position[axis] == walk->end[axis]; axis--)
+        walk->position[axis] = walk->first[axis];
+    if (axis >= 0)
+        tap_place(walk);
+    return axis >= 0;
+}
+
 /* One tap: a scaled, shifted plane. */
 static void tap_add(const vt_window *window, const int64_t *tap, double weight, bool spread,
                     const double *x, double *y)
 {
-    int last = window->rank - 1;
-    int64_t first[VT_MAX_SPATIAL], end[VT_MAX_SPATIAL], position[VT_MAX_SPATIAL];
-    for (int i = 0; i <= last; i++) {
-        positions_of_tap(window, i, tap[i], &first[i], &end[i]);
-        position[i] = first[i];
-        if (first[i] == end[i])
-            return;
-    }
-    const int64_t walk[2] = {end[last] - first[last], window->stride[last]};
-    for (int axis = 0; axis >= 0;) {
-        int64_t in = 0, out = 0;
-        for (int i = 0; i <= last; i++) {
-            in = in * window->in[i] + position[i] * window->stride[i] +
-                 tap[i] * window->dilation[i] - window->pad_begin[i];
-            out = out * window->out[i] + position[i];
-        }
-        row_add(weight, spread, x + (spread ? out : in), y + (spread ? in : out), walk);
-        for (axis = last - 1; axis >= 0 && ++position[axis] == end[axis]; axis--)
-            position[axis] = first[axis];
-    }
+    tap_walk walk;
+    if (!tap_begin(window, tap, &walk))
+        return;
+    const int64_t row[2] = {walk.count, window->stride[window->rank - 1]};
+    do {
+        int64_t from = spread ? walk.out : walk.in, to = spread ? walk.in : walk.out;
+        row_add(weight, spread, x + from, y + to, row);
+    } while (tap_next(&walk));
 }
 
 void vt_window_add(const vt_window *window, const double *weights, bool spread, const double *x,
@@ -208,27 +244,15 @@ void vt_window_add(const vt_window *window, const double *weights, bool spread, 
 static double tap_correlate(const vt_window *window, const int64_t *tap, const double *x,
                             const double *y)
 {
-    int last = window->rank - 1;
-    int64_t first[VT_MAX_SPATIAL], end[VT_MAX_SPATIAL], position[VT_MAX_SPATIAL];
+    tap_walk walk;
     double sum = 0.0;
-    for (int i = 0; i <= last; i++) {
-        positions_of_tap(window, i, tap[i], &first[i], &end[i]);
-        position[i] = first[i];
-        if (first[i] == end[i])
-            return 0.0;
-    }
-    for (int axis = 0; axis >= 0;) {
-        int64_t in = 0, out = 0;
-        for (int i = 0; i <= last; i++) {
-            in = in * window->in[i] + position[i] * window->stride[i] +
-                 tap[i] * window->dilation[i] - window->pad_begin[i];
-            out = out * window->out[i] + position[i];
-        }
-        for (int64_t k = 0; k < end[last] - first[last]; k++)
-            sum += y[out + k] * x[in + k * window->stride[last]];
-        for (axis = last - 1; axis >= 0 && ++position[axis] == end[axis]; axis--)
-            position[axis] = first[axis];
-    }
+    if (!tap_begin(window, tap, &walk))
+        return sum;
+    const int64_t stride = window->stride[window->rank - 1];
+    do {
+        for (int64_t k = 0; k < walk.count; k++)
+            sum += y[walk.out + k] * x[walk.in + k * stride];
+    } while (tap_next(&walk));
     return sum;
 }
 
