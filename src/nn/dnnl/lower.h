@@ -79,6 +79,9 @@ bool vt_lower_window_fits(const vt_pd_window *window, int rank);
 vt_layout *vt_lower_conv_weights(const vt_shape *weights, int64_t groups, vt_dtype dtype);
 /* A convolution's window as oneDNN takes it. False: not for oneDNN. */
 bool vt_lower_conv_window(const vt_window *window, vt_pd_window *out);
+/* lower_pool.c: the window of a pool with this result. False: oneDNN has no such pooling. */
+bool vt_lower_pool_window(const vt_window *window, const vt_shape *result, bool counts_padding,
+                          vt_pd_window *out);
 /* Appends the step's posts from number posts->first on to a primitive whose result has these
  * dimensions (the output's, or a flattened form of them). *possible false: an operand cannot be
  * said in them. The list is the caller's (vt_lower_posts_deinit), also on failure. */

@@ -14,28 +14,12 @@
 
 /* ---- pools ---- */
 
-/* As lower_pool.c has it. False: oneDNN has no such pooling. */
-static bool window_of(const vt_window *window, bool counts_padding, vt_pd_window *out)
+static bool is_dilated(const vt_window *window)
 {
-    *out = (vt_pd_window){0};
-    for (int i = 0; i < window->rank; i++) {
-        int64_t needed = (window->out[i] - 1) * window->stride[i] + window->kernel[i] -
-                         window->in[i] - window->pad_begin[i];
-        int64_t low = window->pad_begin[i], high = window->pad_end[i];
-        bool overhang = needed > high;
-        if (overhang || needed + window->stride[i] <= high) {
-            high = needed;
-        }
-        if (low < 0 || high < 0 || low >= window->kernel[i] || high >= window->kernel[i] ||
-            (overhang && counts_padding) || window->dilation[i] != 1) {
-            return false;
-        }
-        out->kernel[i] = window->kernel[i];
-        out->strides[i] = window->stride[i];
-        out->low[i] = low;
-        out->high[i] = high;
-    }
-    return vt_lower_window_fits(out, window->rank);
+    for (int i = 0; i < window->rank; i++)
+        if (window->dilation[i] != 1)
+            return true;
+    return false;
 }
 
 static vt_status add_buffer(vt_dnnl *dnnl, const vt_layout *layout, size_t *buffer, vt_error *error)
@@ -137,7 +121,8 @@ vt_status vt_lower_pool_grad(vt_dnnl *dnnl, const vt_step *step, vt_op_args *arg
                                 : counts_padding ? dnnl_pooling_avg_include_padding
                                                  : dnnl_pooling_avg_exclude_padding;
     vt_status status = vt_pool_gradient_window(args, &x, &window, error);
-    if (status != VT_OK || x.rank > 5 || !window_of(&window, counts_padding, &pd_window)) {
+    if (status != VT_OK || x.rank > 5 || is_dilated(&window) ||
+        !vt_lower_pool_window(&window, dy, counts_padding, &pd_window)) {
         return status;
     }
     vt_layout *layouts[2] = {NULL, NULL};

@@ -16,9 +16,8 @@
 
 #include <string.h>
 
-/* False: oneDNN has no such pooling. */
-static bool window_of(const vt_window *window, const vt_shape *result, bool counts_padding,
-                      vt_pd_window *out)
+bool vt_lower_pool_window(const vt_window *window, const vt_shape *result, bool counts_padding,
+                          vt_pd_window *out)
 {
     *out = (vt_pd_window){0};
     for (int i = 0; i < window->rank; i++) {
@@ -77,7 +76,7 @@ vt_status vt_lower_pool(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bo
     } else {
         vt_window window;
         status = vt_window_init(&window, args, NULL, error);
-        fits = status == VT_OK && window_of(&window, result, counts_padding, &pd_window);
+        fits = status == VT_OK && vt_lower_pool_window(&window, result, counts_padding, &pd_window);
     }
     if (!fits) {
         return status;
