@@ -8,12 +8,13 @@
 #include <string.h>
 
 /* Options that are keys of the recipe under their own name. */
-enum { KEYS = 27, TITLE_BYTES = 96 };
+enum { KEYS = 28, TITLE_BYTES = 96 };
 static const struct key_option {
     const char *key, *name, *value, *help;
 } key_options[KEYS] = {
     {"arch", "arch", "NAME", "architecture to train from random weights (resnet9, resnet18 ...)"},
     {"from", "from", "MODEL.onnx", "network to go on from"},
+    {"preset", "preset", "P", "its colours, if it does not say: imagenet, caffe ..."},
     {"size", "size", "PX", "side of the network's input (default 128)"},
     {"dim", "dim", "D", "dimension of the embedding head (default: none with loss ce, else 128)"},
     {"loss", "loss", "L[=WEIGHT],...", "ce, triplet, arcface ... (default ce)"},
