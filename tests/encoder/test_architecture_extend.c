@@ -182,7 +182,7 @@ static void test_memory_runs_out(void **state)
     int64_t successes = 0, asked = 1;
     size_t failures = 0;
     options.dim = 6;
-    for (; asked > successes; successes++) {
+    for (; asked >= successes; successes++) {
         vt_model *out = NULL;
         vt_error error = {0};
         vt_mem_fail_after(successes);
