@@ -343,6 +343,66 @@ VT_API void vt_list_free(vt_list *list);
 VT_API vt_status vt_photo_thumbnail(const vt_photo *photo, int side_px, void **jpeg, size_t *length,
                                     vt_error *error);
 
+/* ---------------------------------------------------------------------------------- groups */
+
+typedef struct vt_cluster_options {
+    size_t k;   /* groups wanted, up to 10000 (a tree: 2000); 0: as many as have the best
+                   silhouette, up to 100 */
+    bool tree;  /* group by joining, and say what was joined further until one group was left */
+    double cut; /* of a tree: groups go on being joined while the mean similarity between them is
+                   no less than this; NAN: down to k */
+    const char *where; /* filter (docs/filters.md); NULL or "": every product */
+    uint64_t seed;     /* of everything random: the same gives the same groups */
+    void (*on_phase)(void *context, const char *phase, const char *unit); /* may be NULL */
+    vt_on_progress *on_progress; /* within a phase; may be NULL */
+    void *context;
+} vt_cluster_options;
+VT_API vt_cluster_options vt_cluster_options_defaults(void); /* k-means, k 0, cut NAN, seed 1 */
+
+/* What products of a group have in common more than others have. */
+typedef struct vt_cluster_term {
+    const char *name; /* of the attribute; "title": a word of it */
+    const char *value;
+    uint64_t inside, outside; /* products that have it, in the group and in the rest */
+    double score;             /* log odds ratio in standard deviations (docs/clusters.md) */
+} vt_cluster_term;
+
+typedef struct vt_cluster_member {
+    const char *product, *title; /* id; NULL: no title */
+    vt_hash picture;             /* of the main picture: names the thumbnail */
+    double similarity;           /* cosine with the group's mean direction */
+} vt_cluster_member;
+
+typedef struct vt_cluster_group {
+    const char *label;      /* of its terms; of its medoid's title where nothing is telling */
+    vt_cluster_term *terms; /* most telling first */
+    size_t term_count;
+    size_t size;                /* products */
+    double tightness;           /* mean cosine between two of them; 1 of a single one */
+    vt_cluster_member medoid;   /* the product most similar to all others of the group */
+    vt_cluster_member *members; /* (size) most typical first; NULL: a joined group, see its parts */
+    size_t parts[2];            /* of a joined group: indices of groups */
+    double similarity;          /* of a joined group: mean cosine between its parts */
+} vt_cluster_group;
+
+typedef struct vt_clusters {
+    vt_cluster_group *groups; /* (node_count): `count` groups, largest first, then joined ones, the
+                                 last of which is all */
+    size_t count, node_count;
+    uint64_t products;  /* that were grouped */
+    uint64_t left_out;  /* that pass the filter, but have no vectors */
+    double silhouette;  /* mean, of a sample; NAN: there is one group only */
+    const char *method; /* "k-means", "average linkage", "average linkage of k-means" */
+    bool chosen;        /* the number of groups was chosen here */
+    double read_ms, group_ms, name_ms, total_ms;
+} vt_clusters;
+
+/* Groups of products that look alike; a product counts as the mean direction of its pictures. *out:
+ * vt_clusters_free. VT_ERR_NOT_FOUND when no product passes the filter and has a vector. */
+VT_API vt_status vt_shop_cluster(vt_shop *shop, const vt_cluster_options *options,
+                                 vt_clusters **out, vt_error *error);
+VT_API void vt_clusters_free(vt_clusters *clusters);
+
 /* ------------------------------------------------------------------------------------ eval */
 
 enum { VT_EVAL_MAX_K = 16 };

@@ -156,6 +156,17 @@ void vt_cli_put_facets(vt_json_writer *writer, const vt_facet *facets, size_t co
 /* "red" or "42.5": a value's text. scratch: (capacity). */
 const char *vt_cli_facet_text(const vt_facet_value *value, char *scratch, size_t capacity);
 
+/* ---- page.c ---- */
+/* Begins a page with what all have, and rules of its own; the body is open. */
+void vt_cli_page_begin(vt_buf *page, const char *title, const char *style);
+/* Ends it, writes it to `path` if all went well so far, and frees the buffer. */
+vt_status vt_cli_page_end(vt_buf *page, vt_status status, const char *path, vt_error *error);
+void vt_cli_page_picture(vt_buf *page, const void *jpeg, size_t length, const char *alt);
+
+/* ---- cluster_html.c ---- */
+vt_status vt_cli_write_clusters(vt_shop *shop, const vt_clusters *clusters, const char *where,
+                                const char *path, vt_error *error);
+
 /* ---- search_html.c ---- */
 vt_status vt_cli_write_html(vt_shop *shop, const vt_query *query, const vt_answer *answer,
                             const char *path, vt_error *error);
@@ -168,6 +179,7 @@ int vt_cli_init(int argc, char **argv);
 int vt_cli_import(int argc, char **argv);
 int vt_cli_search(int argc, char **argv);
 int vt_cli_list_products(int argc, char **argv);
+int vt_cli_cluster(int argc, char **argv);
 int vt_cli_eval(int argc, char **argv);
 int vt_cli_embed(int argc, char **argv);
 int vt_cli_info(int argc, char **argv);

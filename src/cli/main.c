@@ -18,6 +18,7 @@ static const command commands[] = {
     {"import", vt_cli_import, "bring products and pictures in from a feed or folder"},
     {"search", vt_cli_search, "find products by photo, or by other products"},
     {"list", vt_cli_list_products, "products by filter and in order, without a photo"},
+    {"cluster", vt_cli_cluster, "groups of products that look alike, and what they share"},
     {"eval", vt_cli_eval, "measure how well photos find their products"},
     {"info", vt_cli_info, "what a shop holds, and whether it is sound"},
     {"show", vt_cli_show, "one product with everything known of it"},
