@@ -351,8 +351,10 @@ typedef struct vt_cluster_options {
     bool tree;  /* group by joining, and say what was joined further until one group was left */
     double cut; /* of a tree: groups go on being joined while the mean similarity between them is
                    no less than this; NAN: down to k */
-    const char *where; /* filter (docs/filters.md); NULL or "": every product */
-    uint64_t seed;     /* of everything random: the same gives the same groups */
+    const char *linkage; /* of a tree: "average" or "ward"; NULL: average where there is a cut,
+                            which needs it, otherwise ward */
+    const char *where;   /* filter (docs/filters.md); NULL or "": every product */
+    uint64_t seed;       /* of everything random: the same gives the same groups */
     void (*on_phase)(void *context, const char *phase, const char *unit); /* may be NULL */
     vt_on_progress *on_progress; /* within a phase; may be NULL */
     void *context;
@@ -392,7 +394,7 @@ typedef struct vt_clusters {
     uint64_t products;  /* that were grouped */
     uint64_t left_out;  /* that pass the filter, but have no vectors */
     double silhouette;  /* mean, of a sample; NAN: there is one group only */
-    const char *method; /* "k-means", "average linkage", "average linkage of k-means" */
+    const char *method; /* "k-means", "average linkage", "ward linkage of k-means" ... */
     bool chosen;        /* the number of groups was chosen here */
     double read_ms, group_ms, name_ms, total_ms;
 } vt_clusters;

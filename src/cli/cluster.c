@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { BAR_WIDTH = 20, EXAMPLES = 3, TREE_STACK = 4096, LABEL_WIDTH = 44 };
+enum { EXAMPLES = 3 };
 
 /* One bar at a time, whatever is being done. */
 typedef struct phases {
@@ -239,6 +239,8 @@ int vt_cli_cluster(int argc, char **argv)
         VT_CLI_FLAG_OPTION("tree", &cluster.tree, "join groups further, up to a tree of all"),
         {"cut", "SIMILARITY", VT_CLI_NUMBER, &cluster.cut,
          "of a tree: groups whose products are so similar on the average", -1, 1},
+        VT_CLI_TEXT_OPTION("linkage", "average|ward", &cluster.linkage,
+                           "of a tree (default ward, with --cut average)"),
         VT_CLI_WHERE_OPTION(&cluster.where),
         {"seed", "N", VT_CLI_INT, &seed, "of what is random (default 1)", 0, INT64_MAX / 1024},
         VT_CLI_TEXT_OPTION("html", "FILE", &html, "write a page with pictures"),

@@ -213,6 +213,17 @@ static void collect_members(assembly *a, size_t node)
     }
 }
 
+/* The mean cosine of pairs of a product here and one there. */
+static double similarity_of(const assembly *a, size_t left, size_t right)
+{
+    size_t dim = a->block->products.dim;
+    const vt_cluster_group *groups = a->block->clusters.groups;
+    double dot = 0;
+    for (size_t d = 0; d < dim; d++)
+        dot += a->sums[left * dim + d] * a->sums[right * dim + d];
+    return dot / ((double)groups[left].size * (double)groups[right].size);
+}
+
 static void fill_join(assembly *a, size_t node, bool *failed)
 {
     vt_cluster_products *products = &a->block->products;
@@ -231,7 +242,7 @@ static void fill_join(assembly *a, size_t node, bool *failed)
     a->first[node] = a->first[left];
     a->next[a->last[left]] = a->first[right];
     a->last[node] = a->last[right];
-    group->similarity = join->similarity;
+    group->similarity = similarity_of(a, left, right);
     group->tightness = tightness_of(a, node, group->size, &length);
     for (int side = 0; side < 2; side++)
         dot[side] = product_with(a, node, a->medoids[group->parts[side]]);
@@ -265,7 +276,8 @@ static vt_status assemble(clusters_block *block, const vt_cluster_grouping *grou
 static vt_status check(const vt_cluster_options *options, vt_error *error)
 {
     size_t most = options->tree ? VT_CLUSTER_MAX_TREE_GROUPS : VT_CLUSTER_MAX_K;
-    bool cut = !isnan(options->cut);
+    bool cut = !isnan(options->cut), ward = vt_text_equal(options->linkage, "ward");
+    bool average = vt_text_equal(options->linkage, "average");
     if (options->k > most)
         return vt_fail(error, VT_ERR_USAGE, "group products: %zu groups were asked for, %zu can be",
                        options->k, most);
@@ -277,6 +289,13 @@ static vt_status check(const vt_cluster_options *options, vt_error *error)
         return vt_fail(error, VT_ERR_USAGE,
                        "group products: a similarity of %g cannot be cut at, from -1 to 1 can be",
                        options->cut);
+    if (options->linkage != NULL && (!options->tree || !(ward || average)))
+        return vt_fail(error, VT_ERR_USAGE,
+                       "group products: linkage \"%.64s\": a tree can have \"average\" or \"ward\"",
+                       options->linkage);
+    if (cut && ward)
+        return vt_fail(error, VT_ERR_USAGE,
+                       "group products: ward linkage knows no similarity to cut at");
     return VT_OK;
 }
 

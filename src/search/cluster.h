@@ -20,7 +20,7 @@
 enum {
     VT_CLUSTER_MAX_K = 10000,
     VT_CLUSTER_MAX_TREE_GROUPS = 2000,
-    VT_CLUSTER_MAX_CHOSEN = 100,
+    VT_CLUSTER_MAX_CHOSEN = 100, /* the largest number that is chosen here */
     VT_CLUSTER_TREE_ROWS = 4096, /* products that a tree is made of directly */
     VT_CLUSTER_SAMPLE = 4096     /* products that a silhouette is measured on */
 };
@@ -70,7 +70,6 @@ void vt_vocabulary_deinit(vt_vocabulary *vocabulary);
 /* Two groups that were joined: below `group_count` a group, above it a join before. */
 typedef struct vt_cluster_join {
     uint32_t parts[2];
-    double similarity;
 } vt_cluster_join;
 
 typedef struct vt_cluster_grouping {

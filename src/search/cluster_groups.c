@@ -2,13 +2,17 @@
 /*
  * Directions of products -> groups.
  *
- * Method: spherical k-means, or average linkage on cosines. A set beyond VT_CLUSTER_TREE_ROWS is
- * first made smaller by k-means; its means are not brought to length 1, so that the product of two
- * is the mean cosine of their products and average linkage over them is that over the products.
+ * Method: spherical k-means, or a tree by Ward's linkage, whose groups are of more even sizes, or
+ * by average linkage on cosines, whose heights are what a cut by similarity is about. A set beyond
+ * VT_CLUSTER_TREE_ROWS is first made smaller by k-means; its means are not brought to length 1, so
+ * that the product of two is the mean cosine of their products, and either linkage over them is
+ * that over the products.
  *
  * How many groups: as many as have the greatest mean silhouette (Rousseeuw 1987) on a sample, among
- * numbers that grow by a quarter or more. With cosines it is exact without comparing pairs: the
- * mean distance of x from a group is 1 - x * (mean of the group).
+ * numbers that grow by a quarter or more, from half to twice sqrt(n / 2), the usual rule of thumb
+ * (within 8 and 100: a page is to be read). Without a lower bound two groups win nearly always.
+ * With cosines it is exact without comparing pairs: the mean distance of x from a group is 1 - x *
+ * (mean of the group).
  */
 #include "search/cluster.h"
 
@@ -20,7 +24,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MICRO_GROUPS = 2048, SILHOUETTE_ITERATIONS = 25, LEAST_CHOSEN = 2 };
+enum { MICRO_GROUPS = 2048, SILHOUETTE_ITERATIONS = 25, LEAST_CHOSEN = 2, LOW_CHOSEN = 8 };
 
 typedef struct sample {
     float *rows;     /* (count, dim), owned */
@@ -122,6 +126,18 @@ static double silhouette(sample *s, size_t groups)
     return sum / (double)s->count;
 }
 
+/* The numbers that are tried: from *least to *most. */
+static void bounds_of_k(size_t products, size_t leaves, size_t *least, size_t *most)
+{
+    double middle = sqrt((double)products / 2);
+    *least = (size_t)fmin(fmax(middle / 2, LEAST_CHOSEN), LOW_CHOSEN);
+    *most = (size_t)fmin(ceil(2 * middle), VT_CLUSTER_MAX_CHOSEN);
+    if (*most > leaves / 2)
+        *most = leaves / 2;
+    if (*least > *most)
+        *least = *most;
+}
+
 static size_t next_k(size_t k)
 {
     return k < 8 ? k + 1 : k + k / 4;
@@ -149,11 +165,12 @@ static void begin_phase(const job *j, const char *phase, const char *unit)
 
 static vt_status choose_k(const job *j, sample *s, size_t *best, vt_error *error)
 {
-    size_t most = s->count / 2 < VT_CLUSTER_MAX_CHOSEN ? s->count / 2 : VT_CLUSTER_MAX_CHOSEN;
+    size_t least = 0, most = 0;
     double highest = -INFINITY;
+    bounds_of_k(j->products->count, s->count, &least, &most);
     *best = 1;
     begin_phase(j, "choose the number of groups", "numbers");
-    for (size_t k = LEAST_CHOSEN; k <= most; k = next_k(k)) {
+    for (size_t k = least > 0 ? least : 1; k <= most; k = next_k(k)) {
         vt_kmeans *groups = NULL;
         vt_kmeans_options options = kmeans_options(j, k);
         options.iterations = SILHOUETTE_ITERATIONS;
@@ -259,6 +276,11 @@ static vt_status shrink(const job *j, leaves *l, vt_error *error)
     return VT_OK;
 }
 
+static bool uses_ward(const vt_cluster_options *options)
+{
+    return options->linkage != NULL ? vt_text_equal(options->linkage, "ward") : isnan(options->cut);
+}
+
 static vt_status make_leaves(const job *j, leaves *l, vt_error *error)
 {
     size_t count = j->products->count;
@@ -268,9 +290,10 @@ static vt_status make_leaves(const job *j, leaves *l, vt_error *error)
     l->labels = vt_alloc_array(most, sizeof *l->labels);
     if (l->of == NULL || l->weights == NULL || l->labels == NULL)
         return vt_fail_memory(error, "the leaves of a tree");
-    j->out->method = "average linkage";
+    bool ward = uses_ward(j->options);
+    j->out->method = ward ? "ward linkage" : "average linkage";
     if (count > VT_CLUSTER_TREE_ROWS) {
-        j->out->method = "average linkage of k-means";
+        j->out->method = ward ? "ward linkage of k-means" : "average linkage of k-means";
         return shrink(j, l, error);
     }
     l->rows = j->products->vectors;
@@ -294,10 +317,10 @@ static size_t cut(const job *j, const vt_hierarchy *tree, sample *s, leaves *l, 
 {
     if (!isnan(j->options->cut))
         return vt_hierarchy_cut_height(tree, (float)(1 - j->options->cut) + 1e-6F, l->labels);
-    size_t most = l->count / 2 < VT_CLUSTER_MAX_CHOSEN ? l->count / 2 : VT_CLUSTER_MAX_CHOSEN;
+    size_t least = 0, most = 0, best = k == 0 ? 1 : k;
     double highest = -INFINITY;
-    size_t best = k == 0 ? 1 : k;
-    for (size_t i = LEAST_CHOSEN; k == 0 && i <= most; i = next_k(i)) {
+    bounds_of_k(j->products->count, l->count, &least, &most);
+    for (size_t i = least > 0 ? least : 1; k == 0 && i <= most; i = next_k(i)) {
         double value = silhouette_of_cut(s, l, vt_hierarchy_cut_count(tree, i, l->labels));
         if (value > highest) {
             highest = value;
@@ -318,7 +341,6 @@ static vt_status keep_joins(const job *j, const vt_hierarchy *tree, const leaves
     for (size_t i = made; i + 1 < tree->count; i++) {
         const uint32_t nodes[2] = {tree->joins[i].left, tree->joins[i].right};
         vt_cluster_join *join = &j->out->joins[i - made];
-        join->similarity = 1 - (double)tree->joins[i].height;
         for (int side = 0; side < 2; side++) {
             size_t node = nodes[side];
             if (node >= tree->count + made)
@@ -355,6 +377,7 @@ static vt_status by_tree(const job *j, sample *s, vt_error *error)
     vt_status status = make_leaves(j, &l, error);
     if (status == VT_OK) {
         vt_hierarchy_options options = vt_hierarchy_options_defaults();
+        options.linkage = uses_ward(j->options) ? VT_LINKAGE_WARD : VT_LINKAGE_AVERAGE;
         options.weights = l.weights;
         options.pool = j->searcher->pool;
         options.on_progress = j->options->on_progress;

@@ -11,8 +11,8 @@
  * ("Shoes") before the narrow one that all of the group are in and no others ("Shoes > Boots").
  *
  * Departures: that measure is multiplied by the share of the group that has the word, since a label
- * should be true of most of what it stands on; and of words that repeat each other ("apple", "Fruit
- * > Apple") the label takes one.
+ * should be true of most of what it stands on, and by a half for words of titles, which make poor
+ * names; and of words that repeat each other ("apple", "Fruit > Apple") the label takes one.
  */
 #include "search/cluster.h"
 
@@ -32,7 +32,7 @@ enum {
 };
 
 static const size_t max_product_words_in_all = (size_t)1 << 31;
-static const double least_score = 1, least_share = 0.34;
+static const double least_score = 1, least_share = 0.34, title_weight = 0.5;
 
 void vt_vocabulary_deinit(vt_vocabulary *vocabulary)
 {
@@ -241,6 +241,8 @@ size_t vt_cluster_terms(const vt_cluster_products *products, const uint32_t *gro
                 continue;
             vt_cluster_term one = {word->name, word->value, inside, word->products - inside,
                                    score_of(products, word->products, inside, size)};
+            if (strcmp(word->name, "title") == 0)
+                one.score *= title_weight;
             if (one.score >= least_score)
                 found = keep_term(terms, found, &one);
         }

@@ -194,6 +194,7 @@ offers init model preset output precision json
 offers import precision images jobs rejects product-per-folder json
 offers search top offset where like facets facet-top exact min-similarity crop precision json html
 offers list where sort top offset facets facet-top json
+offers cluster k tree cut linkage where seed html json
 offers eval images k precision json
 offers embed out preset output precision json
 offers info check json
@@ -327,6 +328,30 @@ is_json
 says 'filter, column 9'
 run 2 list shop --sort nothing
 complains 'sort: no product has an attribute "nothing"'
+run 0 cluster shop --k 4 --json
+is_json
+has_members groups group label size tightness terms medoid members method chosen silhouette took_ms
+is products "$(number products)" 16
+is groups "$(grep -c '"group": ' "$out")" 4
+run 0 cluster shop --k 3 --html groups.html
+says '16 products in 3 groups by k-means'
+holds groups.html '<h1>3 groups of products that look alike</h1>'
+lacks groups.html '<script'
+lacks groups.html '<img src=x'
+run 0 cluster shop --tree --k 4 --html tree.html
+says 'by ward linkage'
+is 'parts of the tree' "$(grep -c '<details' tree.html)" "$(grep -c '</details>' tree.html)"
+is 'nodes of the tree' "$(grep -c '<details' tree.html)" 7
+run 0 cluster shop --tree --cut 0.5 --where "price IS NOT NULL" --json
+is_json
+says '"method": "average linkage"'
+run 2 cluster shop --k none
+complains '--k'
+run 2 cluster shop --cut 0.5
+complains 'for a tree'
+run 3 cluster shop --where "price < 0" --json
+is_json
+says 'no product that passes the filter has a vector'
 run 2 list shop --facets nothing
 complains 'facets: no product has an attribute "nothing"'
 run 2 list shop extra

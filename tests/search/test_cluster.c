@@ -214,6 +214,15 @@ static void trees_join_what_is_near(void **state)
     const vt_cluster_group *all = &made->groups[made->node_count - 1];
     assert_int_equal(all->size, GOODS);
     assert_true(all->similarity < shoes->similarity);
+    double between = 0; /* the mean cosine of pairs */
+    for (size_t i = 0; i < GOODS; i++)
+        for (size_t o = 1; i % KINDS == 0 && o < GOODS; o += KINDS) {
+            float a[DIM], b[DIM];
+            make_vector(0, i, a);
+            make_vector(1, o, b);
+            between += (double)vt_distance()->dot_f32(a, b, DIM) / (PER_KIND * PER_KIND);
+        }
+    assert_true(fabs(between - shoes->similarity) < 1e-3);
     /* A cut between the two gives three groups. */
     options.k = 0;
     options.cut = (shoes->similarity + made->groups[KINDS + 1].similarity) / 2;
@@ -301,6 +310,11 @@ static void mistakes_and_cancelling(void **state)
     options.cut = 0.5;
     fails(s, &options, VT_ERR_USAGE, "for a tree");
     options.tree = true;
+    options.linkage = "ward";
+    fails(s, &options, VT_ERR_USAGE, "no similarity");
+    options.linkage = "single";
+    fails(s, &options, VT_ERR_USAGE, "\"single\"");
+    options.linkage = NULL;
     options.cut = 2;
     fails(s, &options, VT_ERR_USAGE, "cannot be cut");
     options.cut = NAN;
