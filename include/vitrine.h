@@ -444,6 +444,67 @@ VT_API vt_status vt_shop_eval(vt_shop *shop, const char *queries, const vt_eval_
                               vt_eval_report **out, vt_error *error);
 VT_API void vt_eval_report_free(vt_eval_report *report);
 
+/* What a model is worth on photos with labels. */
+enum { VT_EVAL_MAX_LABELS = 4 };
+typedef struct vt_model_eval_options {
+    const char *labels[VT_EVAL_MAX_LABELS]; /* columns of a manifest, or category, product, attribute
+                                               of a shop: each is measured */
+    size_t label_count;     /* 0: the usual one, as for vt_train */
+    const char *split;      /* "train", "val", "test", "all"; NULL: val, where there is none test,
+                               where there is none all */
+    const char *images_dir; /* as for vt_train */
+    /* Whose photos are searched; both NULL: the same ones, each without itself. */
+    const char *against;       /* other data; NULL: other photos of the same data */
+    const char *against_split; /* NULL: all */
+    const char *against_images_dir;
+    size_t k[VT_EVAL_MAX_K]; /* ascending */
+    size_t k_count;
+    const char *report; /* HTML file to write; NULL: none */
+    /* phase: "embed" or "compare"; false cancels. May be NULL. */
+    bool (*on_progress)(void *context, const char *phase, uint64_t done, uint64_t total);
+    void *context;
+} vt_model_eval_options;
+VT_API vt_model_eval_options vt_model_eval_options_defaults(void); /* 1, 5, 10 */
+
+typedef struct vt_model_eval_report {
+    size_t photos, gallery; /* measured; searched in, 0: the same ones */
+    size_t dimension;
+    const char *computed_in; /* NULL: the encoder has no network */
+    size_t k[VT_EVAL_MAX_K], k_count, depth;
+    struct vt_eval_label { /* by nearest neighbours, for each of the options' labels */
+        const char *name;
+        size_t values;  /* different ones */
+        size_t queries; /* photos that are counted */
+        size_t alone;   /* that are not: nothing that is searched has their label */
+        double recall[VT_EVAL_MAX_K], precision[VT_EVAL_MAX_K], map, mrr;
+        double accuracy; /* of the label that the 10 nearest vote for */
+        struct vt_eval_category *categories;
+        size_t category_count;
+    } * labels;
+    size_t label_count;
+    const char *unclassified; /* why the model's own classes were not measured; NULL: they were */
+    const char *classes_of;   /* the label that they are */
+    size_t classified, unknown; /* photos; unknown: whose label is none of the model's classes */
+    double accuracy, top5, f1;
+    struct vt_eval_class {
+        const char *name;
+        size_t photos, named; /* truly of it; named so */
+        double precision, recall, f1;
+    } * classes; /* that photos have or that were named */
+    size_t class_count;
+    struct vt_eval_failure *failed; /* photos left out */
+    size_t failed_count;
+    double took_s;
+    const char *json; /* all of it as one document */
+} vt_model_eval_report;
+
+/* encoder->model: as for vt_shop_init. data: as for vt_train. Measures are defined in
+ * docs/evaluation.md. */
+VT_API vt_status vt_model_eval(const vt_init_options *encoder, const char *data,
+                               const vt_model_eval_options *options, vt_model_eval_report **out,
+                               vt_error *error);
+VT_API void vt_model_eval_report_free(vt_model_eval_report *report);
+
 /* ------------------------------------------------------------------- encoders and networks */
 
 typedef struct vt_embed_result {

@@ -126,6 +126,26 @@ bool vt_cli_interrupted(void);
 /* A vt_on_progress for a vt_progress_bar (context) that also ends on interruption. */
 bool vt_cli_on_progress(void *bar, uint64_t done, uint64_t total);
 
+/* ---- phase_bar.c ---- */
+
+/* Progress of work in phases, of which each gets a bar of its own.
+ *
+ *     vt_cli_phase_bar shown = {.unit = "photos"};
+ *     vt_cli_phase_update(&shown, "decode", done, total);   // as often as there is news
+ *     vt_cli_phase_finish(&shown);
+ */
+typedef struct vt_cli_phase_bar {
+    const char *unit; /* borrowed: what is counted */
+    char title[96];   /* to be shown instead of the phase's name; may be changed at any time */
+    FILE *stream;     /* NULL: standard error */
+    vt_progress_bar bar;
+    char phase[24], drawn[96];
+    bool begun;
+} vt_cli_phase_bar;
+/* What a phase's first report calls done is not counted as done by it. false: interrupted. */
+bool vt_cli_phase_update(vt_cli_phase_bar *shown, const char *phase, uint64_t done, uint64_t total);
+void vt_cli_phase_finish(vt_cli_phase_bar *shown);
+
 /* ---- facets.c ---- */
 
 /* What --facets names, as the library takes it. */
@@ -173,6 +193,19 @@ vt_status vt_cli_write_html(vt_shop *shop, const vt_query *query, const vt_answe
 
 /* ---- model_info_json.c ---- */
 int vt_cli_print_model_json(const vt_onnx_info *info);
+
+/* ---- eval_model.c ---- */
+
+/* What `vitrine eval` is to do where it is given a model instead of a shop. */
+typedef struct vt_cli_eval_plan {
+    vt_init_options encoder; /* model, preset, output, precision */
+    const char *data;
+    vt_model_eval_options how;
+    bool json;
+} vt_cli_eval_plan;
+int vt_cli_eval_model(vt_cli_eval_plan *plan);
+/* Photos that were left out, in short. */
+void vt_cli_print_failures(const struct vt_eval_failure *failed, size_t count);
 
 /* ---- commands ---- */
 int vt_cli_init(int argc, char **argv);

@@ -19,7 +19,7 @@ static const command commands[] = {
     {"search", vt_cli_search, "find products by photo, or by other products"},
     {"list", vt_cli_list_products, "products by filter and in order, without a photo"},
     {"cluster", vt_cli_cluster, "groups of products that look alike, and what they share"},
-    {"eval", vt_cli_eval, "measure how well photos find their products"},
+    {"eval", vt_cli_eval, "measure how well a shop finds its products, or a model its labels"},
     {"info", vt_cli_info, "what a shop holds, and whether it is sound"},
     {"show", vt_cli_show, "one product with everything known of it"},
     {"remove", vt_cli_remove, "take products out"},

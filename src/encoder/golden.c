@@ -132,7 +132,7 @@ vt_status vt_golden_embed(const vt_encoder *encoder, const vt_golden *golden, vt
 {
     vt_network *network = NULL;
     float *input = NULL;
-    const vt_network_options how = {executor, precision, 1};
+    const vt_network_options how = {executor, precision, 1, false};
     vt_status status = vt_network_new(encoder, &how, &network, error);
     if (status == VT_OK)
         status = vt_network_input(network, 1, &input, error);
