@@ -47,9 +47,10 @@ static inline vt_value_id weight(vt_builder *builder, const char *name, const vt
     return vt_builder_floats(builder, name, shape, values);
 }
 
-/* Convolution, batch normalisation, ReLU, a 1x1 convolution that adapters can change, another
- * convolution (a 1x1 one at the end would pass for a classifier), mean. */
-static inline void write_network(scratch *s)
+/* Convolution, batch normalisation, ReLU, mean; deep: behind the ReLU a 1x1 convolution that
+ * adapters can change, and another convolution (a 1x1 one at the end would pass for a classifier).
+ */
+static inline void write_network(scratch *s, bool deep)
 {
     vt_builder *builder;
     vt_model *model;
@@ -72,12 +73,14 @@ static inline void write_network(scratch *s)
                                  vt_builder_floats(builder, "norm.variance", &channel, ones)};
     x = vt_builder_node(builder, "BatchNormalization", NULL, norm, 5);
     x = vt_builder_node(builder, "Relu", NULL, &x, 1);
-    x = vt_builder_node(builder, "Conv", NULL,
-                        (vt_value_id[]){x, weight(builder, "point.weight", &point)}, 2);
-    x = vt_builder_node(builder, "Relu", NULL, &x, 1);
-    x = vt_builder_node(builder, "Conv", "pads=1,1,1,1",
-                        (vt_value_id[]){x, weight(builder, "last.weight", &last)}, 2);
-    x = vt_builder_node(builder, "Relu", NULL, &x, 1);
+    if (deep) {
+        x = vt_builder_node(builder, "Conv", NULL,
+                            (vt_value_id[]){x, weight(builder, "point.weight", &point)}, 2);
+        x = vt_builder_node(builder, "Relu", NULL, &x, 1);
+        x = vt_builder_node(builder, "Conv", "pads=1,1,1,1",
+                            (vt_value_id[]){x, weight(builder, "last.weight", &last)}, 2);
+        x = vt_builder_node(builder, "Relu", NULL, &x, 1);
+    }
     x = vt_builder_node(builder, "GlobalAveragePool", NULL, &x, 1);
     x = vt_builder_node(builder, "Flatten", "axis=1", &x, 1);
     vt_builder_output(builder, "vector", x);
@@ -98,9 +101,11 @@ static inline int setup(void **state)
     for (int l = 0; l < LABELS; l++)
         for (int i = 0; i < PHOTOS; i++)
             write_photo(*state, l, i);
-    write_network(*state);
+    write_network(*state, false);
     return 0;
 }
+
+static const char *run_threads = "2";
 
 typedef struct attempt {
     scratch *scratch;
@@ -130,15 +135,15 @@ static inline bool watch(void *context, const vt_run_progress *progress)
 
 static inline vt_status run(attempt *a)
 {
-    static const char *const usual[] = {"size",      "16",
-                                        "epochs",    "4",
-                                        "batch",     "8",
-                                        "lr",        "0.1",
-                                        "augment",   "light,noise,erase",
-                                        "ema",       "0.9",
-                                        "threads",   "2",
-                                        "optimizer", "adamw:decay=0.01",
-                                        NULL};
+    const char *const usual[] = {"size",      "16",
+                                 "epochs",    "4",
+                                 "batch",     "8",
+                                 "lr",        "0.1",
+                                 "augment",   "light,noise,erase",
+                                 "ema",       "0.9",
+                                 "threads",   run_threads,
+                                 "optimizer", "adamw:decay=0.01",
+                                 NULL};
     char path[SCRATCH_PATH_BYTES], out[SCRATCH_PATH_BYTES], net[SCRATCH_PATH_BYTES];
     char page[SCRATCH_PATH_BYTES];
     vt_recipe recipe;
