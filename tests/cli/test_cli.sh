@@ -195,7 +195,7 @@ offers import precision images jobs rejects product-per-folder json
 offers search top offset where like facets facet-top exact min-similarity crop precision json html
 offers list where sort top offset facets facet-top json
 offers cluster k tree cut linkage where seed html json
-offers eval images k precision json
+offers eval images k precision label split against against-split against-images preset output report json
 offers embed out preset output precision json
 offers info check json
 offers show json
@@ -207,6 +207,9 @@ offers 'model run' in out precision json
 offers 'model quantize' calibrate method percentile pictures queries images max-drop min-cosine preset output json
 offers 'model test' precision json
 offers sample products views seed size json
+offers train out arch from size dim loss teacher epochs batch accumulate lr optimizer schedule ema augment sampler \
+    label val split val-share measure early-stop precision layer-rate freeze lora seed threads small-input recipe set \
+    images cache report logdir checkpoint resume json
 
 run 2 search shop photo.jpg --top 0
 complains '--top "0"'
@@ -429,6 +432,132 @@ complains 'none of the 1 queries'
 run 3 eval shop goods/queries.csv --images nowhere
 complains 'nowhere'
 run 3 eval shop goods/no-such-list.csv
+
+section 'eval of a model'
+# Two kinds of things with two views of each; in val two more, a broken picture and a stranger.
+for i in 0 1 2 3 4 5; do
+    mkdir -p "seen/train/kind$((i % 2))" "seen/val/kind$((i % 2))"
+    cp "fx/good$i.jpg" "fx/photo$i.jpg" "seen/train/kind$((i % 2))"
+    cp "fx/good$i.jpg" "seen/val/kind$((i % 2))/other$i.jpg"
+done
+printf 'no picture' >seen/val/kind0/broken.jpg
+mkdir seen/val/stranger seen/bare
+cp fx/good0.jpg seen/val/stranger/s.jpg
+printf 'photo,label,thing\n' >seen/list.csv
+for i in 0 1 2 3 4 5; do
+    printf 'train/kind%d/good%d.jpg,kind%d,thing%d\ntrain/kind%d/photo%d.jpg,kind%d,thing%d\n' \
+        $((i % 2)) "$i" $((i % 2)) "$i" $((i % 2)) "$i" $((i % 2)) "$i" >>seen/list.csv
+done
+printf 'photo,label,thing\nval/kind0/other0.jpg,kind0,thing0\nval/kind1/other1.jpg,kind1,thing1\n' >seen/few.csv
+printf 'photo,label,thing\nval/kind0/other0.jpg,x,y\nval/kind1/other1.jpg,z,w\n' >seen/foreign.csv
+run 0 eval classic seen/list.csv --label thing --label label
+says '12 photos, each against all others'
+says 'nearest neighbours by thing, 6 values'
+says 'nearest neighbours by label, 2 values'
+says 'the model names no classes'
+run 0 eval classic seen --split val --against-split train --report seen.html --json
+is_json
+has_members model data photos gallery labels recall precision map mrr vote_accuracy per_category classification failed took_s
+is photos "$(number photos)" 7
+is gallery "$(number gallery)" 12
+is alone "$(number alone)" 1
+is "recall at 1" "$(number 1)" 1.000000
+is failed "$(grep -c '"reason"' "$out")" 1
+says 'broken.jpg'
+holds seen.html 'Nearest neighbours: label'
+run 0 eval classic seen/few.csv --against seen/list.csv --label thing --k 1,2 --json
+is gallery "$(number gallery)" 12
+is "recall at 1" "$(number 1)" 1.000000
+run 0 eval fx/tiny.onnx seen --preset imagenet --split train --precision f32 --json
+is_json
+is computed_in "$(number computed_in)" '"f32"'
+run 2 eval fx/tiny.onnx seen
+complains 'preset'
+run 2 eval fx/tiny.onnx seen --preset imagenet --precision double
+run 3 eval fx/tiny.onnx seen --preset imagenet --output no-such-value
+complains 'no-such-value'
+run 3 eval no-such.onnx seen
+complains 'no-such.onnx'
+run 3 eval classic no-such-data
+complains 'no-such-data'
+run 5 eval classic seen/bare
+complains 'it has no photo'
+run 3 eval classic seen --split test
+complains 'test split'
+run 2 eval classic seen --split half
+complains '"half"'
+run 2 eval classic seen --split val --against-split val
+complains 'would find itself'
+run 11 eval classic seen/few.csv --against seen/foreign.csv --json
+is_json
+complains 'no label of its photos'
+run 5 eval classic seen/list.csv --label colour
+complains 'colour'
+run 3 eval classic seen --report nowhere/page.html
+complains 'nowhere/page.html'
+run 2 eval shop goods/queries.csv --against seen
+complains '--against is for models'
+run 2 eval shop goods/queries.csv --label a
+complains '--label is for models'
+
+section 'train'
+tiny='--arch resnet9 --set width=0.1 --size 32 --batch 4 --epochs 1 --augment none --threads 1'
+# shellcheck disable=SC2086
+run 0 train seen/list.csv --out own.onnx $tiny --report own.html --logdir own.log
+says ' photos of 2 labels, '
+says 'written: own.onnx'
+says 'vitrine init my.shop --model own.onnx'
+holds own.html 'Confusion matrix'
+holds own.html '</html>'
+holds own.log/log.jsonl '"epoch"'
+[ -f own.onnx.checkpoint ] && good || bad 'there is no checkpoint'
+# shellcheck disable=SC2086
+run 0 train seen/list.csv --out json.onnx $tiny --label thing --loss triplet --seed 2 --json
+is_json
+has_members model measure accuracy recall@1 epochs best_epoch train_loss parameters labels trained validated left_out \
+    resumed stopped_early took_s
+is labels "$(number labels)" 6
+is accuracy "$(number accuracy)" null
+printf '{"arch": "resnet9", "width": 0.1, "size": 32, "batch": 4, "epochs": 5, "threads": 1}' >own.json
+run 0 train seen --out recipe.onnx --recipe own.json --epochs 1 --augment none --json
+is 'best epoch' "$(number best_epoch)" 1
+is left_out "$(number left_out)" 1
+run 0 model check own.onnx
+run 0 init own.shop --model own.onnx
+run 0 eval own.onnx seen/list.csv --json
+is_json
+is unclassified "$(number unclassified)" null
+has_members accuracy top5 f1 classes
+run 0 eval own.onnx seen/list.csv
+says 'classes named by the model, of 12 photos by label'
+run 2 train seen/list.csv
+complains '--out is missing'
+run 2 train seen/list.csv --out bad.onnx --no-such-option 3
+run 2 train seen/list.csv --out bad.onnx --set width
+complains '--set takes KEY=VALUE'
+run 2 train seen/list.csv --out bad.onnx --set widht=1
+complains '"widht"'
+# shellcheck disable=SC2086
+run 2 train seen/list.csv --out bad.onnx $tiny --batch many
+complains '"batch" is "many"'
+# shellcheck disable=SC2086
+run 2 train seen/list.csv --out bad.onnx $tiny --loss anger --json
+is_json
+says 'VT_ERR_USAGE'
+# shellcheck disable=SC2086
+run 2 train seen/list.csv --out bad.onnx $tiny --loss kd
+complains 'teacher'
+run 2 train seen/list.csv --out bad.onnx
+complains '"arch" or "from"'
+# shellcheck disable=SC2086
+run 3 train no-such-data --out bad.onnx $tiny
+# shellcheck disable=SC2086
+run 5 train seen/bare --out bad.onnx $tiny
+complains 'no photo'
+# shellcheck disable=SC2086
+run 2 train seen/list.csv --out bad.onnx $tiny --batch 64
+complains 'batch'
+[ ! -e bad.onnx ] && good || bad 'a refused training wrote a file'
 
 section 'show, info, remove, embed'
 run 0 show shop "$first"
