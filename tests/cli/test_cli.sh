@@ -441,7 +441,7 @@ for i in 0 1 2 3 4 5; do
     cp "fx/good$i.jpg" "seen/val/kind$((i % 2))/other$i.jpg"
 done
 printf 'no picture' >seen/val/kind0/broken.jpg
-mkdir seen/val/stranger seen/bare
+mkdir seen/val/stranger bare
 cp fx/good0.jpg seen/val/stranger/s.jpg
 printf 'photo,label,thing\n' >seen/list.csv
 for i in 0 1 2 3 4 5; do
@@ -449,7 +449,7 @@ for i in 0 1 2 3 4 5; do
         $((i % 2)) "$i" $((i % 2)) "$i" $((i % 2)) "$i" $((i % 2)) "$i" >>seen/list.csv
 done
 printf 'photo,label,thing\nval/kind0/other0.jpg,kind0,thing0\nval/kind1/other1.jpg,kind1,thing1\n' >seen/few.csv
-printf 'photo,label,thing\nval/kind0/other0.jpg,x,y\nval/kind1/other1.jpg,z,w\n' >seen/foreign.csv
+printf 'photo,label,thing\ntrain/kind0/good0.jpg,x,y\ntrain/kind1/good1.jpg,z,w\n' >seen/foreign.csv
 run 0 eval classic seen/list.csv --label thing --label label
 says '12 photos, each against all others'
 says 'nearest neighbours by thing, 6 values'
@@ -480,7 +480,7 @@ run 3 eval no-such.onnx seen
 complains 'no-such.onnx'
 run 3 eval classic no-such-data
 complains 'no-such-data'
-run 5 eval classic seen/bare
+run 5 eval classic bare
 complains 'it has no photo'
 run 3 eval classic seen --split test
 complains 'test split'
@@ -519,6 +519,9 @@ has_members model measure accuracy recall@1 epochs best_epoch train_loss paramet
 is labels "$(number labels)" 6
 is accuracy "$(number accuracy)" null
 printf '{"arch": "resnet9", "width": 0.1, "size": 32, "batch": 4, "epochs": 5, "threads": 1}' >own.json
+run 5 train seen --out recipe.onnx --recipe own.json
+complains '"stranger" has 1 photos to validate on'
+rm -r seen/val/stranger
 run 0 train seen --out recipe.onnx --recipe own.json --epochs 1 --augment none --json
 is 'best epoch' "$(number best_epoch)" 1
 is left_out "$(number left_out)" 1
@@ -552,7 +555,7 @@ complains '"arch" or "from"'
 # shellcheck disable=SC2086
 run 3 train no-such-data --out bad.onnx $tiny
 # shellcheck disable=SC2086
-run 5 train seen/bare --out bad.onnx $tiny
+run 5 train bare --out bad.onnx $tiny
 complains 'no photo'
 # shellcheck disable=SC2086
 run 2 train seen/list.csv --out bad.onnx $tiny --batch 64

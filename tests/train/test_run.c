@@ -43,6 +43,15 @@ static void it_learns_and_writes_an_encoder(void **state)
     again.settings = settings;
     run_good(&again);
     assert_true(again.result.last.measures[VT_MEASURE_ACCURACY] >= 0.99);
+    /* However far its weights go from there: the golden picture is the new ones'. */
+    attempt far = {.scratch = *state, .out = "c.onnx"};
+    const char *const strong[] = {"from", path, "epochs", "2", "lr", "0.3", NULL};
+    far.settings = strong;
+    run_good(&far);
+    assert_int_equal(vt_encoder_open(scratch_path(*state, "c.onnx"), &options, &encoder, &error),
+                     VT_OK);
+    assert_true(vt_encoder_info_of(encoder).golden_checked);
+    vt_encoder_free(encoder);
 }
 
 /* In a program of its own: OpenMP's threads do not survive a fork. */
