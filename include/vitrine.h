@@ -447,9 +447,9 @@ VT_API void vt_eval_report_free(vt_eval_report *report);
 /* What a model is worth on photos with labels. */
 enum { VT_EVAL_MAX_LABELS = 4 };
 typedef struct vt_model_eval_options {
-    const char *labels[VT_EVAL_MAX_LABELS]; /* columns of a manifest, or category, product, attribute
-                                               of a shop: each is measured */
-    size_t label_count;     /* 0: the usual one, as for vt_train */
+    const char *labels[VT_EVAL_MAX_LABELS]; /* columns of a manifest, or category, product,
+                                               attribute of a shop: each is measured */
+    size_t label_count;                     /* 0: the usual one, as for vt_train */
     const char *split;      /* "train", "val", "test", "all"; NULL: val, where there is none test,
                                where there is none all */
     const char *images_dir; /* as for vt_train */
@@ -482,8 +482,8 @@ typedef struct vt_model_eval_report {
         size_t category_count;
     } * labels;
     size_t label_count;
-    const char *unclassified; /* why the model's own classes were not measured; NULL: they were */
-    const char *classes_of;   /* the label that they are */
+    const char *unclassified;   /* why the model's own classes were not measured; NULL: they were */
+    const char *classes_of;     /* the label that they are */
     size_t classified, unknown; /* photos; unknown: whose label is none of the model's classes */
     double accuracy, top5, f1;
     struct vt_eval_class {

@@ -47,8 +47,8 @@ typedef struct attempt {
 static attempt prepare(journey *j, const char *data, const char *const *settings)
 {
     static const char *const usual[] = {"arch",   "resnet9", "width",   "0.1", "size",    "32",
-                                        "epochs", "2",       "batch",   "6",    "augment", "none",
-                                        "lr",     "0.02",    "threads", "1",    NULL};
+                                        "epochs", "2",       "batch",   "6",   "augment", "none",
+                                        "lr",     "0.02",    "threads", "1",   NULL};
     attempt a = {.j = j, .data = data, .out = "out.onnx", .options = vt_train_options_defaults()};
     for (const char *const *s = usual; *s != NULL; s += 2)
         a.settings[a.options.setting_count++] = (vt_train_setting){s[0], s[1]};
