@@ -59,6 +59,9 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_NEWEST_CHANGE] = "SELECT max(change) FROM changes",
     [VT_SQL_CHANGES_SINCE] = "SELECT product, kind FROM changes WHERE change > ?1 ORDER BY change",
     [VT_SQL_VECTOR] = "SELECT data FROM vectors WHERE picture = ?1 AND model = ?2",
+    [VT_SQL_VECTOR_ROW] = "SELECT i.product, v.data FROM vectors v"
+                          " CROSS JOIN pictures i ON i.key = v.picture"
+                          " WHERE v.picture = ?1 AND v.model = ?2",
     [VT_SQL_VECTOR_COUNT] = "SELECT count(*) FROM vectors WHERE model = ?1",
     [VT_SQL_VECTOR_EACH] = "SELECT v.picture, i.product, v.data FROM vectors v"
                            " CROSS JOIN pictures i ON i.key = v.picture WHERE v.model = ?1",

@@ -211,7 +211,7 @@ static vt_status make_store(const char *dir, bool writable, vt_sqlite **out, vt_
     store->lock_fd = -1;
     pthread_mutex_init(&store->write_lock, NULL);
     pthread_mutex_init(&store->readers_lock, NULL);
-    pthread_rwlock_init(&store->index_lock, NULL);
+    vt_sqlite_lock_init(&store->index_lock);
     pthread_rwlock_init(&store->postings_lock, NULL);
     store->dir = vt_strdup(real);
     store->path = vt_path_join(real, "catalog.db");
@@ -322,4 +322,7 @@ const vt_store_driver vt_store_sqlite = {
     .select = vt_sqlite_select,
     .check_postings = vt_sqlite_check_postings,
     .nearest = vt_sqlite_nearest,
+    .index_info = vt_sqlite_index_info,
+    .index_build = vt_sqlite_index_build,
+    .index_check = vt_sqlite_index_check,
 };

@@ -15,7 +15,7 @@
  * statements inside one transaction, write_unlock.
  *
  * Threads: a connection belongs to one thread at a time. No two of the four locks are ever held
- * together.
+ * together, but for index_lock before readers_lock.
  */
 #ifndef VT_STORE_SQLITE_SQLITE_H
 #define VT_STORE_SQLITE_SQLITE_H
@@ -52,6 +52,7 @@ typedef enum vt_sqlite_sql {
     VT_SQL_NEWEST_CHANGE,
     VT_SQL_CHANGES_SINCE,
     VT_SQL_VECTOR,
+    VT_SQL_VECTOR_ROW,
     VT_SQL_VECTOR_COUNT,
     VT_SQL_VECTOR_EACH,
     VT_SQL_VECTORS_OF_PRODUCT,
@@ -85,7 +86,7 @@ typedef struct vt_sqlite_connection {
     struct vt_sqlite_connection *next; /* among the idle readers */
 } vt_sqlite_connection;
 
-typedef struct vt_sqlite_index vt_sqlite_index; /* nearest.c: one model's vectors in memory */
+typedef struct vt_sqlite_index vt_sqlite_index; /* vectors.h: one model's vectors in memory */
 
 typedef struct vt_sqlite {
     vt_store base;
@@ -194,6 +195,12 @@ bool vt_sqlite_halves_are_finite(const uint16_t *halves, size_t count);
 /* ---- check.c ---- */
 vt_status vt_sqlite_check(vt_store *store, vt_error *error);
 
+/* ---- vectors.c ---- */
+/* What is in memory follows what this process has committed; before it is acknowledged. */
+void vt_sqlite_indexes_follow(vt_sqlite *store);
+/* A lock whose writers do not wait for ever. */
+void vt_sqlite_lock_init(pthread_rwlock_t *lock);
+
 /* ---- nearest.c ---- */
 vt_status vt_sqlite_nearest(vt_store *store, uint32_t model, const float *queries, size_t count,
                             const vt_nearest_options *options, vt_hit *hits, size_t *hit_counts,
@@ -203,6 +210,13 @@ void vt_sqlite_indexes_free(vt_sqlite *store);
 
 /* The number of the newest change; 0: there is none. */
 vt_status vt_sqlite_newest_change(vt_sqlite_connection *connection, int64_t *out, vt_error *error);
+
+/* ---- index_admin.c ---- */
+vt_status vt_sqlite_index_info(vt_store *store, uint32_t model, vt_store_index_info *out,
+                               vt_error *error);
+vt_status vt_sqlite_index_build(vt_store *store, uint32_t model, bool always,
+                                const vt_store_index_options *options, vt_error *error);
+vt_status vt_sqlite_index_check(vt_store *store, uint32_t model, vt_error *error);
 
 /* ---- postings.c ---- */
 vt_status vt_sqlite_select(vt_store *store, const vt_select *what, vt_arena *arena,
@@ -217,7 +231,10 @@ void vt_members_free(vt_members *members);
 vt_status vt_members_add(vt_members *members, uint32_t product, uint32_t picture,
                          vt_error *error); /* product >= 1 */
 bool vt_members_pop(vt_members *members, uint32_t product,
-                    uint32_t *picture);                /* false: none left */
+                    uint32_t *picture); /* false: none left */
+/* *out (*count), the caller's: the pictures of these products; products NULL: of all. */
+vt_status vt_members_collect(const vt_members *members, const vt_idset *products, uint32_t **out,
+                             size_t *count, vt_error *error);
 size_t vt_members_products(const vt_members *members); /* that have pictures */
 size_t vt_members_bytes(const vt_members *members);
 

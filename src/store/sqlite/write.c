@@ -325,6 +325,8 @@ vt_status vt_sqlite_put(vt_store *base, uint32_t model, const vt_product *produc
     pthread_mutex_unlock(&store->write_lock);
     vt_free(job.halves);
     vt_free(job.old);
+    if (status == VT_OK)
+        vt_sqlite_indexes_follow(store);
     return status;
 }
 
@@ -355,6 +357,8 @@ vt_status vt_sqlite_remove(vt_store *base, const char *id, vt_error *error)
         status = finish(store->writer, status, "remove product", id, error);
     }
     pthread_mutex_unlock(&store->write_lock);
+    if (status == VT_OK)
+        vt_sqlite_indexes_follow(store);
     return status;
 }
 
