@@ -5,7 +5,7 @@
  * sections is that of each kind.
  *
  *     vt_snapshot_writer *writer;
- *     vt_snapshot_create(path, &head, &writer, error);
+ *     vt_snapshot_create(path, &kind, &head, &writer, error);
  *     vt_snapshot_section(writer, tag);                      // then any number of
  *     vt_snapshot_write(writer, bytes, length);              // failures are remembered
  *     vt_snapshot_commit(writer, error);                     // or vt_snapshot_abandon(writer)
@@ -36,9 +36,9 @@ typedef struct vt_snapshot_session {
 } vt_snapshot_session;
 
 typedef struct vt_snapshot_kind {
-    char magic[9];      /* 8 characters */
-    uint32_t version;   /* that is written, and the newest that is read */
-    const char *what;   /* for messages: "graph index" */
+    char magic[9];    /* 8 characters */
+    uint32_t version; /* that is written, and the newest that is read */
+    const char *what; /* for messages: "graph index" */
 } vt_snapshot_kind;
 
 typedef struct vt_snapshot_head {
@@ -48,7 +48,7 @@ typedef struct vt_snapshot_head {
 
 typedef struct vt_snapshot_writer vt_snapshot_writer;
 
-/* Makes a temporary file beside `path`. The kind is borrowed until the end. */
+/* Makes `<path>.new`. VT_ERR_BUSY when that is being written already. */
 vt_status vt_snapshot_create(const char *path, const vt_snapshot_kind *kind,
                              const vt_snapshot_head *head, vt_snapshot_writer **out,
                              vt_error *error);
@@ -69,7 +69,8 @@ typedef struct vt_snapshot_section_info {
 
 /* Checks the head and the table of sections, which then lie within the file, without gaps.
  * VT_ERR_NOT_FOUND; VT_ERR_CORRUPT: no file of this kind, or damaged; VT_ERR_UNSUPPORTED: of a
- * newer version; VT_ERR_LIMIT: larger than maximum_bytes. */
+ * newer version; VT_ERR_LIMIT: larger than maximum_bytes. The kind is borrowed until the
+ * end. */
 vt_status vt_snapshot_open(const char *path, const vt_snapshot_kind *kind, uint64_t maximum_bytes,
                            vt_snapshot **out, vt_error *error);
 void vt_snapshot_close(vt_snapshot *file); /* NULL is fine */

@@ -60,8 +60,9 @@ vt_graph_load_options vt_graph_load_options_defaults(void); /* 1 TiB, no pool */
 /* Makes a graph, like any other afterwards: it is searched, added to and removed from, and the file
  * may go. All of the file is checked before: VT_ERR_NOT_FOUND when there is none; VT_ERR_CORRUPT
  * when it is no snapshot of a graph or is damaged; VT_ERR_UNSUPPORTED when it is of a newer
- * version (which the message names) or of a program whose codes differ; VT_ERR_IO, VT_ERR_NO_MEMORY.
- * Whether it is of the right model, change and session is the caller's to see (info; may be NULL).
+ * version (which the message names) or of a program whose codes differ; VT_ERR_IO,
+ * VT_ERR_NO_MEMORY. Whether it is of the right model, change and session is the caller's to see
+ * (info; may be NULL).
  */
 vt_status vt_graph_load(const char *path, const vt_graph_load_options *options, vt_graph **out,
                         vt_graph_file_info *info, vt_error *error);

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "train/crc32c.h"
+#include "base/crc32c.h"
 
 #include <stdatomic.h>
 #include <string.h>

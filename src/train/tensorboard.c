@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "train/crc32c.h"
+#include "base/crc32c.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "support/scratch.h"
 
 #include "base/file.h"
-#include "train/crc32c.h"
+#include "base/crc32c.h"
 #include "train/picture_cache.h"
 
 enum { PHOTOS = 5 };

@@ -2,7 +2,7 @@
 #include "support/scratch.h"
 
 #include "base/file.h"
-#include "train/crc32c.h"
+#include "base/crc32c.h"
 #include "train/tensorboard.h"
 
 static uint64_t number(const uint8_t *at, int bytes)
