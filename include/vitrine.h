@@ -293,7 +293,8 @@ typedef struct vt_facet {
 typedef struct vt_answer {
     vt_result *results; /* by similarity, equal ones by product key; rank: offset + index + 1 */
     size_t count;
-    const char *strategy; /* how the neighbours were found: "exact" */
+    const char *strategy; /* how the neighbours were found: "exact", "walk", "checked walk", "filtered
+                             walk", or one of these with ", then exact" (docs/index.md); static */
     bool complete;        /* no better product exists */
     uint64_t matched;     /* products that pass the filter, whatever their similarity */
     uint64_t searched;    /* vectors compared with the query */
@@ -309,6 +310,64 @@ typedef struct vt_answer {
 VT_API vt_status vt_shop_search(vt_shop *shop, const vt_query *query, vt_answer **out,
                                 vt_error *error);
 VT_API void vt_answer_free(vt_answer *answer);
+
+/* ----------------------------------------------------------------------------------- index */
+
+/* What finds the nearest (docs/index.md). It is derived from the catalogue, kept in step with it, and
+ * made again whenever it is missing or damaged: none of these calls is ever needed. */
+
+typedef struct vt_index_options {
+    uint64_t memory_bytes; /* what it may take; 0: half of what the machine has */
+    vt_on_progress *on_progress; /* vectors; may be NULL */
+    void *context;
+} vt_index_options;
+
+/* Builds it anew and writes its snapshot. Also beside a process that writes to the shop. Cancelled:
+ * VT_ERR_CANCELLED, and everything is as it was. */
+VT_API vt_status vt_shop_index_build(vt_shop *shop, const vt_index_options *options,
+                                     vt_error *error);
+
+typedef struct vt_index_info {
+    const char *kind;  /* "graph" or "exact": what answers; static text, like the codecs */
+    const char *codec; /* of the graph that there is, or of the vectors that are scanned */
+    const char *wanted_kind, *wanted_codec; /* what is chosen for so many vectors */
+    char why[200];                          /* and why */
+    uint64_t vectors, products, dimension, degree;
+    uint64_t graph_bytes, vector_bytes; /* in memory */
+    bool resident;                      /* vectors are in memory besides the graph */
+    uint64_t change, newest;            /* changes it contains, and those there are */
+    bool snapshot;                      /* there is a file: */
+    uint64_t snapshot_bytes, snapshot_change;
+    char snapshot_fault[256]; /* why it could not be used; "": it could */
+} vt_index_info;
+VT_API vt_status vt_shop_index_info(vt_shop *shop, vt_index_info *out, vt_error *error);
+
+typedef struct vt_index_check {
+    size_t queries, k;      /* k: 10, or all products where there are fewer */
+    double recall;          /* of search as it is today against the exact scan */
+    double worst;           /* of a single query */
+    const char *strategy;   /* that answered; static text */
+    double mean_visited;    /* vectors compared */
+} vt_index_check;
+/* Holds the index to the catalogue, every row (VT_ERR_CORRUPT with the first difference), and
+ * measures its recall with `sample` queries: vectors of the shop, moved a little at random. */
+VT_API vt_status vt_shop_index_check(vt_shop *shop, size_t sample, vt_index_check *out,
+                                     vt_error *error);
+
+enum { VT_INDEX_BENCH_CAPACITY = 16 };
+typedef struct vt_index_bench {
+    struct vt_index_bench_row {
+        const char *strategy; /* that answered; static text */
+        double share;         /* of the products that were allowed to answer */
+        double rate;          /* queries per second, one thread */
+        double recall;        /* @10 */
+        double mean_visited;
+    } rows[VT_INDEX_BENCH_CAPACITY];
+    size_t count, queries;
+} vt_index_bench;
+/* Every strategy that can be, with so many queries, one after another. */
+VT_API vt_status vt_shop_index_bench(vt_shop *shop, size_t queries, vt_index_bench *out,
+                                     vt_error *error);
 
 /* ------------------------------------------------------------------------------------ list */
 

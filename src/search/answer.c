@@ -4,8 +4,8 @@
  * first, with the facets, from one state of the catalogue. The store groups the nearest pictures by
  * product; here each hit gets its product and the picture that matched.
  *
- * A page is the tail of the nearest `offset + top`: similarities and keys do not depend on how many
- * are asked for, so that pages fit each other as long as nothing is written between them.
+ * A page is the tail of the nearest `offset + top`: which those are, and their order, does not depend
+ * on the offset, so that pages fit each other as long as nothing is written between them.
  *
  * A product that another process removes between the scan and the lookup is left out.
  */
@@ -159,6 +159,7 @@ static vt_status nearest(search *s, const float *vector, vt_error *error)
     vt_status status = wanted(s, &options.k, error);
     if (status != VT_OK)
         return status;
+    options.page = query->top + query->like_count;
     vt_nearest_answer found = {.strategy = "exact", .complete = true};
     size_t count = 0;
     vt_hit *hits = vt_alloc_array(options.k, sizeof(*hits));

@@ -182,7 +182,8 @@ static vt_status drop_failed(evaluation *eval, vt_error *error)
 static vt_status measure_block(evaluation *eval, vt_error *error)
 {
     vt_nearest_options options = {
-        .k = eval->depth, .min_similarity = -INFINITY, .pool = eval->pool};
+        /* The measure is the encoder's: what an index misses does not belong in it. */
+        .k = eval->depth, .min_similarity = -INFINITY, .exact = true, .pool = eval->pool};
     vt_nearest_answer answer;
     if (eval->count == 0)
         return VT_OK;
