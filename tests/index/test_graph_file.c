@@ -3,7 +3,8 @@
  * Snapshots of the graph: what is read is what was saved, for each codec, and lives on; everything
  * that can be wrong with a file is refused; saving beside a writer; disks that are full or broken.
  *
- *     test_graph_file --bench [ROWS [DIM]]      how long saving and loading take
+ *     test_graph_file --bench [ROWS [DIM [FILE]]]   how long saving and loading take; a FILE stays,
+ *                                                   and is not made again
  */
 #include "support/scratch.h"
 
@@ -613,46 +614,54 @@ static void bench_sum(const char *path)
     vt_mapping_close(&file);
 }
 
-static int bench(size_t rows, size_t dim)
+static bool bench_save(size_t rows, size_t dim, const char *path, vt_pool *pool)
 {
     clustered c;
     vt_graph_options options = vt_graph_options_defaults();
     options.width = 16; /* what is built need not be good */
     vt_graph *graph;
-    vt_pool *pool;
     vt_graph_origin origin = {0};
-    char path[] = "/tmp/vt-graph-XXXXXX";
     float *vectors = vt_alloc_array(rows, dim * sizeof *vectors);
     uint32_t *ids = vt_alloc_array(rows, sizeof *ids);
-    int fd = mkstemp(path);
-    if (!vectors || !ids || fd < 0 || !clustered_init(&c, dim, 1 + rows / 1000, 3) ||
-        vt_pool_new(0, &pool, NULL) != VT_OK || vt_graph_new(dim, &options, &graph, NULL) != VT_OK)
-        return 1;
-    close(fd);
+    if (!vectors || !ids || !clustered_init(&c, dim, 1 + rows / 1000, 3) ||
+        vt_graph_new(dim, &options, &graph, NULL) != VT_OK)
+        return false;
     for (size_t i = 0; i < rows; i++) {
         clustered_make(&c, i, vectors + i * dim);
         ids[i] = (uint32_t)i;
     }
     vt_graph_rows all = {vectors, ids, NULL, rows};
     double begin = vt_clock_ms();
-    if (vt_graph_build(graph, &all, pool, NULL) != VT_OK)
-        return 1;
+    vt_status status = vt_graph_build(graph, &all, pool, NULL);
     printf("build (walks of width 16): %.1f s\n", (vt_clock_ms() - begin) / 1e3);
     begin = vt_clock_ms();
-    vt_status status = vt_graph_save(graph, path, &origin, NULL);
-    vt_graph_file_info info = {0};
-    (void)vt_graph_file_info_of(path, &info, NULL);
-    printf("save: %.3f s, %.1f bytes a row%s\n", (vt_clock_ms() - begin) / 1e3,
-           (double)info.bytes / (double)rows, status == VT_OK ? "" : " FAILED");
+    if (status == VT_OK)
+        status = vt_graph_save(graph, path, &origin, NULL);
+    printf("save: %.3f s\n", (vt_clock_ms() - begin) / 1e3);
     vt_graph_free(graph);
-    bench_sum(path);
-    bench_load(path, NULL, "one thread");
-    bench_load(path, pool, "all threads");
-    unlink(path);
-    vt_pool_free(pool);
     vt_free(vectors);
     vt_free(ids);
     clustered_deinit(&c);
+    return status == VT_OK;
+}
+
+static int bench(size_t rows, size_t dim, const char *keep)
+{
+    vt_pool *pool;
+    vt_graph_file_info info = {0};
+    char path[] = "/tmp/vt-graph-file";
+    const char *file = keep ? keep : path;
+    if (vt_pool_new(0, &pool, NULL) != VT_OK ||
+        (!vt_file_exists(file) && !bench_save(rows, dim, file, pool)) ||
+        vt_graph_file_info_of(file, &info, NULL) != VT_OK)
+        return 1;
+    printf("%zu rows, %.1f bytes each\n", info.rows, (double)info.bytes / (double)info.rows);
+    bench_sum(file);
+    bench_load(file, NULL, "one thread");
+    bench_load(file, pool, "all threads");
+    if (!keep)
+        unlink(file);
+    vt_pool_free(pool);
     return 0;
 }
 
@@ -660,7 +669,7 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--bench") == 0)
         return bench(argc > 2 ? strtoul(argv[2], NULL, 10) : 1000000,
-                     argc > 3 ? strtoul(argv[3], NULL, 10) : 256);
+                     argc > 3 ? strtoul(argv[3], NULL, 10) : 256, argc > 4 ? argv[4] : NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_codec_comes_back, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(empty_and_emptied_come_back, scratch_setup,

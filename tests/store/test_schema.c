@@ -58,11 +58,40 @@ static void test_version_0(void **state)
     assert_ok(vt_store_check(store, error));
     vt_store_stats stats;
     assert_ok(vt_store_stats_of(store, model, &stats, error));
-    assert_int_equal(stats.schema_version, 1);
+    assert_int_equal(stats.schema_version, VT_SQLITE_VERSION);
     vt_store_close(store);
-    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 1);
+    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), VT_SQLITE_VERSION);
     assert_int_equal(ask_file(f.catalog, "PRAGMA application_id"), VT_SQLITE_APPLICATION_ID);
     fixture_deinit(&f);
+}
+
+/* Each older version, with a change in it, becomes today's. */
+static void test_older_versions(void **state)
+{
+    (void)state;
+    for (size_t version = 1; version < VT_SQLITE_VERSION; version++) {
+        fixture f;
+        fixture_init(&f);
+        assert_ok(vt_dir_make(f.shop, error));
+        run_sql(f.catalog, "PRAGMA journal_mode = WAL");
+        sqlite3 *db = open_db(f.catalog);
+        assert_ok(vt_sqlite_migrate(db, vt_sqlite_migrations, version, true, error));
+        assert_int_equal(ask(db, "PRAGMA user_version"), version);
+        sqlite3_close(db);
+        run_sql(f.catalog, "INSERT INTO changes (product, kind) VALUES (5, 1)");
+        vt_store *store = NULL;
+        assert_fails_saying(VT_ERR_UNSUPPORTED, "older format",
+                            vt_store_open(f.shop, VT_STORE_READ, &store, error));
+        assert_ok(vt_store_open(f.shop, VT_STORE_WRITE, &store, error));
+        assert_ok(vt_store_check(store, error));
+        vt_store_close(store);
+        assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), VT_SQLITE_VERSION);
+        /* The old change is that of one session, unknown but one's own. */
+        assert_int_equal(ask_file(f.catalog, "SELECT count(*) FROM sessions"), 1);
+        assert_ok(vt_store_open(f.shop, VT_STORE_READ, &store, error));
+        vt_store_close(store);
+        fixture_deinit(&f);
+    }
 }
 
 static void test_newer_version(void **state)
@@ -72,12 +101,12 @@ static void test_newer_version(void **state)
     uint32_t model;
     vt_store *store = fixture_create(&f, &model);
     vt_store_close(store);
-    run_sql(f.catalog, "PRAGMA user_version = 2");
-    assert_fails_saying(VT_ERR_UNSUPPORTED, "format 2",
+    run_sql(f.catalog, "PRAGMA user_version = 99");
+    assert_fails_saying(VT_ERR_UNSUPPORTED, "format 99",
                         vt_store_open(f.shop, VT_STORE_READ, &store, error));
-    assert_fails_saying(VT_ERR_UNSUPPORTED, "format 2",
+    assert_fails_saying(VT_ERR_UNSUPPORTED, "format 99",
                         vt_store_open(f.shop, VT_STORE_WRITE, &store, error));
-    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 2);
+    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 99);
     fixture_deinit(&f);
 }
 
@@ -196,11 +225,9 @@ static void test_last_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_version_0),
-        cmocka_unit_test(test_newer_version),
-        cmocka_unit_test(test_failing_step_changes_nothing),
-        cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_magic),
+        cmocka_unit_test(test_version_0),     cmocka_unit_test(test_older_versions),
+        cmocka_unit_test(test_newer_version), cmocka_unit_test(test_failing_step_changes_nothing),
+        cmocka_unit_test(test_steps),         cmocka_unit_test(test_magic),
         cmocka_unit_test(test_last_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

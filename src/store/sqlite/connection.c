@@ -58,6 +58,9 @@ static const char *const sql_text[VT_SQL_COUNT] = {
                       " (SELECT max(change) FROM changes)",
     [VT_SQL_NEWEST_CHANGE] = "SELECT max(change) FROM changes",
     [VT_SQL_CHANGES_SINCE] = "SELECT product, kind FROM changes WHERE change > ?1 ORDER BY change",
+    [VT_SQL_SESSION_OF] = "SELECT id FROM sessions WHERE first_change <= ?1"
+                          " AND ?1 <= (SELECT max(change) FROM changes)"
+                          " ORDER BY first_change DESC LIMIT 1",
     [VT_SQL_VECTOR] = "SELECT data FROM vectors WHERE picture = ?1 AND model = ?2",
     [VT_SQL_VECTOR_ROW] = "SELECT i.product, v.data FROM vectors v"
                           " CROSS JOIN pictures i ON i.key = v.picture"
@@ -88,6 +91,7 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_CHANGE_NEXT] = "SELECT seq + 1 FROM sqlite_sequence WHERE name = 'changes'",
     [VT_SQL_CHANGE_INSERT] = "INSERT INTO changes (change, product, kind) VALUES (?1, ?2, ?3)",
     [VT_SQL_CHANGE_DELETE] = "DELETE FROM changes WHERE change = ?1",
+    [VT_SQL_SESSION_PUT] = "INSERT OR REPLACE INTO sessions (first_change, id) VALUES (?1, ?2)",
     [VT_SQL_ATTRIBUTE_INSERT] =
         "INSERT INTO attributes (product, position, item, name, kind, text, number)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

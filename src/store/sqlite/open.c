@@ -182,6 +182,7 @@ static vt_status create(const char *dir, const char *path, vt_error *error)
 static void sqlite_close(vt_store *base)
 {
     vt_sqlite *store = (vt_sqlite *)base;
+    vt_sqlite_postings_keep(store);
     vt_sqlite_indexes_free(store);
     vt_postings_free(store->postings);
     vt_sqlite_readers_close(store);
@@ -298,6 +299,7 @@ static vt_status sqlite_open(const char *dir, int mode, vt_store **out, vt_error
         sqlite_close(&store->base);
         return status;
     }
+    store->opened = true;
     *out = &store->base;
     return VT_OK;
 }

@@ -65,9 +65,18 @@ static const char version_1[] =
     "  product INTEGER NOT NULL,"
     "  kind INTEGER NOT NULL CHECK (kind IN (0, 1))"
     ") STRICT;";
+
+/* What was changed before has one session, and none is known that gave it. */
+static const char version_2[] =
+    "CREATE TABLE sessions ("
+    "  first_change INTEGER PRIMARY KEY CHECK (first_change >= 1),"
+    "  id BLOB NOT NULL CHECK (length(id) = 16)"
+    ") STRICT;"
+    "INSERT INTO sessions VALUES (1, randomblob(16));";
 /* clang-format on */
 
-const vt_sqlite_migration vt_sqlite_migrations[VT_SQLITE_VERSION] = {{1, version_1}};
+const vt_sqlite_migration vt_sqlite_migrations[VT_SQLITE_VERSION] = {{1, version_1},
+                                                                     {2, version_2}};
 
 static bool run_steps(sqlite3 *db, const vt_sqlite_migration *steps, size_t count, int64_t version)
 {

@@ -10,6 +10,7 @@
  *     rows.c        rows to products, with bounds      check.c    is everything as it must be
  *     nearest.c     vectors in memory, kept in step    members.c  which pictures a product has
  * there                                              postings.c values in memory, kept in step
+ *     session.c     who gave which change number       postings_snapshot.c values in a file
  *
  * Call order: vt_sqlite_reader_take, statements, vt_sqlite_reader_give; or write_lock, the writer's
  * statements inside one transaction, write_unlock.
@@ -20,15 +21,17 @@
 #ifndef VT_STORE_SQLITE_SQLITE_H
 #define VT_STORE_SQLITE_SQLITE_H
 
+#include "base/snapshot.h"
 #include "store/postings.h"
 #include "store/store_driver.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 enum {
     VT_SQLITE_APPLICATION_ID = 0x5654524E, /* "VTRN" */
-    VT_SQLITE_VERSION = 1,
+    VT_SQLITE_VERSION = 2,
     VT_SQLITE_CHANGE_PUT = 0,
     VT_SQLITE_CHANGE_REMOVED = 1
 };
@@ -51,6 +54,7 @@ typedef enum vt_sqlite_sql {
     VT_SQL_COUNTS,
     VT_SQL_NEWEST_CHANGE,
     VT_SQL_CHANGES_SINCE,
+    VT_SQL_SESSION_OF,
     VT_SQL_VECTOR,
     VT_SQL_VECTOR_ROW,
     VT_SQL_VECTOR_COUNT,
@@ -70,6 +74,7 @@ typedef enum vt_sqlite_sql {
     VT_SQL_CHANGE_NEXT,
     VT_SQL_CHANGE_INSERT,
     VT_SQL_CHANGE_DELETE,
+    VT_SQL_SESSION_PUT,
     VT_SQL_ATTRIBUTE_INSERT,
     VT_SQL_ATTRIBUTES_DELETE,
     VT_SQL_PICTURE_HASHES,
@@ -84,6 +89,8 @@ typedef struct vt_sqlite_connection {
     sqlite3 *db;
     sqlite3_stmt *statements[VT_SQL_COUNT];
     struct vt_sqlite_connection *next; /* among the idle readers */
+    vt_snapshot_session session;       /* the writer's, drawn with its first change */
+    bool session_noted, session_known; /* in this transaction; committed */
 } vt_sqlite_connection;
 
 typedef struct vt_sqlite_index vt_sqlite_index; /* vectors.h: one model's vectors in memory */
@@ -93,6 +100,7 @@ typedef struct vt_sqlite {
     char *dir;
     char *path;  /* of catalog.db */
     int lock_fd; /* -1 with READ */
+    bool opened; /* whole: closing is not the end of a failure to open */
 
     pthread_mutex_t write_lock;
     vt_sqlite_connection *writer; /* NULL with READ */
@@ -105,8 +113,12 @@ typedef struct vt_sqlite {
     vt_sqlite_index *indexes;
 
     pthread_rwlock_t postings_lock;
-    vt_postings *postings;   /* NULL until a question needs them */
-    int64_t postings_change; /* newest contained */
+    vt_postings *postings;     /* NULL until a question needs them */
+    int64_t postings_change;   /* newest contained */
+    int64_t postings_saved;    /* newest contained in the snapshot file; 0: there is none to use */
+    bool postings_tried;       /* the snapshot file was looked for */
+    vt_thread *postings_saver; /* under way, or to be joined; NULL */
+    atomic_bool postings_being_saved;
 } vt_sqlite;
 
 /* ---- connection.c ---- */
@@ -218,7 +230,36 @@ vt_status vt_sqlite_index_build(vt_store *store, uint32_t model, bool always,
                                 const vt_store_index_options *options, vt_error *error);
 vt_status vt_sqlite_index_check(vt_store *store, uint32_t model, vt_error *error);
 
+/* ---- session.c: which catalogue's changes a derived file was made from ---- */
+/* Inside the writer's transaction, with the change that it has just logged. */
+bool vt_sqlite_session_note(vt_sqlite_connection *writer, int64_t change);
+void vt_sqlite_session_end(vt_sqlite_connection *writer, bool committed); /* of the transaction */
+/* Who gave this change number; zeros: nobody, it is beyond the newest one. */
+vt_status vt_sqlite_session_of(vt_sqlite_connection *connection, int64_t change,
+                               vt_snapshot_session *out, vt_error *error);
+/* Whether a file that contains the changes up to this one, given by this session, is of this
+ * catalogue, so that replaying the later ones brings it up to date. */
+vt_status vt_sqlite_session_fits(vt_sqlite_connection *connection, const vt_snapshot_head *head,
+                                 bool *fits, vt_error *error);
+
+/* ---- postings_snapshot.c ---- */
+/* With postings_lock held alone and none loaded: from the file, with the change that they contain;
+ * *out NULL: they must be read from the catalogue, and why is logged. */
+vt_status vt_sqlite_postings_load(vt_sqlite *store, vt_sqlite_connection *connection,
+                                  vt_postings **out, int64_t *change, vt_error *error);
+/* Writes the file from what is in memory; nothing when nothing is. VT_ERR_BUSY when that is being
+ * done. */
+vt_status vt_sqlite_postings_save(vt_sqlite *store, vt_error *error);
+/* Saves them in a thread of their own when what the file lacks has become much. Without locks. */
+void vt_sqlite_postings_offer(vt_sqlite *store);
+/* Before the store is closed: brings the file up to date where that is worth it. */
+void vt_sqlite_postings_keep(vt_sqlite *store);
+
 /* ---- postings.c ---- */
+/* Makes the postings contain what is committed and keeps them from changing: give them back with
+ * vt_sqlite_postings_release. */
+vt_status vt_sqlite_postings_share(vt_sqlite *store, vt_error *error);
+void vt_sqlite_postings_release(vt_sqlite *store);
 vt_status vt_sqlite_select(vt_store *store, const vt_select *what, vt_arena *arena,
                            vt_selection *out, vt_error *error);
 vt_status vt_sqlite_check_postings(vt_store *store, vt_error *error);

@@ -65,6 +65,7 @@ static vt_status finish(vt_sqlite_connection *connection, vt_status status, cons
     /* Some errors (a full disk) roll back by themselves. */
     if (status != VT_OK && !sqlite3_get_autocommit(connection->db))
         vt_sqlite_run(connection->statements[VT_SQL_ROLLBACK]);
+    vt_sqlite_session_end(connection, status == VT_OK);
     return status;
 }
 
@@ -115,7 +116,7 @@ static bool log_change(vt_sqlite_connection *connection, int64_t old_change, int
     sqlite3_bind_int64(add, 1, change);
     sqlite3_bind_int64(add, 2, product);
     sqlite3_bind_int(add, 3, kind);
-    return vt_sqlite_run(add);
+    return vt_sqlite_run(add) && vt_sqlite_session_note(connection, change);
 }
 
 /* ---- putting a product ---- */
