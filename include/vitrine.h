@@ -293,13 +293,14 @@ typedef struct vt_facet {
 typedef struct vt_answer {
     vt_result *results; /* by similarity, equal ones by product key; rank: offset + index + 1 */
     size_t count;
-    const char *strategy; /* how the neighbours were found: "exact", "walk", "checked walk", "filtered
-                             walk", or one of these with ", then exact" (docs/index.md); static */
-    bool complete;        /* no better product exists */
-    uint64_t matched;     /* products that pass the filter, whatever their similarity */
-    uint64_t searched;    /* vectors compared with the query */
-    uint64_t visited;     /* vectors looked at, also those that the filter refused then */
-    vt_facet *facets;     /* as asked for; of all that pass the filter */
+    const char
+        *strategy;     /* how the neighbours were found: "exact", "walk", "checked walk", "filtered
+                          walk", or one of these with ", then exact" (docs/index.md); static */
+    bool complete;     /* no better product exists */
+    uint64_t matched;  /* products that pass the filter, whatever their similarity */
+    uint64_t searched; /* vectors compared with the query */
+    uint64_t visited;  /* vectors looked at, also those that the filter refused then */
+    vt_facet *facets;  /* as asked for; of all that pass the filter */
     size_t facet_count;
     double decode_ms, embed_ms, filter_ms, search_ms, total_ms;
 } vt_answer;
@@ -313,11 +314,11 @@ VT_API void vt_answer_free(vt_answer *answer);
 
 /* ----------------------------------------------------------------------------------- index */
 
-/* What finds the nearest (docs/index.md). It is derived from the catalogue, kept in step with it, and
- * made again whenever it is missing or damaged: none of these calls is ever needed. */
+/* What finds the nearest (docs/index.md). It is derived from the catalogue, kept in step with it,
+ * and made again whenever it is missing or damaged: none of these calls is ever needed. */
 
 typedef struct vt_index_options {
-    uint64_t memory_bytes; /* what it may take; 0: half of what the machine has */
+    uint64_t memory_bytes;       /* what it may take; 0: half of what the machine has */
     vt_on_progress *on_progress; /* vectors; may be NULL */
     void *context;
 } vt_index_options;
@@ -343,11 +344,11 @@ typedef struct vt_index_info {
 VT_API vt_status vt_shop_index_info(vt_shop *shop, vt_index_info *out, vt_error *error);
 
 typedef struct vt_index_check {
-    size_t queries, k;      /* k: 10, or all products where there are fewer */
-    double recall;          /* of search as it is today against the exact scan */
-    double worst;           /* of a single query */
-    const char *strategy;   /* that answered; static text */
-    double mean_visited;    /* vectors compared */
+    size_t queries, k;    /* k: 10, or all products where there are fewer */
+    double recall;        /* of search as it is today against the exact scan */
+    double worst;         /* of a single query */
+    const char *strategy; /* that answered; static text */
+    double mean_visited;  /* vectors compared */
 } vt_index_check;
 /* Holds the index to the catalogue, every row (VT_ERR_CORRUPT with the first difference), and
  * measures its recall with `sample` queries: vectors of the shop, moved a little at random. */

@@ -191,7 +191,8 @@ int vt_cli_index_check(int argc, char **argv)
     const vt_cli_usage usage = {
         "index check",
         "SHOP",
-        "Holds the index to the catalogue row by row, validates the graph, and measures the recall\n"
+        "Holds the index to the catalogue row by row, validates the graph, and measures the "
+        "recall\n"
         "of search as it is today against the exact scan; exit code 10 when something differs.",
         "  vitrine index check my.shop --sample 1000",
         1,
@@ -251,7 +252,8 @@ int vt_cli_index_bench(int argc, char **argv)
     bool json = false;
     int64_t queries = BENCH_QUERIES;
     const vt_cli_option options[] = {
-        {"queries", "N", VT_CLI_INT, &queries, "so many of each strategy (default 500)", 1, 1000000},
+        {"queries", "N", VT_CLI_INT, &queries, "so many of each strategy (default 500)", 1,
+         1000000},
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
     const vt_cli_usage usage = {

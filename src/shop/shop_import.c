@@ -3,6 +3,7 @@
 #include "shop/shop.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "ingest/ingest.h"
 
 vt_import_options vt_import_options_defaults(void)
@@ -29,6 +30,37 @@ static const char *path_or_default(const vt_shop *shop, const char *given, const
         return given;
     *owned = vt_path_join(shop->directory, name);
     return *owned;
+}
+
+/* The bar stays at its end; an interruption is heard. */
+typedef struct index_bridge {
+    const vt_import_options *options;
+    uint64_t rows;
+} index_bridge;
+
+static bool report_index(void *context, uint64_t done, uint64_t total)
+{
+    const index_bridge *bridge = context;
+    (void)done;
+    (void)total;
+    return bridge->options->on_progress == NULL ||
+           bridge->options->on_progress(bridge->options->context, bridge->rows, bridge->rows);
+}
+
+/* So that the next search finds an index. The import is done: what fails here is only said. */
+static void refresh_index(vt_shop *shop, const vt_import_options *options,
+                          const vt_import_report *report)
+{
+    vt_searcher searcher;
+    vt_error error;
+    index_bridge bridge = {options, report->rows};
+    vt_status status = vt_shop_need_scanner(shop, &searcher, &error);
+    const vt_store_index_options how = {
+        .pool = searcher.pool, .on_progress = report_index, .context = &bridge};
+    if (status == VT_OK)
+        status = vt_store_index_refresh(shop->store, shop->model, &how, &error);
+    if (status != VT_OK && status != VT_ERR_CANCELLED)
+        vt_log(VT_LOG_WARN, "%s; the next search scans", error.message);
 }
 
 vt_status vt_shop_import(vt_shop *shop, const char *source, const vt_import_options *options,
@@ -62,6 +94,8 @@ vt_status vt_shop_import(vt_shop *shop, const char *source, const vt_import_opti
     if (status == VT_OK)
         status =
             vt_ingest_run(shop->store, shop->model, shop->encoder, source, &how, report, error);
+    if (status == VT_OK && !report->cancelled)
+        refresh_index(shop, options, report);
     vt_free(rejects);
     vt_free(duplicates);
     return status;

@@ -172,10 +172,8 @@ typedef struct measured {
 static vt_status measure_strategy(measure *m, vt_strategy strategy, measured *out, vt_error *error)
 {
     vt_hit hits[MEASURED_K];
-    const vt_nearest_options options = {.k = MEASURED_K,
-                                        .min_similarity = -INFINITY,
-                                        .products = m->set,
-                                        .strategy = strategy};
+    const vt_nearest_options options = {
+        .k = MEASURED_K, .min_similarity = -INFINITY, .products = m->set, .strategy = strategy};
     vt_status status = VT_OK;
     *out = (measured){.worst = 1};
     for (size_t q = 0; status == VT_OK && q < m->count; q++) {
@@ -260,12 +258,11 @@ vt_status vt_shop_index_bench(vt_shop *shop, size_t queries, vt_index_bench *out
     static const struct {
         double share;
         vt_strategy strategy;
-    } rows[] = {{1, VT_STRATEGY_EXACT},      {1, VT_STRATEGY_WALK},
-                {0.95, VT_STRATEGY_CHECKED}, {0.5, VT_STRATEGY_EXACT},
-                {0.5, VT_STRATEGY_CHECKED},  {0.5, VT_STRATEGY_FILTERED},
-                {0.1, VT_STRATEGY_EXACT},    {0.1, VT_STRATEGY_FILTERED},
-                {0.01, VT_STRATEGY_EXACT},   {0.01, VT_STRATEGY_FILTERED},
-                {0.001, VT_STRATEGY_EXACT}};
+    } rows[] = {
+        {1, VT_STRATEGY_EXACT},       {1, VT_STRATEGY_WALK},       {0.95, VT_STRATEGY_CHECKED},
+        {0.5, VT_STRATEGY_EXACT},     {0.5, VT_STRATEGY_CHECKED},  {0.5, VT_STRATEGY_FILTERED},
+        {0.1, VT_STRATEGY_EXACT},     {0.1, VT_STRATEGY_FILTERED}, {0.01, VT_STRATEGY_EXACT},
+        {0.01, VT_STRATEGY_FILTERED}, {0.001, VT_STRATEGY_EXACT}};
     vt_searcher searcher;
     vt_status status = vt_shop_need_scanner(shop, &searcher, error);
     if (status != VT_OK)

@@ -32,6 +32,7 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_ROLLBACK] = "ROLLBACK",
     [VT_SQL_MODEL_FIND] = "SELECT key, dim FROM models WHERE fingerprint = ?1",
     [VT_SQL_MODEL_DIM] = "SELECT dim FROM models WHERE key = ?1",
+    [VT_SQL_MODEL_FINGERPRINT] = "SELECT fingerprint FROM models WHERE key = ?1",
     [VT_SQL_PRODUCT_BY_ID] = PRODUCT_COLUMNS "WHERE id = ?1",
     [VT_SQL_PRODUCT_BY_KEY] = PRODUCT_COLUMNS "WHERE key = ?1",
     [VT_SQL_PRODUCT_EACH] = PRODUCT_COLUMNS "ORDER BY key",

@@ -240,7 +240,14 @@ static vt_status graph_build(vt_sqlite_index *index, const vt_sqlite_build *how,
     if (status == VT_OK)
         status = finish(&b, error);
     build_deinit(&b);
-    return status;
+    if (status != VT_OK)
+        return status;
+    vt_error reason;
+    index->fault[0] = '\0';
+    status = vt_sqlite_graph_save(index, &reason);
+    if (status != VT_OK) /* it answers all the same; the owner who asked for it is told */
+        return how->told ? vt_fail(error, status, "%s", reason.message) : VT_OK;
+    return VT_OK;
 }
 
 bool vt_sqlite_graph_begin(vt_sqlite_index *index)

@@ -74,6 +74,7 @@ vt_status vt_sqlite_index_info(vt_store *base, uint32_t model, vt_store_index_in
     status = vt_sqlite_newest_change(connection, &newest, error);
     vt_sqlite_reader_give(store, connection);
     info.newest = (uint64_t)newest;
+    vt_sqlite_graph_tell(store, model, &info);
     if (status == VT_OK)
         *out = info;
     return status;
@@ -90,15 +91,25 @@ vt_status vt_sqlite_index_build(vt_store *base, uint32_t model, bool always,
     if (status != VT_OK)
         return status;
     const vt_sqlite_build how = {options->memory_bytes, options->pool, options->on_progress,
-                                 options->context};
+                                 options->context, true};
     vt_index_choice choice;
     vt_index_choose(atomic_load(&index->row_count), index->dim, options->memory_bytes, &choice);
-    bool build = choice.graph && (always || atomic_load(&index->graph) == NULL);
-    bool begun = build && vt_sqlite_graph_begin(index);
+    bool missing = atomic_load(&index->graph) == NULL;
+    bool build = choice.graph && (always || missing);
+    bool save = choice.graph && !build && vt_sqlite_graph_is_unsaved(index);
+    bool begun = (build || save) && vt_sqlite_graph_begin(index);
     vt_sqlite_index_release(store);
-    if (build && !begun)
+    if (!choice.graph && always)
+        vt_sqlite_graph_discard(store, model);
+    if ((build || save) && !begun)
         return vt_fail(error, VT_ERR_BUSY, "build the index: it is being built");
-    return begun ? vt_sqlite_graph_build(index, &how, error) : VT_OK;
+    if (build)
+        return vt_sqlite_graph_build(index, &how, error);
+    if (save) {
+        status = vt_sqlite_graph_save(index, error);
+        atomic_store(&index->building, false);
+    }
+    return status;
 }
 
 /* ---- checking ---- */

@@ -176,7 +176,7 @@ static vt_status plan(question *q, vt_error *error)
         .filtered = options->products != NULL,
         .exact = options->exact || !directed(q),
         .graph = q->graph != NULL && atomic_load(&index->uneven) == 0,
-        .resident = index->flat != NULL};
+        .resident = atomic_load(&index->resident)};
     if (q->graph != NULL)
         asked.degree = vt_graph_degree(q->graph);
     q->passing = asked.filtered && asked.passing < asked.products ? asked.passing : asked.products;

@@ -4,7 +4,9 @@
  *
  * Method: over the vectors in memory, all of them or those of a small set alone. Where memory does
  * not hold them they are read from the database, product by product or one after another, whichever
- * is less, and scanned in batches of so many that memory stays bounded, keeping the best.
+ * is less, and scanned in batches of so many that memory stays bounded, keeping the best. When
+ * scans have read as many as there are, and memory suffices, all are brought into memory once and
+ * for all: reading costs at most twice what the better choice would have cost.
  */
 #include "store/sqlite/vectors.h"
 
@@ -199,17 +201,34 @@ static vt_status search_database(vt_sqlite_index *index, const float *queries, s
     return status;
 }
 
+/* Whether scans have cost as much as having the vectors in memory would. */
+static bool worth_memory(vt_sqlite_index *index, const vt_idset *products)
+{
+    size_t there = atomic_load(&index->product_count), rows = atomic_load(&index->row_count);
+    vt_index_choice choice;
+    if (products != NULL && vt_idset_count(products) <= there / FETCH_SHARE &&
+        atomic_load(&index->fetched) < rows)
+        return false;
+    vt_index_choose(rows, index->dim, 0, &choice);
+    return choice.resident;
+}
+
 vt_status vt_sqlite_rows_search(vt_sqlite_index *index, const float *queries, size_t count,
                                 const vt_scan_options *options, vt_hit *hits, size_t *hit_counts,
                                 size_t *scanned, vt_error *error)
 {
-    pthread_rwlock_rdlock(&index->rows);
-    bool resident = index->flat != NULL;
     vt_status status = VT_OK;
-    if (resident)
-        status = search_memory(index, queries, count, options, hits, hit_counts, scanned, error);
+    if (!atomic_load(&index->resident) && worth_memory(index, options->groups))
+        status = vt_sqlite_index_settle_in(index, error);
+    if (status != VT_OK)
+        return status;
+    if (!atomic_load(&index->resident)) {
+        status = search_database(index, queries, count, options, hits, hit_counts, scanned, error);
+        atomic_fetch_add(&index->fetched, *scanned);
+        return status;
+    }
+    pthread_rwlock_rdlock(&index->rows);
+    status = search_memory(index, queries, count, options, hits, hit_counts, scanned, error);
     pthread_rwlock_unlock(&index->rows);
-    return resident
-               ? status
-               : search_database(index, queries, count, options, hits, hit_counts, scanned, error);
+    return status;
 }

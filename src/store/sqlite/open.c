@@ -183,6 +183,7 @@ static void sqlite_close(vt_store *base)
 {
     vt_sqlite *store = (vt_sqlite *)base;
     vt_sqlite_postings_keep(store);
+    vt_sqlite_graphs_keep(store);
     vt_sqlite_indexes_free(store);
     vt_postings_free(store->postings);
     vt_sqlite_readers_close(store);

@@ -43,6 +43,7 @@ typedef enum vt_sqlite_sql {
     VT_SQL_ROLLBACK,
     VT_SQL_MODEL_FIND,
     VT_SQL_MODEL_DIM,
+    VT_SQL_MODEL_FINGERPRINT,
     VT_SQL_PRODUCT_BY_ID,
     VT_SQL_PRODUCT_BY_KEY,
     VT_SQL_PRODUCT_EACH,
@@ -222,6 +223,10 @@ void vt_sqlite_indexes_free(vt_sqlite *store);
 
 /* The number of the newest change; 0: there is none. */
 vt_status vt_sqlite_newest_change(vt_sqlite_connection *connection, int64_t *out, vt_error *error);
+
+/* ---- graph_snapshot.c ---- */
+/* Before the store is closed: brings the files up to date where that is worth it. */
+void vt_sqlite_graphs_keep(vt_sqlite *store);
 
 /* ---- index_admin.c ---- */
 vt_status vt_sqlite_index_info(vt_store *store, uint32_t model, vt_store_index_info *out,

@@ -24,6 +24,7 @@
 #include "vector/distance.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Behind by more than this share of the rows: read all. */
@@ -91,8 +92,6 @@ static vt_status index_new(vt_sqlite *store, vt_sqlite_connection *connection, u
     pthread_mutex_init(&index->follow, NULL);
     vt_sqlite_lock_init(&index->rows);
     vt_status status = vt_sqlite_model_dim(connection, model, &index->dim, error);
-    if (status == VT_OK)
-        status = vt_flat_new(index->dim, VT_CODEC_F16, VT_METRIC_DOT, &index->flat, error);
     if (status == VT_OK)
         status = vt_members_new(&index->members, error);
     if (status == VT_OK) {
@@ -168,9 +167,9 @@ static void counts_publish(vt_sqlite_index *index, size_t rows)
                           memory_order_release);
 }
 
-/* All rows into `flat` and, where that is asked for, into `members`. Alone with the index. */
-static vt_status rows_load(vt_sqlite_index *index, vt_sqlite_connection *connection, bool members,
-                           vt_error *error)
+/* All rows into a flat index and, where that is asked for, into `members`. */
+static vt_status rows_load(vt_sqlite_index *index, vt_sqlite_connection *connection, vt_flat *flat,
+                           bool members, vt_error *error)
 {
     sqlite3_stmt *row = connection->statements[VT_SQL_VECTOR_EACH];
     sqlite3_bind_int64(row, 1, index->model);
@@ -184,8 +183,7 @@ static vt_status rows_load(vt_sqlite_index *index, vt_sqlite_connection *connect
         if (status == VT_OK && members)
             status = vt_members_add(index->members, product, index->pictures[0], error);
         if (status == VT_OK)
-            status =
-                vt_flat_add_f16(index->flat, index->pictures[0], product, index->halves, error);
+            status = vt_flat_add_f16(flat, index->pictures[0], product, index->halves, error);
         if (status == VT_OK && members)
             row_widen(index, 0);
     }
@@ -364,12 +362,10 @@ vt_status vt_sqlite_newest_change(vt_sqlite_connection *connection, int64_t *out
 }
 
 /* All reads are of one snapshot of the database, so that numbers and vectors fit each other. */
-vt_status vt_sqlite_index_follow(vt_sqlite_index *index, vt_sqlite_connection *connection,
-                                 vt_error *error)
+static vt_status follow_within(vt_sqlite_index *index, vt_sqlite_connection *connection,
+                               vt_error *error)
 {
     int64_t newest = 0, have = atomic_load(&index->change);
-    if (!vt_sqlite_run(connection->statements[VT_SQL_BEGIN]))
-        return vt_sqlite_fail(connection->db, error, "read vectors", index->store->path);
     vt_status status = vt_sqlite_newest_change(connection, &newest, error);
     size_t rows = atomic_load(&index->row_count);
     if (status == VT_OK && newest > have) {
@@ -378,7 +374,6 @@ vt_status vt_sqlite_index_follow(vt_sqlite_index *index, vt_sqlite_connection *c
         else
             status = replay(index, connection, error);
     }
-    vt_sqlite_run(connection->statements[VT_SQL_ROLLBACK]);
     if (status != VT_OK)
         atomic_store(&index->broken, true);
     else if (newest > have && !atomic_load(&index->broken))
@@ -386,9 +381,127 @@ vt_status vt_sqlite_index_follow(vt_sqlite_index *index, vt_sqlite_connection *c
     return status;
 }
 
+vt_status vt_sqlite_index_follow(vt_sqlite_index *index, vt_sqlite_connection *connection,
+                                 vt_error *error)
+{
+    if (!vt_sqlite_run(connection->statements[VT_SQL_BEGIN]))
+        return vt_sqlite_fail(connection->db, error, "read vectors", index->store->path);
+    vt_status status = follow_within(index, connection, error);
+    vt_sqlite_run(connection->statements[VT_SQL_ROLLBACK]);
+    return status;
+}
+
+/* ---- into memory ---- */
+
+/* With `follow` held. */
+static vt_status settle_in(vt_sqlite_index *index, vt_sqlite_connection *connection,
+                           vt_error *error)
+{
+    vt_flat *flat = NULL;
+    if (!vt_sqlite_run(connection->statements[VT_SQL_BEGIN]))
+        return vt_sqlite_fail(connection->db, error, "read vectors", index->store->path);
+    vt_status status = follow_within(index, connection, error);
+    if (status == VT_OK && atomic_load(&index->broken))
+        status = vt_fail(error, VT_ERR_BUSY, "read vectors: too much has changed meanwhile");
+    if (status == VT_OK)
+        status = vt_flat_new(index->dim, VT_CODEC_F16, VT_METRIC_DOT, &flat, error);
+    if (status == VT_OK)
+        status = vt_flat_reserve(flat, atomic_load(&index->row_count), error);
+    if (status == VT_OK)
+        status = rows_load(index, connection, flat, false, error);
+    vt_sqlite_run(connection->statements[VT_SQL_ROLLBACK]);
+    if (status != VT_OK) {
+        vt_flat_free(flat);
+        return status;
+    }
+    pthread_rwlock_wrlock(&index->rows);
+    index->flat = flat;
+    pthread_rwlock_unlock(&index->rows);
+    atomic_store(&index->resident, true);
+    return VT_OK;
+}
+
+vt_status vt_sqlite_index_settle_in(vt_sqlite_index *index, vt_error *error)
+{
+    vt_sqlite_connection *connection;
+    vt_status status = vt_sqlite_reader_take(index->store, &connection, error);
+    if (status != VT_OK)
+        return status;
+    pthread_mutex_lock(&index->follow);
+    if (!atomic_load(&index->resident))
+        status = settle_in(index, connection, error);
+    pthread_mutex_unlock(&index->follow);
+    vt_sqlite_reader_give(index->store, connection);
+    return status;
+}
+
 /* ---- in step ---- */
 
-/* With index_lock held alone: an index that is sound, read from the database when there is none. */
+/* Everything from the database. */
+static vt_status load(vt_sqlite_index *index, vt_sqlite_connection *connection, size_t rows,
+                      vt_error *error)
+{
+    vt_status status = vt_flat_new(index->dim, VT_CODEC_F16, VT_METRIC_DOT, &index->flat, error);
+    if (status == VT_OK)
+        status = vt_flat_reserve(index->flat, rows, error);
+    if (status == VT_OK)
+        status = rows_load(index, connection, index->flat, true, error);
+    if (status == VT_OK)
+        counts_publish(index, vt_flat_count(index->flat));
+    if (status == VT_OK)
+        atomic_store(&index->resident, true);
+    return status;
+}
+
+/* The graph from its snapshot, brought up to date; it must be as large as the catalogue then. */
+static vt_status load_snapshot(vt_sqlite_index *index, vt_sqlite_connection *connection,
+                               size_t rows, vt_error *reason)
+{
+    vt_status status = vt_sqlite_graph_load(index, connection, reason);
+    if (status != VT_OK)
+        return status;
+    counts_publish(index, vt_graph_count(atomic_load(&index->graph)));
+    status = replay(index, connection, reason);
+    size_t have = vt_graph_count(atomic_load(&index->graph));
+    if (status == VT_OK && have != rows)
+        status = vt_fail(reason, VT_ERR_MISMATCH,
+                         "read graph index: it has %zu vectors, the catalogue %zu", have, rows);
+    return status;
+}
+
+/* Inside a transaction: a new index of its state. */
+static vt_status index_load(vt_sqlite *store, vt_sqlite_connection *connection, uint32_t model,
+                            vt_sqlite_index **out, vt_error *error)
+{
+    vt_error reason = {0};
+    vt_sqlite_index *index = NULL;
+    size_t rows = 0;
+    vt_status status = index_new(store, connection, model, &index, error);
+    if (status == VT_OK)
+        status = vector_count(index, connection, &rows, error);
+    if (status == VT_OK && load_snapshot(index, connection, rows, &reason) == VT_OK) {
+        *out = index;
+        return VT_OK;
+    }
+    index_free(index); /* half of a snapshot may be in it */
+    index = NULL;
+    if (status == VT_OK)
+        status = index_new(store, connection, model, &index, error);
+    if (status == VT_OK)
+        status = load(index, connection, rows, error);
+    if (status != VT_OK) {
+        index_free(index);
+        return status;
+    }
+    if (reason.status != VT_ERR_NOT_FOUND) {
+        snprintf(index->fault, sizeof index->fault, "%.255s", reason.message);
+        vt_log(VT_LOG_WARN, "%s; the vectors are read instead", reason.message);
+    }
+    *out = index;
+    return VT_OK;
+}
+
+/* With index_lock held alone: an index that is sound. */
 static vt_status index_make(vt_sqlite *store, vt_sqlite_connection *connection, uint32_t model,
                             vt_error *error)
 {
@@ -400,23 +513,12 @@ static vt_status index_make(vt_sqlite *store, vt_sqlite_connection *connection, 
     if (!vt_sqlite_run(connection->statements[VT_SQL_BEGIN]))
         return vt_sqlite_fail(connection->db, error, "read vectors", store->path);
     int64_t newest = 0;
-    size_t rows = 0;
-    index = NULL;
     vt_status status = vt_sqlite_newest_change(connection, &newest, error);
     if (status == VT_OK)
-        status = index_new(store, connection, model, &index, error);
-    if (status == VT_OK)
-        status = vector_count(index, connection, &rows, error);
-    if (status == VT_OK)
-        status = vt_flat_reserve(index->flat, rows, error);
-    if (status == VT_OK)
-        status = rows_load(index, connection, true, error);
+        status = index_load(store, connection, model, &index, error);
     vt_sqlite_run(connection->statements[VT_SQL_ROLLBACK]);
-    if (status != VT_OK) {
-        index_free(index);
+    if (status != VT_OK)
         return status;
-    }
-    counts_publish(index, vt_flat_count(index->flat));
     atomic_store(&index->change, newest);
     index->next = store->indexes;
     store->indexes = index;

@@ -4,6 +4,7 @@
  *
  *     vectors.c        loading, following the database's changes
  *     graph.c          building the graph, beside searches or in the foreground
+ *     graph_snapshot.c the graph in a file
  *     nearest.c        answering
  *     nearest_rows.c   the exact scan, of memory or of the database
  *     index_admin.c    what it is, whether it equals the store
@@ -33,7 +34,8 @@ struct vt_sqlite_index {
 
     pthread_mutex_t follow;
     pthread_rwlock_t rows;
-    vt_flat *flat; /* NULL: vectors stay in the database */
+    vt_flat *flat;        /* NULL: vectors stay in the database */
+    atomic_bool resident; /* there is one */
     vt_members *members;
     _Atomic(vt_graph *) graph; /* NULL: none */
     vt_graph *replaced;        /* one that walks may still be in; freed with the index */
@@ -54,8 +56,9 @@ struct vt_sqlite_index {
     atomic_bool building, stop;
     atomic_size_t scans; /* searches that a graph would have answered */
 
-    int64_t saved_change; /* of the snapshot that is on disk; -1: none. follow */
-    char fault[256];      /* why a snapshot was not used. index_lock alone */
+    int64_t saved_change;  /* of the snapshot that is on disk; -1: none. follow */
+    char fault[256];       /* why a snapshot was not used; "": it was, or there is none */
+    atomic_size_t fetched; /* vectors that scans have read from the database */
 };
 
 /* ---- vectors.c ---- */
@@ -67,6 +70,20 @@ void vt_sqlite_index_release(vt_sqlite *store);
 /* With `follow` held: makes it contain all that the connection sees. */
 vt_status vt_sqlite_index_follow(vt_sqlite_index *index, vt_sqlite_connection *connection,
                                  vt_error *error);
+
+/* Brings the vectors into memory, where they are not yet and may be. */
+vt_status vt_sqlite_index_settle_in(vt_sqlite_index *index, vt_error *error);
+
+/* ---- graph_snapshot.c ---- */
+/* Into an index that is empty, with its change; inside a transaction. Anything but VT_OK: it is as
+ * it was but for its members, and the reason is to be reported unless it is VT_ERR_NOT_FOUND. */
+vt_status vt_sqlite_graph_load(vt_sqlite_index *index, vt_sqlite_connection *connection,
+                               vt_error *reason);
+/* Writes the graph that is in place. */
+vt_status vt_sqlite_graph_save(vt_sqlite_index *index, vt_error *error);
+bool vt_sqlite_graph_is_unsaved(vt_sqlite_index *index); /* the file lacks much */
+void vt_sqlite_graph_discard(vt_sqlite *store, uint32_t model);
+void vt_sqlite_graph_tell(vt_sqlite *store, uint32_t model, vt_store_index_info *out);
 
 /* ---- nearest_rows.c ---- */
 /* As vt_flat_search over the vectors in memory or, when they are not, in the database. */
@@ -80,6 +97,7 @@ typedef struct vt_sqlite_build {
     vt_pool *pool;
     vt_on_progress *on_progress; /* may be NULL */
     void *context;
+    bool told; /* that the snapshot could not be written is a failure */
 } vt_sqlite_build;
 /* Whoever begins builds, and from then on needs no lock: the index stays until he is done. False:
  * another is being built, or walks may still be in the one before. index_lock shared. */
