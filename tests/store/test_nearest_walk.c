@@ -306,6 +306,82 @@ static void test_reader_follows(void **state)
     vt_store_close(reader);
 }
 
+static void path_of_snapshot(const world *w, char *out, size_t capacity)
+{
+    snprintf(out, capacity, "%s/index/graph-%u.vtg", w->f.shop, w->model);
+}
+
+/* How a process that has just opened the shop answers. */
+static void fresh_ask(world *w, const char *strategy, const char *fault)
+{
+    vt_store *reader = NULL;
+    vt_hit hits[K];
+    size_t count = 0;
+    float query[DIM];
+    vt_nearest_answer answer;
+    vt_store_index_info info;
+    vt_nearest_options options = {.k = K, .min_similarity = -INFINITY};
+    vector_make(&w->mixture, 77, query);
+    assert_ok(vt_store_open(w->f.shop, VT_STORE_READ, &reader, error));
+    assert_ok(vt_store_nearest(reader, w->model, query, 1, &options, hits, &count, &answer, error));
+    assert_int_equal(count, K);
+    assert_true(hits[0].similarity > 0.999f);
+    assert_string_equal(answer.strategy, strategy);
+    assert_ok(vt_store_index_info_of(reader, w->model, &info, error));
+    if (strstr(info.snapshot_fault, fault) == NULL || (!fault[0] && info.snapshot_fault[0]))
+        fail_msg("the fault is \"%s\", not \"%s\"", info.snapshot_fault, fault);
+    assert_int_equal(info.resident, strcmp(strategy, "exact") == 0);
+    assert_ok(vt_store_index_check(reader, w->model, error));
+    /* Narrow sets are read from the database, all of it comes into memory once it is scanned. */
+    vt_idset *set = set_make(w, query, 30, POSITIVE, 1);
+    options.products = set;
+    assert_ok(vt_store_nearest(reader, w->model, query, 1, &options, hits, &count, &answer, error));
+    assert_true(answer.complete && count == K && answer.visited == 30);
+    options.products = NULL;
+    options.exact = true;
+    assert_ok(vt_store_nearest(reader, w->model, query, 1, &options, hits, &count, &answer, error));
+    assert_true(answer.complete && answer.visited >= PRODUCTS && count == K);
+    assert_ok(vt_store_index_check(reader, w->model, error));
+    vt_store_close(reader);
+    vt_idset_free(set);
+}
+
+static void byte_flip(const char *path, long at)
+{
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, at, SEEK_SET), 0);
+    int byte = fgetc(file);
+    assert_int_equal(fseek(file, at, SEEK_SET), 0);
+    assert_int_not_equal(fputc(byte ^ 16, file), EOF);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* A file that is fine is answered from; one that is not is reported, never answered from, and made
+ * again by whoever refreshes. */
+static void test_snapshot(void **state)
+{
+    world *w = *state;
+    char path[160];
+    path_of_snapshot(w, path, sizeof path);
+    assert_ok(vt_store_index_build(w->store, w->model, NULL, error));
+    fresh_ask(w, "walk", "");
+    product_put(w, 5, 8700005); /* is replayed */
+    fresh_ask(w, "walk", "");
+    byte_flip(path, 300000);
+    fresh_ask(w, "exact", "damaged");
+    byte_flip(path, 300000);
+    fresh_ask(w, "walk", "");
+    assert_int_equal(truncate(path, 500000), 0);
+    fresh_ask(w, "exact", path);
+    assert_int_equal(unlink(path), 0);
+    fresh_ask(w, "exact", "");
+    vt_store_close(w->store);
+    assert_ok(vt_store_open(w->f.shop, VT_STORE_WRITE, &w->store, error));
+    assert_ok(vt_store_index_refresh(w->store, w->model, NULL, error));
+    fresh_ask(w, "walk", "");
+}
+
 /* A process that scans on and on builds by itself, and changes meanwhile are in what it builds. */
 static void test_background(void **state)
 {
@@ -382,7 +458,8 @@ int main(void)
         cmocka_unit_test(test_unfiltered),         cmocka_unit_test(test_every_cell),
         cmocka_unit_test(test_every_cell_walking), cmocka_unit_test(test_pages_fit),
         cmocka_unit_test(test_changes_are_seen),   cmocka_unit_test(test_reader_follows),
-        cmocka_unit_test(test_background),         cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_snapshot),           cmocka_unit_test(test_background),
+        cmocka_unit_test(test_bad_input),
     };
     return cmocka_run_group_tests(tests, world_make, world_end);
 }
