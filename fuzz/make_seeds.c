@@ -4,10 +4,11 @@
  *
  *     make_seeds DIRECTORY      writes DIRECTORY/fuzz_onnx/... and so on
  *
- * for fuzz_op random bytes behind the number of each row of the operator table, and for fuzz_filter
- * a few filters.
+ * for fuzz_op random bytes behind the number of each row of the operator table, for fuzz_filter a
+ * few filters, and for fuzz_graph_file small graphs of each codec.
  */
 #include "base/file.h"
+#include "index/graph_file.h"
 #include "support/onnx_builder.h"
 
 #include <stdlib.h>
@@ -160,6 +161,40 @@ static void filters(void)
     }
 }
 
+/* With twins, and one that was removed. */
+static void graphs(void)
+{
+    enum { DIM = 8, ROWS = 20 };
+    for (int codec = 0; codec < VT_CODEC_COUNT; codec++) {
+        char path[1024], name[32];
+        vt_graph_options options = vt_graph_options_defaults();
+        vt_graph_origin origin = {.change = 3};
+        vt_graph *graph;
+        vt_buf seed = message(), file = message();
+        options.codec = (vt_codec)codec;
+        options.degree = 4;
+        snprintf(path, sizeof path, "%s/graph.tmp", directory);
+        if (vt_graph_new(DIM, &options, &graph, NULL) != VT_OK)
+            exit(1);
+        for (uint32_t row = 0; row < ROWS; row++) {
+            float vector[DIM] = {1, [1 + row % 7] = (float)(row % 15)};
+            (void)vt_graph_add(graph, row, row / 2, vector, NULL);
+        }
+        (void)vt_graph_remove(graph, 4);
+        if (vt_graph_save(graph, path, &origin, NULL) != VT_OK ||
+            vt_file_read(path, PB_MAXIMUM, &file, NULL) != VT_OK)
+            exit(1);
+        vt_buf_append(&seed, "s", 1);
+        vt_buf_append(&seed, file.data, file.length);
+        snprintf(name, sizeof name, "%s", vt_codec_name((vt_codec)codec));
+        store_for("fuzz_graph_file", name, seed.data, seed.length);
+        remove(path);
+        vt_graph_free(graph);
+        vt_buf_deinit(&seed);
+        vt_buf_deinit(&file);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const char *const singles[][2] = {
@@ -176,6 +211,7 @@ int main(int argc, char **argv)
     directory = argv[1];
     operators();
     filters();
+    graphs();
     for (size_t i = 0; i < sizeof singles / sizeof *singles; i++)
         single(singles[i][0], singles[i][1]);
     shapes();
