@@ -198,6 +198,10 @@ offers cluster k tree cut linkage where seed html json
 offers eval images k precision label split against against-split against-images preset output report json
 offers embed out preset output precision json
 offers info check json
+offers 'index build' memory json
+offers 'index info' json
+offers 'index check' sample json
+offers 'index bench' queries json
 offers show json
 offers remove json
 offers 'model export' json
@@ -304,6 +308,28 @@ run 0 search shop fx/photo0.jpg fx/photo1.jpg --top 1
 run 0 search shop fx/photo0.jpg --crop 10,10,60,60 --top 1
 run 2 search shop fx/photo0.jpg --crop 90,0,20,10
 complains 'photo0.jpg'
+
+section 'index'
+run 0 index info shop --json
+is_json
+is kind "$(number kind)" '"exact"'
+has_members auto why codec vectors products dimension change newest_change snapshot present fault
+run 0 index info shop
+says 'scanned exactly'
+run 0 index build shop --json
+is_json
+run 0 index check shop --sample 10 --json
+is_json
+is sound "$(number sound)" true
+is recall "$(number recall)" 1.00000
+run 0 index check shop
+says 'equals the catalogue'
+run 0 index bench shop --queries 3 --json
+is_json
+has_members queries strategies strategy share rate recall visited
+run 3 index info nowhere --json
+run 2 index check shop --sample 0
+run 2 index build
 
 section 'filters, lists, examples'
 run 0 list shop --json --top 100
