@@ -17,7 +17,7 @@
  * the nearest of the frontier is behind its last. Where what passes lies far from the query, that
  * would be a tour of all that is nearer. So only so many failing nodes (strays) are expanded, which
  * bring the walk to the query's surroundings; from then on it keeps to nodes that pass, of which it
- * scores all within two hops: neighbours, and neighbours of failing neighbours, whose codes are
+ * scores those within two hops: neighbours, and neighbours of failing neighbours, whose codes are
  * never read (after ACORN-1: Patel et al., ACORN, SIGMOD 2024, 5.3; there from the beginning, and
  * with a graph built for it). Entries lie everywhere, those that pass are where it goes on. Where
  * nearly nothing around the query passes, the set's nearest lie on a shell about it that has many
@@ -32,7 +32,7 @@
 #include <sched.h>
 #include <string.h>
 
-enum { TOGETHER = 2, SEEN_LISTED = 16384 };
+enum { TOGETHER = 2, SEEN_LISTED = 16384, BRIDGED = 24 };
 static const uint32_t EXPANDED = 1u << 31; /* in graph_candidate.slot; slots are below */
 
 /* ---- walkers ---- */
@@ -453,7 +453,8 @@ static void batch_bridge(const vt_graph *graph, graph_walker *walker, uint32_t s
         (void)batch_try(graph, walker, around[i], groups);
 }
 
-/* What passes within two hops, up to so many that one expansion does not grow without bound. */
+/* What passes next to the node and, where that is little, behind its failing neighbours: until
+ * there are about as many as a node of a graph over the set alone would have. */
 static void batch_passing(const vt_graph *graph, graph_walker *walker, uint32_t slot,
                           const vt_idset *groups)
 {
@@ -463,9 +464,9 @@ static void batch_passing(const vt_graph *graph, graph_walker *walker, uint32_t 
     for (size_t i = 0; i < degree; i++)
         if (!batch_try(graph, walker, around[i], groups))
             failing[count++] = around[i];
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && walker->batch < BRIDGED; i++)
         lists_prefetch(graph, failing[i]);
-    for (size_t i = 0; i < count && walker->batch < VT_CODER_MANY / 2; i++)
+    for (size_t i = 0; i < count && walker->batch < BRIDGED; i++)
         batch_bridge(graph, walker, failing[i], groups);
     batch_request(graph, walker, 0);
 }
