@@ -4,8 +4,8 @@
  * first, with the facets, from one state of the catalogue. The store groups the nearest pictures by
  * product; here each hit gets its product and the picture that matched.
  *
- * A page is the tail of the nearest `offset + top`: which those are, and their order, does not depend
- * on the offset, so that pages fit each other as long as nothing is written between them.
+ * A page is the tail of the nearest `offset + top`: which those are, and their order, does not
+ * depend on the offset, so that pages fit each other as long as nothing is written between them.
  *
  * A product that another process removes between the scan and the lookup is left out.
  */

@@ -183,7 +183,10 @@ static vt_status measure_block(evaluation *eval, vt_error *error)
 {
     vt_nearest_options options = {
         /* The measure is the encoder's: what an index misses does not belong in it. */
-        .k = eval->depth, .min_similarity = -INFINITY, .exact = true, .pool = eval->pool};
+        .k = eval->depth,
+        .min_similarity = -INFINITY,
+        .exact = true,
+        .pool = eval->pool};
     vt_nearest_answer answer;
     if (eval->count == 0)
         return VT_OK;
