@@ -20,9 +20,9 @@
  *     vt_answer_free(answer);
  *     vt_shop_close(shop);
  *
- * Threads: one shop may be searched from many threads at once; import, remove and close need it
- * alone. Ownership: what a function hands out through a `**out` is the caller's, to be released
- * with the
+ * Threads: one shop may be searched from many threads at once, also while one puts or removes
+ * products; import and close need it alone. Ownership: what a function hands out through a `**out`
+ * is the caller's, to be released with the
  * `_free` or `_close` of the same noun; everything else that is returned or passed is borrowed.
  * Out-parameters are untouched when a call fails. Strings are UTF-8.
  */
@@ -202,6 +202,9 @@ VT_API vt_status vt_shop_remove(vt_shop *shop, const char *product, vt_error *er
 /* *jpeg: the thumbnail named by a picture's hash; vt_release. */
 VT_API vt_status vt_shop_thumbnail(vt_shop *shop, const vt_hash *hash, void **jpeg, size_t *length,
                                    vt_error *error);
+/* The same, shrunk to this width where it is wider; width_px 0: as it is. */
+VT_API vt_status vt_shop_picture(vt_shop *shop, const vt_hash *hash, int width_px, void **jpeg,
+                                 size_t *length, vt_error *error);
 
 /* ---------------------------------------------------------------------------------- import */
 
@@ -251,9 +254,16 @@ typedef struct vt_like {
     double weight;       /* 1: as much as a photo; negative: less like it; not 0 */
 } vt_like;
 
+/* How one photo of a query counts. */
+typedef struct vt_view {
+    int x, y, width, height; /* of the photo, in pixels; width 0: as the query's crop says */
+    double weight;           /* as a liked product's */
+} vt_view;
+
 typedef struct vt_query {
     const vt_photo *photos; /* several: views of one thing, their vectors are averaged */
     size_t photo_count;
+    const vt_view *views; /* (photo_count); NULL: each counts 1, by the crop */
     int crop_x, crop_y, crop_width, crop_height; /* of each photo, in pixels; width 0: all of it */
     size_t top;                                  /* products wanted, 1 to 10000 */
     double min_similarity;                       /* cosine; below it nothing is an answer */
@@ -265,6 +275,7 @@ typedef struct vt_query {
     size_t facet_count;        /* up to 64 */
     size_t facet_top;          /* values of each, most products first; 0: 10 */
     bool exact;                /* look at every vector that the filter leaves */
+    bool explain;              /* vt_result.shares are wanted */
 } vt_query;
 VT_API vt_query vt_query_defaults(void); /* no photo, whole, 10, -1; nothing else */
 
@@ -272,6 +283,9 @@ typedef struct vt_result {
     const vt_product *product;
     const vt_picture *picture; /* the one that matched best */
     double similarity;         /* cosine, -1 to 1 */
+    /* (photo_count + like_count): what each photo, then each liked product adds to the similarity;
+     * together they are it, up to the precision that vectors are stored in. NULL: not asked for. */
+    const double *shares;
 } vt_result;
 
 /* How many of the products that pass the filter have each value of an attribute. */
@@ -820,6 +834,27 @@ typedef struct vt_train_report {
 VT_API vt_status vt_train(const char *data, const vt_train_options *options, vt_train_report **out,
                           vt_error *error);
 VT_API void vt_train_report_free(vt_train_report *report);
+
+/* --------------------------------------------------------------------------------- service */
+
+/* What a program that keeps a shop open for others needs besides. */
+
+/* Loads the encoder now instead of with the first search. */
+VT_API vt_status vt_shop_warm(vt_shop *shop, vt_error *error);
+/* The vector of a photo by the shop's encoder, of length 1: out has room for `capacity` numbers,
+ * the model's dimension is needed. From any thread, many together run as batches. */
+VT_API vt_status vt_shop_embed(vt_shop *shop, const vt_photo *photo, float *out, size_t capacity,
+                               vt_error *error);
+/* Inserts or replaces one product: texts and attributes as `product` has them, its pictures made of
+ * the photos (up to 64), or left as they are when there are none of these. key, pictures, content
+ * and change of `product` do not matter. Durable when it returns VT_OK. *created (may be NULL): it
+ * is new. Searches may go on beside it. */
+VT_API vt_status vt_shop_put(vt_shop *shop, const vt_product *product, const vt_photo *photos,
+                             size_t photo_count, bool *created, vt_error *error);
+/* Gives a product (VT_ERR_NOT_FOUND) further pictures, behind those it has; one that it has already
+ * is left out. Otherwise as vt_shop_put. */
+VT_API vt_status vt_shop_add_photos(vt_shop *shop, const char *product, const vt_photo *photos,
+                                    size_t photo_count, vt_error *error);
 
 #ifdef __cplusplus
 }

@@ -91,7 +91,7 @@ static vt_status fill(search *s, const vt_hit *hits, size_t count, vt_error *err
             skip--;
         else
             answer->results[answer->count++] =
-                (vt_result){product, picture, (double)hits[i].similarity};
+                (vt_result){product, picture, (double)hits[i].similarity, NULL};
     }
     return VT_OK;
 }
@@ -181,16 +181,33 @@ static vt_status nearest(search *s, const float *vector, vt_error *error)
     return status;
 }
 
+/* Room for what an explanation is made of; NULL: none is asked for. */
+static vt_status new_parts(search *s, float **out, vt_error *error)
+{
+    size_t count = s->query->photo_count + s->query->like_count, size = 0;
+    if (!s->query->explain)
+        return VT_OK;
+    if (vt_size_mul(count, s->searcher->dim, &size))
+        *out = vt_arena_array(&s->block->arena, size, sizeof(float));
+    return *out != NULL ? VT_OK : vt_fail_memory(error, "an explanation");
+}
+
 static vt_status run(search *s, float *vector, vt_error *error)
 {
     vt_search_times times = {0};
-    vt_status status = vt_search_query_vector(s->searcher, s->query, vector, &times, error);
+    float *parts = NULL;
+    vt_status status = new_parts(s, &parts, error);
+    if (status == VT_OK)
+        status = vt_search_query_vector(s->searcher, s->query, parts, vector, &times, error);
     double embedded = vt_clock_ms();
     if (status == VT_OK)
         status = select_products(s, error);
     double filtered = vt_clock_ms();
     if (status == VT_OK)
         status = nearest(s, vector, error);
+    if (status == VT_OK && parts != NULL)
+        status = vt_search_explain(s->searcher, s->query, parts, &s->block->answer,
+                                   &s->block->arena, error);
     vt_answer *answer = &s->block->answer;
     answer->decode_ms = times.decode_ms;
     answer->embed_ms = times.embed_ms;

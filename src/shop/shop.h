@@ -2,8 +2,9 @@
 /*
  * Inside src/shop: what an open shop holds. Everybody else uses vitrine.h, which this folder
  * implements: init.c, shop.c (open, close, products), settings.c (vitrine.json), precision.c,
- * shop_import.c, shop_search.c, shop_list.c, shop_cluster.c, shop_eval.c, embed.c, onnx_info.c,
- * onnx_plan.c, onnx_run.c, onnx_test.c, model_quantize.c, model_eval.c, train.c, sample.c.
+ * shop_import.c, shop_search.c, shop_list.c, shop_put.c, shop_picture.c, shop_index.c,
+ * shop_cluster.c, shop_eval.c, embed.c, onnx_info.c, onnx_plan.c, onnx_run.c, onnx_test.c,
+ * model_quantize.c, model_eval.c, train.c, sample.c.
  *
  * The encoder is loaded when it is first needed: commands that only look at products start at once.
  *
