@@ -230,5 +230,10 @@ int vt_cli_model_run(int argc, char **argv);
 int vt_cli_model_test(int argc, char **argv);
 int vt_cli_sample(int argc, char **argv);
 int vt_cli_train(int argc, char **argv);
+/* serve.c */
+int vt_cli_serve(int argc, char **argv);
+int vt_cli_key_add(int argc, char **argv);
+int vt_cli_key_list(int argc, char **argv);
+int vt_cli_key_revoke(int argc, char **argv);
 
 #endif

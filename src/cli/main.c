@@ -8,7 +8,7 @@
 #endif
 
 typedef struct command {
-    const char *name; /* one word, or two for those on models and the index */
+    const char *name; /* one word, or two for those on models, keys and the index */
     int (*run)(int argc, char **argv);
     const char *summary;
 } command;
@@ -37,6 +37,10 @@ static const command commands[] = {
      "write an encoder with 8-bit weights and activations"},
     {"model test", vt_cli_model_test, "run cases of the ONNX backend test suite"},
     {"sample", vt_cli_sample, "render a catalogue to try things with"},
+    {"serve", vt_cli_serve, "answer over HTTP: an API and a page to search on"},
+    {"key add", vt_cli_key_add, "make a key for the API"},
+    {"key list", vt_cli_key_list, "the keys of a shop"},
+    {"key revoke", vt_cli_key_revoke, "take keys back"},
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]), EXIT_CODES_PER_LINE = 4 };
@@ -100,7 +104,8 @@ static int run_command(int count, char **words)
         if (used > 0)
             return commands[i].run(count - used + 1, words + used - 1);
     }
-    bool group = strcmp(words[0], "model") == 0 || strcmp(words[0], "index") == 0;
+    bool group = strcmp(words[0], "model") == 0 || strcmp(words[0], "index") == 0 ||
+                 strcmp(words[0], "key") == 0;
     if (group && (count < 2 || is_help(words[1]))) {
         FILE *stream = count < 2 ? stderr : stdout;
         char name[16];
