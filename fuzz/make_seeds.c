@@ -4,8 +4,8 @@
  *
  *     make_seeds DIRECTORY      writes DIRECTORY/fuzz_onnx/... and so on
  *
- * for fuzz_op random bytes behind the number of each row of the operator table, for fuzz_filter a
- * few filters, and for fuzz_graph_file small graphs of each codec.
+ * for fuzz_op random bytes behind the number of each row of the operator table, for fuzz_filter and
+ * fuzz_request a few filters and requests, and for fuzz_graph_file small graphs of each codec.
  */
 #include "base/file.h"
 #include "index/graph_file.h"
@@ -195,6 +195,29 @@ static void graphs(void)
     }
 }
 
+/* The first character chooses the reader: see fuzz_request.c. */
+static void requests(void)
+{
+    static const char *const seeds[] = {
+        "2{\"query\":[{\"image\":\"aGk=\",\"weight\":2,\"crop\":[1,2,3,4]},{\"product\":\"a\","
+        "\"weight\":-0.3}],\"regions\":[[0,0,5,5]],\"top\":3,\"facets\":[\"brand\"]}",
+        "2{\"image\":\"data:image/png;base64,aGk=\",\"where\":\"price < 3\",\"explain\":true,"
+        "\"min_similarity\":0.5,\"offset\":2,\"exact\":false,\"facet_top\":4}",
+        "3--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\nhi\r\n"
+        "--b\r\nContent-Disposition: form-data; name=top\r\n\r\n5\r\n--b--\r\n",
+        "4{\"title\":\"t\",\"price\":null,\"attributes\":{\"a\":[\"x\"],\"b\":3,\"c\":true},"
+        "\"images\":[\"aGk=\"]}",
+        "5--b\r\nContent-Disposition: form-data; "
+        "name=\"product\"\r\n\r\n{\"brand\":\"x\"}\r\n--b--",
+        "6/v1/products/a%2Fb/similar",
+    };
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "request_%zu", i);
+        store_for("fuzz_request", name, seeds[i], strlen(seeds[i]));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const char *const singles[][2] = {
@@ -212,6 +235,7 @@ int main(int argc, char **argv)
     operators();
     filters();
     graphs();
+    requests();
     for (size_t i = 0; i < sizeof singles / sizeof *singles; i++)
         single(singles[i][0], singles[i][1]);
     shapes();

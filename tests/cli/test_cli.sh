@@ -214,6 +214,10 @@ offers sample products views seed size json
 offers train out arch from size dim loss teacher epochs batch accumulate lr optimizer schedule ema augment sampler \
     label val split val-share measure early-stop precision layer-rate freeze lora seed threads small-input recipe set \
     images cache report logdir checkpoint resume json
+offers serve listen write public-search open-to-all access-log queue max-body stop-timeout precision json
+offers 'key add' scopes name expires rate json
+offers 'key list' json
+offers 'key revoke' json
 
 run 2 search shop photo.jpg --top 0
 complains '--top "0"'
