@@ -177,7 +177,8 @@ static void graphs(void)
         if (vt_graph_new(DIM, &options, &graph, NULL) != VT_OK)
             exit(1);
         for (uint32_t row = 0; row < ROWS; row++) {
-            float vector[DIM] = {1, [1 + row % 7] = (float)(row % 15)};
+            float vector[DIM] = {1};
+            vector[1 + row % 7] = (float)(row % 15);
             (void)vt_graph_add(graph, row, row / 2, vector, NULL);
         }
         (void)vt_graph_remove(graph, 4);

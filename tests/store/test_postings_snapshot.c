@@ -176,6 +176,21 @@ static void a_reader_writes_nothing(void **state)
     world_deinit(&w);
 }
 
+/* Whoever only checks looks at the file as well. */
+static void the_check_reads_the_file(void **state)
+{
+    (void)state;
+    world w;
+    world_init(&w);
+    change(&w, 100, 1);
+    save(&w);
+    change(&w, 10, 2);
+    reopen(&w, VT_STORE_READ);
+    assert_ok(vt_store_check_postings(w.store, error));
+    assert_true(inside(&w)->postings != NULL && inside(&w)->postings_saved > 0);
+    world_deinit(&w);
+}
+
 /* ---- files that are not to be believed ---- */
 
 static void file_read(const world *w, vt_buf *out)
@@ -352,6 +367,7 @@ int main(void)
         cmocka_unit_test(after_any_changes_it_equals_the_catalogue),
         cmocka_unit_test(it_is_written_when_much_changed),
         cmocka_unit_test(a_reader_writes_nothing),
+        cmocka_unit_test(the_check_reads_the_file),
         cmocka_unit_test(damaged_and_newer_files_are_reported_and_replaced),
         cmocka_unit_test(a_catalogue_from_a_backup_is_told_apart),
         cmocka_unit_test(killed_between_commit_and_snapshot),

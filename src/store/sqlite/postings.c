@@ -268,6 +268,9 @@ vt_status vt_sqlite_check_postings(vt_store *base, vt_error *error)
     int64_t newest = 0;
     pthread_rwlock_wrlock(&store->postings_lock);
     bool same = false;
+    if (store->postings == NULL && !store->postings_tried) /* what is in the file, too */
+        status = vt_sqlite_postings_load(store, connection, &store->postings,
+                                         &store->postings_change, error);
     while (status == VT_OK && !same && store->postings != NULL) {
         status = vt_sqlite_newest_change(connection, &newest, error);
         if (status == VT_OK)
