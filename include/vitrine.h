@@ -149,13 +149,14 @@ typedef struct vt_shop vt_shop;
  * more with the one in f32 (docs/models.md). Anything else is VT_ERR_USAGE. */
 
 typedef struct vt_init_options {
-    const char *model;  /* "classic" or the path of an ONNX file, which is copied into the shop */
+    const char *model;  /* "vitrine-s", the network that the library brings, "classic", which needs
+                           none, or the path of an ONNX file; networks are copied into the shop */
     const char *preset; /* how pictures become its input, where the file does not say so itself:
                            imagenet, caffe, clip, siglip, dinov2, none; NULL: the file says */
     const char *output; /* value that is the embedding; NULL: chosen (see docs/models.md) */
     const char *precision; /* what the network is to compute in; kept in the shop's settings */
 } vt_init_options;
-VT_API vt_init_options vt_init_options_defaults(void); /* classic */
+VT_API vt_init_options vt_init_options_defaults(void); /* vitrine-s */
 
 /* Makes a shop in `directory`, which must not hold one (VT_ERR_EXISTS). */
 VT_API vt_status vt_shop_init(const char *directory, const vt_init_options *options,

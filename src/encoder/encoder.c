@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Opening encoders: `classic`, or an ONNX file with its contract from metadata or a preset.
+ * Opening encoders: `vitrine-s`, the network that the program brings, `classic`, which needs none,
+ * or an ONNX file with its contract from metadata or a preset.
  *
  * An encoder is one file: weights outside it are refused, so that its fingerprint covers everything
  * its vectors depend on.
  */
+#include "encoder/builtin.h"
 #include "encoder/network.h"
 
 #include "base/file.h"
@@ -77,6 +79,14 @@ static vt_status hash_file(const char *path, vt_hasher *hasher, vt_error *error)
     return status;
 }
 
+static vt_status hash_bytes(const vt_encoder *encoder, vt_hasher *hasher, vt_error *error)
+{
+    if (encoder->bytes == NULL)
+        return hash_file(encoder->path, hasher, error);
+    vt_hasher_add(hasher, encoder->bytes, encoder->length);
+    return VT_OK;
+}
+
 /* Over the file and how pictures get in and vectors out. */
 static vt_status fingerprint(vt_encoder *encoder, vt_error *error)
 {
@@ -86,7 +96,7 @@ static vt_status fingerprint(vt_encoder *encoder, vt_error *error)
     vt_hasher_init(&hasher);
     vt_status status = vt_contract_print(&encoder->contract, &contract, error);
     if (status == VT_OK)
-        status = hash_file(encoder->path, &hasher, error);
+        status = hash_bytes(encoder, &hasher, error);
     if (status == VT_OK) {
         vt_hasher_add_text(&hasher, contract.data);
         encoder->fingerprint = vt_hasher_finish(&hasher);
@@ -129,7 +139,10 @@ static vt_status open_network(vt_encoder *encoder, const vt_encoder_options *opt
     vt_model_limits limits = vt_model_limits_defaults();
     limits.file_bytes = VT_ENCODER_FILE_BYTES;
     limits.one_file = true;
-    vt_status status = vt_model_open(encoder->path, &limits, &encoder->model, error);
+    vt_status status =
+        encoder->bytes != NULL
+            ? vt_model_parse(encoder->bytes, encoder->length, &limits, &encoder->model, error)
+            : vt_model_open(encoder->path, &limits, &encoder->model, error);
     if (status == VT_OK)
         status = choose_contract(encoder, options, error);
     if (status == VT_OK) {
@@ -154,8 +167,13 @@ vt_status vt_encoder_open(const char *source, const vt_encoder_options *options,
     if (encoder == NULL)
         return vt_fail_memory(error, "an encoder");
     bool classic = vt_text_equal(source, "classic");
+    if (vt_text_equal(source, VT_ENCODER_DEFAULT)) {
+        encoder->bytes = vt_builtin_model;
+        encoder->length = (size_t)(vt_builtin_model_end - vt_builtin_model);
+    }
     encoder->path = vt_strdup(source);
-    encoder->name = vt_strdup(classic ? source : vt_path_base(source));
+    encoder->name = encoder->bytes != NULL ? vt_strdup(VT_ENCODER_DEFAULT ".onnx")
+                                           : vt_strdup(classic ? source : vt_path_base(source));
     vt_status status = encoder->path == NULL || encoder->name == NULL
                            ? vt_fail_memory(error, "an encoder")
                            : VT_OK;
@@ -178,6 +196,15 @@ void vt_encoder_free(vt_encoder *encoder)
     vt_free(encoder->name);
     vt_free(encoder->path);
     vt_free(encoder);
+}
+
+vt_status vt_encoder_read(const vt_encoder *encoder, vt_buf *file, vt_error *error)
+{
+    if (encoder->bytes == NULL)
+        return vt_file_read(encoder->path, VT_ENCODER_FILE_BYTES, file, error);
+    return vt_buf_append(file, encoder->bytes, encoder->length)
+               ? VT_OK
+               : vt_fail_memory(error, "the default encoder");
 }
 
 vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Encoders: a picture in, a vector of length 1 out. Either an ONNX network with its pixel contract,
- * or `classic`, a descriptor that needs no weights.
+ * one of which (`vitrine-s`) the program brings, or `classic`, a descriptor that needs no weights.
  *
  *     vt_encoder *encoder;
  *     vt_encoder_options options = vt_encoder_options_defaults();
@@ -65,8 +65,9 @@ typedef struct vt_encoder_options {
 vt_encoder_options
 vt_encoder_options_defaults(void); /* NULL, NULL, true, false, AUTO, NULL, false */
 
-/* source: the word "classic" or the path of an ONNX file. VT_ERR_MISMATCH when the golden vector
- * comes out different (cosine below 0.999). */
+#define VT_ENCODER_DEFAULT "vitrine-s" /* models/vitrine-s.onnx, which lies in the program */
+/* source: the word "vitrine-s" or "classic", or the path of an ONNX file. VT_ERR_MISMATCH when the
+ * golden vector comes out different (cosine below 0.999). */
 vt_status vt_encoder_open(const char *source, const vt_encoder_options *options, vt_encoder **out,
                           vt_error *error);
 void vt_encoder_free(vt_encoder *encoder);

@@ -11,6 +11,8 @@
 
 struct vt_encoder {
     char *name, *path;
+    const void *bytes; /* (length) the file's, where it is the program's own; else NULL */
+    size_t length;
     size_t dim;
     vt_hash fingerprint;
     vt_contract contract;
@@ -51,6 +53,9 @@ vt_status vt_network_bind(vt_encoder *encoder, vt_error *error);
 vt_status vt_network_measure(vt_encoder *encoder, vt_error *error);
 /* Sets score_count to `names` where the file has a classifier of so many classes. */
 vt_status vt_network_measure_scores(vt_encoder *encoder, size_t names, vt_error *error);
+
+/* encoder.c: appends the file's bytes. */
+vt_status vt_encoder_read(const vt_encoder *encoder, vt_buf *file, vt_error *error);
 
 /* ---- golden.c ---- */
 

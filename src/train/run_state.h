@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Inside src/train: what a run holds, and its parts: run.c (order of things), run_network.c (what
- * is trained), run_adopt.c (a network to go on from), run_step.c (a step), run_evaluate.c, run_save.c (checkpoints), run_log.c,
- * run_export.c, report*.c.
+ * is trained), run_adopt.c (a network to go on from), run_step.c (a step), run_evaluate.c,
+ * run_save.c (checkpoints), run_log.c, run_export.c, report*.c.
  *
  * Threads: as vt_run.
  */

@@ -249,9 +249,9 @@ is products "$(number products)" 16
 is rows "$(wc -l <goods/products.csv | tr -d ' ')" 17
 run 4 sample goods --products 16
 complains 'goods'
-run 0 init shop
+run 0 init shop --model classic
 says 'classic'
-run 4 init shop
+run 4 init shop --model classic
 complains 'not empty'
 run 0 info shop --json
 is_json
@@ -636,14 +636,14 @@ cp fx/good0.jpg folder/red/disc.jpg
 cp fx/good1.jpg folder/red/deep/box.jpg
 cp fx/good2.jpg folder/blue/diamond.jpg
 cp fx/truncated.jpg folder/blue/half.jpg
-run 0 init folder.shop
+run 0 init folder.shop --model classic
 run 0 import folder.shop folder --json
 is imported "$(number imported)" 3
 is rejected "$(number rejected_rows)" 1
 holds folder.shop/rejects.csv half.jpg
 run 0 show folder.shop red/deep/box
 says 'red > deep'
-run 0 init leaf.shop
+run 0 init leaf.shop --model classic
 run 0 import leaf.shop folder --product-per-folder --json
 is imported "$(number imported)" 3
 run 0 show leaf.shop blue
@@ -859,7 +859,7 @@ mkdir bad/images/folder.jpg
     printf 'good-last,Last,2.00,good3.jpg,\n'
 } >bad/feed.csv
 good_ids='good-first good-onepixel good-cmyk good-animated good-renamed good-link good-half good-last'
-run 0 init bad.shop
+run 0 init bad.shop --model classic
 run 0 import bad.shop bad/feed.csv --images bad/images --rejects bad/rejects.csv --json
 is_json
 is imported "$(number imported)" 8
@@ -939,7 +939,7 @@ complains none.csv
     printf 'open,"never closed,good1.jpg\n'
     printf 'behind,Behind,good2.jpg\n'
 } >bad/open.csv
-run 0 init open.shop
+run 0 init open.shop --model classic
 run 0 import open.shop bad/open.csv --images bad/images --json
 run 0 show open.shop before
 if [ "$(wc -l <open.shop/rejects.csv | tr -d ' ')" -ge 2 ]; then good; else bad 'the open quote was not rejected'; fi
