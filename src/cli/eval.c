@@ -116,7 +116,8 @@ static int run(const source *from, vt_eval_options *how, bool json)
 static bool is_model(const char *name)
 {
     struct stat about;
-    return stat(name, &about) == 0 ? !S_ISDIR(about.st_mode) : strcmp(name, "classic") == 0;
+    return stat(name, &about) == 0 ? !S_ISDIR(about.st_mode)
+                                   : strcmp(name, "classic") == 0 || strcmp(name, "vitrine-s") == 0;
 }
 
 /* Options that mean nothing where a shop is measured; NULL: none is given. */
@@ -204,7 +205,7 @@ int vt_cli_eval(int argc, char **argv)
         "SHOP QUERIES.csv | MODEL.onnx DATA",
         "Of a shop: searches with every photo of the CSV (columns photo, product and perhaps\n"
         "category) and measures how often and how high the right product is found.\n"
-        "Of a model (a file, or \"classic\"): how often the photos of DATA, which is what "
+        "Of a model (a file, vitrine-s or classic): how often the photos of DATA, which is what "
         "'vitrine\n"
         "train' takes, have neighbours of their own label, and how well the model names classes.\n"
         "Photos that cannot be used are named and counted nowhere else; exit code 5 when that is "

@@ -13,7 +13,7 @@ static const struct key_option {
     const char *key, *name, *value, *help;
 } key_options[KEYS] = {
     {"arch", "arch", "NAME", "architecture to train from random weights (resnet9, resnet18 ...)"},
-    {"from", "from", "MODEL.onnx", "network to go on from"},
+    {"from", "from", "MODEL.onnx", "network to go on from, or vitrine-s"},
     {"preset", "preset", "P", "its colours, if it does not say: imagenet, caffe ..."},
     {"size", "size", "PX", "side of the network's input (default 128)"},
     {"dim", "dim", "D", "dimension of the embedding head (default: none with loss ce, else 128)"},

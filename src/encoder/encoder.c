@@ -133,16 +133,26 @@ static size_t count_names(const vt_model *model)
     return count;
 }
 
+static size_t builtin_length(void)
+{
+    return (size_t)(vt_builtin_model_end - vt_builtin_model);
+}
+
+vt_status vt_encoder_model_open(const char *source, const vt_model_limits *limits, vt_model **out,
+                                vt_error *error)
+{
+    return vt_text_equal(source, VT_ENCODER_DEFAULT)
+               ? vt_model_parse(vt_builtin_model, builtin_length(), limits, out, error)
+               : vt_model_open(source, limits, out, error);
+}
+
 static vt_status open_network(vt_encoder *encoder, const vt_encoder_options *options,
                               vt_error *error)
 {
     vt_model_limits limits = vt_model_limits_defaults();
     limits.file_bytes = VT_ENCODER_FILE_BYTES;
     limits.one_file = true;
-    vt_status status =
-        encoder->bytes != NULL
-            ? vt_model_parse(encoder->bytes, encoder->length, &limits, &encoder->model, error)
-            : vt_model_open(encoder->path, &limits, &encoder->model, error);
+    vt_status status = vt_encoder_model_open(encoder->path, &limits, &encoder->model, error);
     if (status == VT_OK)
         status = choose_contract(encoder, options, error);
     if (status == VT_OK) {
@@ -169,7 +179,7 @@ vt_status vt_encoder_open(const char *source, const vt_encoder_options *options,
     bool classic = vt_text_equal(source, "classic");
     if (vt_text_equal(source, VT_ENCODER_DEFAULT)) {
         encoder->bytes = vt_builtin_model;
-        encoder->length = (size_t)(vt_builtin_model_end - vt_builtin_model);
+        encoder->length = builtin_length();
     }
     encoder->path = vt_strdup(source);
     encoder->name = encoder->bytes != NULL ? vt_strdup(VT_ENCODER_DEFAULT ".onnx")

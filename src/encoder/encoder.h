@@ -66,6 +66,9 @@ vt_encoder_options
 vt_encoder_options_defaults(void); /* NULL, NULL, true, false, AUTO, NULL, false */
 
 #define VT_ENCODER_DEFAULT "vitrine-s" /* models/vitrine-s.onnx, which lies in the program */
+/* The network alone; source: "vitrine-s" or the path of an ONNX file. */
+vt_status vt_encoder_model_open(const char *source, const vt_model_limits *limits, vt_model **out,
+                                vt_error *error);
 /* source: the word "vitrine-s" or "classic", or the path of an ONNX file. VT_ERR_MISMATCH when the
  * golden vector comes out different (cosine below 0.999). */
 vt_status vt_encoder_open(const char *source, const vt_encoder_options *options, vt_encoder **out,

@@ -74,7 +74,7 @@ static vt_status open_encoder(vt_model_evaluation *eval, const vt_init_options *
     how.scores = true;
     vt_status status = vt_precision_of(choice->precision, &how.precision, error);
     if (status == VT_OK)
-        status = vt_encoder_open(choice->model == NULL ? "classic" : choice->model, &how,
+        status = vt_encoder_open(choice->model == NULL ? VT_ENCODER_DEFAULT : choice->model, &how,
                                  &eval->encoder, error);
     if (status == VT_OK)
         eval->dim = vt_encoder_info_of(eval->encoder).dim;

@@ -157,7 +157,7 @@ vt_status vt_run_adopt(vt_run_state *run, vt_error *error)
     int64_t size = (int64_t)run->recipe->size;
     const vt_shape pictures = vt_shape_of(4, (int64_t[]){-1, 3, size, size});
     vt_model_limits limits = vt_model_limits_defaults();
-    vt_status status = vt_model_open(run->recipe->from, &limits, &opened, error);
+    vt_status status = vt_encoder_model_open(run->recipe->from, &limits, &opened, error);
     if (status == VT_OK)
         status = adopt_contract(run, opened, error);
     if (status == VT_OK)

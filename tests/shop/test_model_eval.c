@@ -96,7 +96,7 @@ static vt_status measure(journey *j, const vt_init_options *encoder, const char 
 static vt_model_eval_report *measured(journey *j, const char *data,
                                       const vt_model_eval_options *how)
 {
-    const vt_init_options classic = vt_init_options_defaults();
+    const vt_init_options classic = {.model = "classic"};
     vt_model_eval_report *report = NULL;
     vt_error error = {0};
     expect_ok(measure(j, &classic, data, how, &report, &error), &error);
@@ -106,7 +106,7 @@ static vt_model_eval_report *measured(journey *j, const char *data,
 static void refused(journey *j, const char *data, const vt_model_eval_options *how, vt_status want,
                     const char *text)
 {
-    const vt_init_options classic = vt_init_options_defaults();
+    const vt_init_options classic = {.model = "classic"};
     vt_model_eval_report *report = NULL;
     vt_error error = {0};
     expect_failure(measure(j, &classic, data, how, &report, &error), want, &error, text);

@@ -132,6 +132,38 @@ static void folders_become_an_encoder(void **state)
     vt_model_eval_report_free(measures);
 }
 
+/* On from the program's own network: new classes beside the embedding that it has, then another
+ * embedding on what that wrote. */
+static void the_default_encoder_is_gone_on_from(void **state)
+{
+    journey *j = *state;
+    static const char *const first[] = {"from", "vitrine-s", "width", "1",    "size",
+                                        "64",   "lr",        "0.001", "loss", "ce=1,cosface=0.5",
+                                        NULL};
+    const char *second[] = {"from", NULL, "width", "1",    "size",   "64", "dim",
+                            "16",   "lr", "0.001", "loss", "supcon", NULL};
+    char path[SCRATCH_PATH_BYTES];
+    vt_error error = {0};
+    write_goods(j, "data", 0);
+    attempt a = prepare(j, "data", first);
+    train_well(&a);
+    assert_true(value_of(a.report, "accuracy") >= 0);
+    vt_train_report_free(a.report);
+    snprintf(path, sizeof(path), "%s", a.paths[1]);
+    second[1] = path;
+    attempt b = prepare(j, "data", second);
+    b.out = "second.onnx";
+    train_well(&b);
+    vt_train_report_free(b.report);
+    vt_init_options init = {.model = b.paths[1]};
+    make_shop_with(j, &init);
+    vt_shop_info info;
+    vt_shop *shop = open_shop(j);
+    expect_ok(vt_shop_info_of(shop, &info, &error), &error);
+    assert_int_equal(info.dimension, 16);
+    vt_shop_close(shop);
+}
+
 static void manifests_name_photos_labels_and_splits(void **state)
 {
     journey *j = *state;
@@ -327,6 +359,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_JOURNEY(folders_become_an_encoder),
+        IN_JOURNEY(the_default_encoder_is_gone_on_from),
         IN_JOURNEY(manifests_name_photos_labels_and_splits),
         IN_JOURNEY(shops_are_trained_on),
         IN_JOURNEY(recipes_come_from_files_and_settings),
