@@ -365,7 +365,7 @@ run 0 cluster shop --k 4 --json
 is_json
 has_members groups group label size tightness terms medoid members method chosen silhouette took_ms
 is products "$(number products)" 16
-is groups "$(grep -c '"group": ' "$out")" 4
+is groups "$(grep -c '^      "group": ' "$out")" 4
 run 0 cluster shop --k 3 --html groups.html
 says '16 products in 3 groups by k-means'
 holds groups.html '<h1>3 groups of products that look alike</h1>'
