@@ -44,6 +44,8 @@ static void product_put(world *w, uint32_t number, uint64_t vector)
 static int world_make(void **state)
 {
     world *w = vt_calloc(1, sizeof *w);
+    if (w == NULL)
+        return -1;
     *state = w;
     /* Twenty thousand commits wait for a disk for minutes; memory keeps them as well. */
     fixture_init(&w->f);
