@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "vector/distance.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -217,6 +218,7 @@ static vt_status assign(run *r, int iteration, size_t *changed)
 {
     size_t k = r->out->k;
     uint64_t total = (uint64_t)r->options->iterations * r->count;
+    assert(k > 0); /* there are rows, so there is a seed */
     r->largest_norm = 0;
     for (size_t j = 0; j < k; j++) {
         r->norms[j] = vt_distance()->dot_f32(centroid_at(r, j), centroid_at(r, j), r->dim);

@@ -14,6 +14,7 @@
 
 #include "base/status.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -190,6 +191,7 @@ static vt_status plan(question *q, vt_error *error)
 static void answer_fill(const question *q, vt_nearest_answer *answer)
 {
     bool scanned = q->plan.strategy == VT_STRATEGY_EXACT;
+    assert(q->count > 0); /* vt_store_nearest refuses none */
     *answer = (vt_nearest_answer){.strategy = q->fallbacks > 0
                                                   ? vt_strategy_fallback_name(q->plan.strategy)
                                                   : vt_strategy_name(q->plan.strategy),

@@ -23,6 +23,7 @@
 #include "base/status.h"
 #include "vector/distance.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -477,6 +478,7 @@ static vt_status index_load(vt_sqlite *store, vt_sqlite_connection *connection, 
     vt_sqlite_index *index = NULL;
     size_t rows = 0;
     vt_status status = index_new(store, connection, model, &index, error);
+    assert(status != VT_OK || index != NULL);
     if (status == VT_OK)
         status = vector_count(index, connection, &rows, error);
     if (status == VT_OK && load_snapshot(index, connection, rows, &reason) == VT_OK) {
@@ -487,6 +489,7 @@ static vt_status index_load(vt_sqlite *store, vt_sqlite_connection *connection, 
     index = NULL;
     if (status == VT_OK)
         status = index_new(store, connection, model, &index, error);
+    assert(status != VT_OK || index != NULL);
     if (status == VT_OK)
         status = load(index, connection, rows, error);
     if (status != VT_OK) {
