@@ -212,6 +212,9 @@ static void test_kills(void **state)
 
 int main(void)
 {
+#ifdef __SANITIZE_THREAD__
+    return 77; /* skipped: takes most of an hour, and who is killed races with nobody */
+#endif
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kills),
     };

@@ -41,6 +41,14 @@ static void product_put(world *w, uint32_t number, uint64_t vector)
     memcpy(w->vectors + (size_t)number * DIM, made, sizeof made);
 }
 
+/* Under the thread sanitizer what takes minutes there and has one thread is left out. */
+static void one_thread(void)
+{
+#ifdef __SANITIZE_THREAD__
+    skip();
+#endif
+}
+
 static int world_make(void **state)
 {
     world *w = vt_calloc(1, sizeof *w);
@@ -172,18 +180,21 @@ static void cells_check(world *w, vt_strategy strategy, double least)
 
 static void test_every_cell(void **state)
 {
+    one_thread();
     cells_check(*state, VT_STRATEGY_AUTO, 0.95);
 }
 
 /* Also where the planner would not choose it, since budgets and disbelief lead to the scan. */
 static void test_every_cell_walking(void **state)
 {
+    one_thread();
     cells_check(*state, VT_STRATEGY_FILTERED, 0.95);
     cells_check(*state, VT_STRATEGY_CHECKED, 0.95);
 }
 
 static void test_unfiltered(void **state)
 {
+    one_thread();
     world *w = *state;
     double sum = 0;
     for (uint64_t q = 0; q < 4 * QUERIES; q++) {
@@ -238,6 +249,7 @@ static void pages_check(world *w, const vt_idset *set, size_t pages)
 
 static void test_pages_fit(void **state)
 {
+    one_thread();
     world *w = *state;
     float query[DIM];
     vector_make(&w->mixture, 3000007, query);
@@ -363,6 +375,7 @@ static void byte_flip(const char *path, long at)
  * again by whoever refreshes. */
 static void test_snapshot(void **state)
 {
+    one_thread();
     world *w = *state;
     char path[160];
     path_of_snapshot(w, path, sizeof path);
@@ -399,7 +412,7 @@ static void test_background(void **state)
     assert_ok(vt_store_open(w->f.shop, VT_STORE_WRITE, &w->store, error));
     vector_make(&w->mixture, 8000001, query);
     uint32_t changed = 0;
-    for (int i = 0; i < 6000 && strcmp(answer.strategy, "walk") != 0; i++) {
+    for (int i = 0; strcmp(answer.strategy, "walk") != 0; i++) {
         ask(w, query, &options, hits, &answer);
         if (i >= 30 && changed < 200 && i % 3 == 0) {
             product_put(w, changed, 9000000 + changed);
@@ -409,7 +422,6 @@ static void test_background(void **state)
         if (i > 20)
             nanosleep(&moment, NULL);
     }
-    assert_string_equal(answer.strategy, "walk");
     assert_ok(vt_store_index_check(w->store, w->model, error));
 }
 
@@ -417,6 +429,7 @@ static void test_background(void **state)
 
 static void test_bad_input(void **state)
 {
+    one_thread();
     world *w = *state;
     static vt_hit hits[PRODUCTS + 2000];
     size_t count = 0;
