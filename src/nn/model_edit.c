@@ -120,15 +120,10 @@ vt_status vt_model_weight_write(vt_model *model, const char *name, const float *
 
 /* ---- half precision to f32 ---- */
 
-static bool is_half(vt_dtype dtype)
-{
-    return dtype == VT_F16 || dtype == VT_BF16;
-}
-
 static vt_status widen_tensor(vt_graph *graph, const vt_tensor **tensor, vt_error *error)
 {
     vt_tensor wide = {0};
-    if (!is_half((*tensor)->dtype))
+    if (!vt_dtype_is_half((*tensor)->dtype))
         return VT_OK;
     vt_status status = vt_tensor_cast(*tensor, VT_F32, &wide, error);
     return status == VT_OK ? vt_graph_keep_tensor(graph, &wide, tensor, error) : status;
@@ -161,7 +156,7 @@ vt_status vt_model_widen(vt_model *model, vt_error *error)
                            value->name);
         if (value->constant != NULL)
             status = widen_tensor(graph, &value->constant, error);
-        if (is_half(value->dtype))
+        if (vt_dtype_is_half(value->dtype))
             value->dtype = VT_F32;
     }
     for (size_t n = 0; n < graph->node_count && status == VT_OK; n++)
