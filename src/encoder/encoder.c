@@ -21,6 +21,16 @@ vt_encoder_options vt_encoder_options_defaults(void)
     return (vt_encoder_options){.check_golden = true, .precision = VT_PRECISION_AUTO};
 }
 
+static bool is_builtin(const char *source)
+{
+    return vt_text_equal(source, VT_ENCODER_DEFAULT);
+}
+
+static size_t builtin_length(void)
+{
+    return (size_t)(vt_builtin_model_end - vt_builtin_model);
+}
+
 static vt_status set_output(vt_encoder *encoder, const char *output, vt_error *error)
 {
     if (!vt_model_has_value(encoder->model, output))
@@ -81,9 +91,9 @@ static vt_status hash_file(const char *path, vt_hasher *hasher, vt_error *error)
 
 static vt_status hash_bytes(const vt_encoder *encoder, vt_hasher *hasher, vt_error *error)
 {
-    if (encoder->bytes == NULL)
+    if (!is_builtin(encoder->path))
         return hash_file(encoder->path, hasher, error);
-    vt_hasher_add(hasher, encoder->bytes, encoder->length);
+    vt_hasher_add(hasher, vt_builtin_model, builtin_length());
     return VT_OK;
 }
 
@@ -133,15 +143,10 @@ static size_t count_names(const vt_model *model)
     return count;
 }
 
-static size_t builtin_length(void)
-{
-    return (size_t)(vt_builtin_model_end - vt_builtin_model);
-}
-
 vt_status vt_encoder_model_open(const char *source, const vt_model_limits *limits, vt_model **out,
                                 vt_error *error)
 {
-    return vt_text_equal(source, VT_ENCODER_DEFAULT)
+    return is_builtin(source)
                ? vt_model_parse(vt_builtin_model, builtin_length(), limits, out, error)
                : vt_model_open(source, limits, out, error);
 }
@@ -177,13 +182,9 @@ vt_status vt_encoder_open(const char *source, const vt_encoder_options *options,
     if (encoder == NULL)
         return vt_fail_memory(error, "an encoder");
     bool classic = vt_text_equal(source, "classic");
-    if (vt_text_equal(source, VT_ENCODER_DEFAULT)) {
-        encoder->bytes = vt_builtin_model;
-        encoder->length = builtin_length();
-    }
     encoder->path = vt_strdup(source);
-    encoder->name = encoder->bytes != NULL ? vt_strdup(VT_ENCODER_DEFAULT ".onnx")
-                                           : vt_strdup(classic ? source : vt_path_base(source));
+    encoder->name = is_builtin(source) ? vt_strdup(VT_ENCODER_DEFAULT ".onnx")
+                                       : vt_strdup(classic ? source : vt_path_base(source));
     vt_status status = encoder->path == NULL || encoder->name == NULL
                            ? vt_fail_memory(error, "an encoder")
                            : VT_OK;
@@ -210,9 +211,9 @@ void vt_encoder_free(vt_encoder *encoder)
 
 vt_status vt_encoder_read(const vt_encoder *encoder, vt_buf *file, vt_error *error)
 {
-    if (encoder->bytes == NULL)
+    if (!is_builtin(encoder->path))
         return vt_file_read(encoder->path, VT_ENCODER_FILE_BYTES, file, error);
-    return vt_buf_append(file, encoder->bytes, encoder->length)
+    return vt_buf_append(file, vt_builtin_model, builtin_length())
                ? VT_OK
                : vt_fail_memory(error, "the default encoder");
 }

@@ -11,8 +11,6 @@
 
 struct vt_encoder {
     char *name, *path;
-    const void *bytes; /* (length) the file's, where it is the program's own; else NULL */
-    size_t length;
     size_t dim;
     vt_hash fingerprint;
     vt_contract contract;
