@@ -26,25 +26,6 @@ void vt_cluster_products_deinit(vt_cluster_products *products)
     vt_free(products->starts);
 }
 
-/* out (dim): the mean direction; one (dim): scratch. *found: there is one. */
-static vt_status direction_of(const vt_searcher *searcher, const vt_product *product, float *out,
-                              float *one, bool *found, vt_error *error)
-{
-    memset(out, 0, searcher->dim * sizeof *out);
-    for (size_t i = 0; i < product->picture_count; i++) {
-        vt_status status =
-            vt_store_vector(searcher->store, searcher->model, product->pictures[i].key, one, error);
-        if (status == VT_ERR_NOT_FOUND)
-            continue; /* of another model alone */
-        if (status != VT_OK)
-            return status;
-        for (size_t d = 0; d < searcher->dim; d++)
-            out[d] += one[d];
-    }
-    *found = vt_vector_normalize(out, searcher->dim);
-    return VT_OK;
-}
-
 static vt_status read_one(const vt_searcher *searcher, uint32_t key, vt_arena *arena, float *one,
                           vt_cluster_products *out, vt_error *error)
 {
@@ -55,8 +36,8 @@ static vt_status read_one(const vt_searcher *searcher, uint32_t key, vt_arena *a
     if (status == VT_ERR_NOT_FOUND)
         return VT_OK;
     if (status == VT_OK)
-        status = direction_of(searcher, &product, out->vectors + out->count * out->dim, one, &found,
-                              error);
+        status = vt_search_direction(searcher, &product, out->vectors + out->count * out->dim, one,
+                                     &found, error);
     if (status != VT_OK)
         return status;
     if (!found) {

@@ -16,11 +16,9 @@
 
 enum { PRODUCT_BYTES = 64 << 20 };
 
-/* out (dim): the mean direction; one (dim): scratch. */
-static vt_status direction(const vt_searcher *searcher, const vt_product *product, float *out,
-                           float *one, vt_error *error)
+vt_status vt_search_direction(const vt_searcher *searcher, const vt_product *product, float *out,
+                              float *one, bool *found, vt_error *error)
 {
-    size_t used = 0;
     memset(out, 0, searcher->dim * sizeof *out);
     for (size_t i = 0; i < product->picture_count; i++) {
         vt_status status =
@@ -31,13 +29,8 @@ static vt_status direction(const vt_searcher *searcher, const vt_product *produc
             return status;
         for (size_t d = 0; d < searcher->dim; d++)
             out[d] += one[d];
-        used++;
     }
-    if (used == 0 || !vt_vector_normalize(out, searcher->dim))
-        return vt_fail(error, VT_ERR_MISMATCH,
-                       "search: the liked product \"%.200s\" has no vectors, or they cancel each "
-                       "other",
-                       product->id);
+    *found = vt_vector_normalize(out, searcher->dim); /* of nothing at all it is 0 */
     return VT_OK;
 }
 
@@ -50,12 +43,18 @@ static vt_status like_vector(const vt_searcher *searcher, const vt_like *like, f
                        like->weight, VT_SEARCH_MAX_WEIGHT, VT_SEARCH_MAX_WEIGHT);
     vt_arena arena;
     vt_product product = {0};
+    bool found = false;
     vt_arena_init(&arena, PRODUCT_BYTES);
     vt_status status = vt_store_get(searcher->store, like->product, &arena, &product, error);
     if (status != VT_OK)
         vt_fail_context(error, status, "search: a liked product");
     if (status == VT_OK)
-        status = direction(searcher, &product, out, scratch, error);
+        status = vt_search_direction(searcher, &product, out, scratch, &found, error);
+    if (status == VT_OK && !found)
+        status = vt_fail(error, VT_ERR_MISMATCH,
+                         "search: the liked product \"%.200s\" has no vectors, or they cancel each "
+                         "other",
+                         product.id);
     for (size_t d = 0; status == VT_OK && d < searcher->dim; d++)
         out[d] *= (float)like->weight;
     vt_arena_deinit(&arena);

@@ -58,6 +58,10 @@ vt_status vt_search_query_vector(const vt_searcher *searcher, const vt_query *qu
 /* Weight times the direction of each liked product: out (like_count, dim). */
 vt_status vt_search_like_vectors(const vt_searcher *searcher, const vt_query *query, float *out,
                                  vt_error *error);
+/* The mean direction of a product's pictures: out (dim), of length 1; one (dim): scratch. *found:
+ * there is one, it has vectors of the model and they do not cancel each other. */
+vt_status vt_search_direction(const vt_searcher *searcher, const vt_product *product, float *out,
+                              float *one, bool *found, vt_error *error);
 bool vt_search_weight_valid(double weight);
 /* Fills in the shares of what is in the answer; parts: as vt_search_query_vector made them. */
 vt_status vt_search_explain(const vt_searcher *searcher, const vt_query *query, const float *parts,
