@@ -84,7 +84,7 @@ static vt_status set_images(vt_search_query *out, const vt_json *value, vt_error
 
 /* ---- numbers ---- */
 
-static vt_status whole(const vt_json *value, const char *name, double low, double high, double *out,
+static vt_status whole(const vt_json *value, const char *name, double low, double high, size_t *out,
                        vt_error *error)
 {
     double number = vt_json_number(value, NAN);
@@ -92,17 +92,13 @@ static vt_status whole(const vt_json *value, const char *name, double low, doubl
         return vt_fail(error, VT_ERR_USAGE,
                        "read member \"%s\": a whole number from %.0f to %.0f is needed", name, low,
                        high);
-    *out = number;
+    *out = (size_t)number;
     return VT_OK;
 }
 
 static vt_status set_top(vt_search_query *out, const vt_json *value, vt_error *error)
 {
-    double number = 0.0;
-    vt_status status = whole(value, "top", 1, VT_SEARCH_TOP, &number, error);
-    if (status == VT_OK)
-        out->query.top = (size_t)number;
-    return status;
+    return whole(value, "top", 1, VT_SEARCH_TOP, &out->query.top, error);
 }
 
 static vt_status set_minimum(vt_search_query *out, const vt_json *value, vt_error *error)
@@ -117,7 +113,7 @@ static vt_status set_minimum(vt_search_query *out, const vt_json *value, vt_erro
 /* A region's corner and size; the weight stays. */
 static vt_status read_region(const vt_json *value, const char *name, vt_view *out, vt_error *error)
 {
-    double corner[4] = {0};
+    size_t corner[4] = {0};
     if (vt_json_kind_of(value) != VT_JSON_ARRAY || vt_json_count(value) != 4)
         return wrong(error, name, "[x, y, width, height] in pixels");
     for (size_t i = 0; i < 4; i++) {
@@ -183,20 +179,12 @@ static vt_status spread_regions(vt_search_query *out, vt_error *error)
 
 static vt_status set_offset(vt_search_query *out, const vt_json *value, vt_error *error)
 {
-    double number = 0.0;
-    vt_status status = whole(value, "offset", 0, QUERY_OFFSET, &number, error);
-    if (status == VT_OK)
-        out->query.offset = (size_t)number;
-    return status;
+    return whole(value, "offset", 0, QUERY_OFFSET, &out->query.offset, error);
 }
 
 static vt_status set_facet_top(vt_search_query *out, const vt_json *value, vt_error *error)
 {
-    double number = 0.0;
-    vt_status status = whole(value, "facet_top", 1, QUERY_FACET_TOP, &number, error);
-    if (status == VT_OK)
-        out->query.facet_top = (size_t)number;
-    return status;
+    return whole(value, "facet_top", 1, QUERY_FACET_TOP, &out->query.facet_top, error);
 }
 
 static vt_status read_flag(const vt_json *value, const char *name, bool *out, vt_error *error)

@@ -32,15 +32,9 @@ void vt_model_eval_report_free(vt_model_eval_report *report)
 
 static vt_status check_options(const vt_model_eval_options *options, vt_error *error)
 {
-    if (options->k_count < 1 || options->k_count > VT_EVAL_MAX_K)
-        return vt_fail(error, VT_ERR_USAGE, "evaluate: %zu values of k, 1 to %d are needed",
-                       options->k_count, VT_EVAL_MAX_K);
-    for (size_t i = 0; i < options->k_count; i++)
-        if (options->k[i] < 1 || options->k[i] > MAXIMUM_K ||
-            (i > 0 && options->k[i] <= options->k[i - 1]))
-            return vt_fail(error, VT_ERR_USAGE,
-                           "evaluate: the values of k must ascend, from 1 to at most %d",
-                           MAXIMUM_K);
+    vt_status status = vt_eval_check_ranks(options->k, options->k_count, MAXIMUM_K, error);
+    if (status != VT_OK)
+        return status;
     if (options->label_count > VT_EVAL_MAX_LABELS)
         return vt_fail(error, VT_ERR_USAGE, "evaluate: %zu labels, up to %d can be measured",
                        options->label_count, VT_EVAL_MAX_LABELS);

@@ -65,14 +65,7 @@ static void put_report(const vt_model_evaluation *eval, vt_buf *out)
         put_column(&eval->columns[c], &report->labels[c], &writer);
     vt_json_close(&writer);
     put_classes(report, &writer);
-    vt_json_open_array(&writer, "failed");
-    for (size_t i = 0; i < report->failed_count; i++) {
-        vt_json_open_object(&writer, NULL);
-        vt_json_put_text(&writer, "photo", report->failed[i].photo);
-        vt_json_put_text(&writer, "reason", report->failed[i].reason);
-        vt_json_close(&writer);
-    }
-    vt_json_close(&writer);
+    vt_eval_print_failed(report->failed, report->failed_count, &writer);
     vt_json_put_number(&writer, "took_s", report->took_s, 3);
     vt_json_close(&writer);
 }

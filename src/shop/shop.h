@@ -13,6 +13,7 @@
 #ifndef VT_SHOP_SHOP_H
 #define VT_SHOP_SHOP_H
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "encoder/encoder.h"
@@ -60,6 +61,14 @@ vt_encoder_options vt_precision_options(const vt_settings *settings, vt_precisio
 /* Notes what AUTO came to; false when that was noted before. */
 bool vt_precision_note(vt_settings *settings, const vt_encoder *encoder);
 
+/* ---- shop_eval.c ---- */
+/* VT_ERR_USAGE unless the ranks to measure at, k (count), ascend from 1 to at most `largest`. */
+vt_status vt_eval_check_ranks(const size_t *k, size_t count, size_t largest, vt_error *error);
+/* Member "failed" of the open object: the photos with their reasons. */
+void vt_eval_print_failed(const struct vt_eval_failure *failed, size_t count,
+                          vt_json_writer *writer);
+
+/* ---- shop.c ---- */
 /* Loads the encoder if it is not there yet and checks that it is the one the vectors were made by.
  */
 vt_status vt_shop_need_encoder(vt_shop *shop, vt_error *error);
