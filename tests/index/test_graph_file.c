@@ -15,6 +15,7 @@
 #include "clustered.h"
 #include "index/graph_file.h"
 #include "support/failing_io.h"
+#include "support/snapshots.h"
 
 #include <stdatomic.h>
 #include <time.h>
@@ -341,54 +342,29 @@ static void truncated_files_are_refused(void **state)
 
 /* ---- strangers' files, whose checksums fit ---- */
 
-static uint64_t get(const saved *s, size_t at, size_t bytes)
-{
-    uint64_t value = 0;
-    memcpy(&value, s->file.data + at, bytes);
-    return value;
-}
-
-static void put(saved *s, size_t at, uint64_t value, size_t bytes)
-{
-    memcpy(s->file.data + at, &value, bytes);
-}
-
-static void sums_fix(saved *s)
-{
-    size_t table = (size_t)get(s, 48, 8), count = (size_t)get(s, 56, 4);
-    for (size_t i = 0; i < count; i++) {
-        size_t at = table + i * 32, begin = (size_t)get(s, at, 8);
-        size_t end = i + 1 < count ? (size_t)get(s, at + 32, 8) : table;
-        if (begin <= end && end <= s->file.length)
-            put(s, at + 20, vt_crc32c(0, s->file.data + begin, end - begin), 4);
-    }
-    put(s, 60, vt_crc32c(0, s->file.data + table, count * 32), 4);
-    put(s, 124, vt_crc32c(0, s->file.data, 124), 4);
-}
-
 static void newer_and_foreign_files_are_refused(void **state)
 {
     saved s;
     vt_graph *graph = NULL;
     vt_error error;
     saved_init(&s, state);
-    put(&s, 8, 4711, 4);
-    sums_fix(&s);
+    snapshot_put(&s.file, 8, 4711, 4);
+    snapshot_fix_sums(&s.file);
     file_write(s.path, s.file.data, s.file.length);
     assert_int_equal(try_load(s.path, &graph, &error), VT_ERR_UNSUPPORTED);
     assert_non_null(strstr(error.message, "4711"));
-    put(&s, 8, 1, 4);
-    put(&s, 12, 0x04030201u, 4);
-    sums_fix(&s);
+    snapshot_put(&s.file, 8, 1, 4);
+    snapshot_put(&s.file, 12, 0x04030201u, 4);
+    snapshot_fix_sums(&s.file);
     file_write(s.path, s.file.data, s.file.length);
     assert_int_equal(try_load(s.path, &graph, &error), VT_ERR_UNSUPPORTED);
-    put(&s, 12, 0x01020304u, 4);
-    put(&s, 128 + 92, 1, 4); /* the rotation */
-    sums_fix(&s);
+    snapshot_put(&s.file, 12, 0x01020304u, 4);
+    snapshot_put(&s.file, 128 + 92, 1, 4); /* the rotation */
+    snapshot_fix_sums(&s.file);
     file_write(s.path, s.file.data, s.file.length);
     assert_int_equal(try_load(s.path, &graph, &error), VT_ERR_UNSUPPORTED);
     s.file.data[0] = 'W';
-    sums_fix(&s);
+    snapshot_fix_sums(&s.file);
     assert_refused(&s, s.file.length, "magic", 0);
     assert_null(graph);
     saved_deinit(&s);
@@ -401,7 +377,7 @@ static void try_forged(saved *s, size_t *refused)
     size_t counts[QUERIES];
     vt_graph *graph = NULL;
     vt_error error;
-    sums_fix(s);
+    snapshot_fix_sums(&s->file);
     file_write(s->path, s->file.data, s->file.length);
     vt_status status = try_load(s->path, &graph, &error);
     if (status != VT_OK) {
@@ -436,11 +412,12 @@ static void forged_files_do_no_harm(void **state)
             /* The head and the small sections as often as all of the slots. */
             size_t words = i % 3 == 0 ? 300 : s.file.length / 4;
             size_t at = (size_t)vt_random_below(&random, words) * 4;
-            put(&s, at, values[vt_random_below(&random, sizeof values / sizeof *values)], 4);
+            snapshot_put(&s.file, at,
+                         values[vt_random_below(&random, sizeof values / sizeof *values)], 4);
         }
-        /* The table's place is what sums_fix goes by. */
-        if (get(&s, 48, 8) == get(&(saved){.file = original}, 48, 8) &&
-            get(&s, 56, 4) == get(&(saved){.file = original}, 56, 4))
+        /* The table's place is what snapshot_fix_sums goes by. */
+        if (snapshot_get(&s.file, 48, 8) == snapshot_get(&original, 48, 8) &&
+            snapshot_get(&s.file, 56, 4) == snapshot_get(&original, 56, 4))
             try_forged(&s, &refused);
         memcpy(s.file.data, original.data, original.length);
     }

@@ -5,10 +5,10 @@
  */
 #include "fixture.h"
 
-#include "base/crc32c.h"
 #include "base/file.h"
 #include "store/postings.h"
 #include "support/scratch.h"
+#include "support/snapshots.h"
 
 enum { PRODUCTS = 400, FILE_BYTES = 1 << 24 };
 
@@ -177,30 +177,6 @@ static void every_flipped_bit_is_found(void **state)
 
 /* ---- strangers' files, whose checksums fit ---- */
 
-static uint64_t get(const world *w, size_t at, size_t bytes)
-{
-    uint64_t value = 0;
-    memcpy(&value, w->file.data + at, bytes);
-    return value;
-}
-
-static void set(world *w, size_t at, uint64_t value, size_t bytes)
-{
-    memcpy(w->file.data + at, &value, bytes);
-}
-
-static void sums_fix(world *w)
-{
-    size_t table = (size_t)get(w, 48, 8), count = (size_t)get(w, 56, 4);
-    for (size_t i = 0; i < count; i++) {
-        size_t at = table + i * 32, begin = (size_t)get(w, at, 8);
-        size_t end = i + 1 < count ? (size_t)get(w, at + 32, 8) : table;
-        set(w, at + 20, vt_crc32c(0, w->file.data + begin, end - begin), 4);
-    }
-    set(w, 60, vt_crc32c(0, w->file.data + table, count * 32), 4);
-    set(w, 124, vt_crc32c(0, w->file.data, 124), 4);
-}
-
 /* Asked and changed as any other; what it answers is of no interest, that it ends is. */
 static void use(world *w, vt_postings *postings)
 {
@@ -229,17 +205,18 @@ static void forged_files_do_no_harm(void **state)
     vt_buf_init(&original, FILE_BYTES);
     assert_true(vt_buf_append(&original, w.file.data, w.file.length));
     vt_random_init(&w.random, 10);
-    size_t table = (size_t)get(&w, 48, 8), sections = (size_t)get(&w, 56, 4);
-    size_t directory = (size_t)get(&w, table + (sections - 1) * 32, 8);
+    size_t table = (size_t)snapshot_get(&w.file, 48, 8),
+           sections = (size_t)snapshot_get(&w.file, 56, 4);
+    size_t directory = (size_t)snapshot_get(&w.file, table + (sections - 1) * 32, 8);
     for (size_t i = 0; i < TRIES; i++) {
         /* In the directory as often as in all the rest; not in head and table. */
         size_t begin = i % 2 ? 128 : directory, words = (table - begin) / 4;
         for (size_t j = 0; j < 1 + i % 3; j++) {
             size_t at = begin + 4 * (size_t)vt_random_below(&w.random, words);
             uint32_t value = values[vt_random_below(&w.random, sizeof values / sizeof *values)];
-            set(&w, at, i % 5 ? value : get(&w, at, 4) + 1, 4);
+            snapshot_put(&w.file, at, i % 5 ? value : snapshot_get(&w.file, at, 4) + 1, 4);
         }
-        sums_fix(&w);
+        snapshot_fix_sums(&w.file);
         assert_int_equal(vt_file_replace(w.path, w.file.data, w.file.length, false, NULL), VT_OK);
         vt_postings *loaded = NULL;
         vt_status status = load(&w, NULL, &loaded, NULL);
