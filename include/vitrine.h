@@ -276,14 +276,30 @@ typedef struct vt_query {
     size_t facet_count;        /* up to 64 */
     size_t facet_top;          /* values of each, most products first; 0: 10 */
     bool exact;                /* look at every vector that the filter leaves */
-    bool explain;              /* vt_result.shares are wanted */
+    bool explain;              /* vt_result.shares and text_fields are wanted */
+    const char *text;          /* words that answers must have (docs/text.md); NULL or "": none.
+                                  Without photo and product they are ranked by these words */
+    const char *sort; /* NULL or "similarity": best first; or an attribute's name, "-name" or
+                         "name:desc" for the reverse. With a photo or product the 1000 most
+                         similar are put in order, otherwise all; those without a value
+                         come last */
 } vt_query;
 VT_API vt_query vt_query_defaults(void); /* no photo, whole, 10, -1; nothing else */
 
+/* Where words of vt_query.text stand. */
+typedef enum vt_text_field {
+    VT_TEXT_TITLE = 1,
+    VT_TEXT_CATEGORY = 2,
+    VT_TEXT_ATTRIBUTES = 4, /* or the brand */
+    VT_TEXT_DESCRIPTION = 8
+} vt_text_field;
+
 typedef struct vt_result {
     const vt_product *product;
-    const vt_picture *picture; /* the one that matched best */
-    double similarity;         /* cosine, -1 to 1 */
+    const vt_picture *picture; /* the one that matched best; by words alone: the main one */
+    double similarity;         /* cosine, -1 to 1; NAN: by words alone */
+    double text_score;         /* bm25, larger is better; NAN: not by words alone */
+    unsigned text_fields;      /* bits of vt_text_field; 0: no words, or not asked for */
     /* (photo_count + like_count): what each photo, then each liked product adds to the similarity;
      * together they are it, up to the precision that vectors are stored in. NULL: not asked for. */
     const double *shares;
@@ -306,13 +322,14 @@ typedef struct vt_facet {
 } vt_facet;
 
 typedef struct vt_answer {
-    vt_result *results; /* by similarity, equal ones by product key; rank: offset + index + 1 */
+    vt_result *results; /* in the order asked for, equal ones by product key; rank: offset + index
+                           + 1 */
     size_t count;
     const char
         *strategy;     /* how the neighbours were found: "exact", "walk", "checked walk", "filtered
-                          walk", or one of these with ", then exact" (docs/index.md); static */
+                          walk", or one of these with ", then exact" (docs/index.md); "words"; static */
     bool complete;     /* no better product exists */
-    uint64_t matched;  /* products that pass the filter, whatever their similarity */
+    uint64_t matched;  /* products that pass the filter and have the words, however similar */
     uint64_t searched; /* vectors compared with the query */
     uint64_t visited;  /* vectors looked at, also those that the filter refused then */
     vt_facet *facets;  /* as asked for; of all that pass the filter */
@@ -320,7 +337,8 @@ typedef struct vt_answer {
     double decode_ms, embed_ms, filter_ms, search_ms, total_ms;
 } vt_answer;
 
-/* The products most similar to the photos, the liked products, or their weighted sum: unit vectors
+/* The products most similar to the photos, the liked products, or their weighted sum, of those that
+ * have the words where there are some; or, by words alone, those that fit these best: unit vectors
  * are added, a product's being the mean direction of its pictures. Liked products are no answers
  * themselves. Exactly `top` products come when so many pass filter and minimum after `offset`. */
 VT_API vt_status vt_shop_search(vt_shop *shop, const vt_query *query, vt_answer **out,
@@ -389,7 +407,7 @@ VT_API vt_status vt_shop_index_bench(vt_shop *shop, size_t queries, vt_index_ben
 
 typedef struct vt_list_options {
     const char *where; /* filter (docs/filters.md); NULL or "": every product */
-    const char *sort;  /* an attribute's name, perhaps with ":asc" or ":desc": "price:desc"; NULL:
+    const char *sort;  /* an attribute's name, perhaps as "price:desc" or "-price"; NULL:
                           as products came in. Products without a value come last, equal ones as
                           they came in (":desc": in reverse) */
     size_t top;        /* products wanted, up to 10000; 0: none, only counts */

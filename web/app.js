@@ -12,11 +12,12 @@ const make = (tag, props = {}, ...children) => {
   return node;
 };
 
-const state = { photo: null, likes: [], chosen: new Map(), price: [null, null], sort: '', offset: 0, names: [] };
+const state = { photo: null, likes: [], chosen: new Map(), price: [null, null], words: '', sort: '', offset: 0, names: [] };
 const crop = new Crop($('crop'), () => refresh());
 let running = null;
 
-const isSearch = () => state.photo != null || state.likes.length > 0;
+const isVisual = () => state.photo != null || state.likes.length > 0;
+const isSearch = () => isVisual() || state.words !== '';
 const quote = text => `'${String(text).replaceAll("'", "''")}'`;
 const column = name => `"${name.replaceAll('"', '""')}"`;
 
@@ -66,8 +67,8 @@ function card(found, tools) {
   const button = (name, shown, onclick) => make('button', { type: 'button', textContent: t(shown), ariaLabel: t(name), onclick });
   if (tools)
     node.append(make('div', { className: 'tools' },
-      button('like', isSearch() ? 'more-short' : 'like', () => like(product, 1)),
-      isSearch() ? button('unlike', 'less-short', () => like(product, -0.5)) : null,
+      button('like', isVisual() ? 'more-short' : 'like', () => like(product, 1)),
+      isVisual() ? button('unlike', 'less-short', () => like(product, -0.5)) : null,
       shares ? make('button', { type: 'button', textContent: t('why'), onclick: () => showWhy(found) }) : null));
   return node;
 }
@@ -136,8 +137,8 @@ function resetFilters() {
 }
 
 function drawSort() {
-  const orders = isSearch() ? [['', 'order-like']] : [['', 'order-new'], ['price:asc', 'order-low'], ['price:desc', 'order-high']];
-  $('sort-box').hidden = isSearch();
+  const first = isVisual() ? 'order-like' : isSearch() ? 'order-words' : 'order-new';
+  const orders = [['', first], ['price', 'order-low'], ['-price', 'order-high'], ['title', 'order-title']];
   $('sort').replaceChildren(...orders.map(([value, name]) => make('option', { value, textContent: t(name), selected: value === state.sort })));
 }
 
@@ -148,6 +149,8 @@ async function ask(signal) {
   if (isSearch()) {
     const options = { top: PAGE, explain: true, offset: state.offset, facets, facet_top: 8, likes: state.likes.map(({ product, weight }) => ({ product, weight })) };
     if (where()) options.where = where();
+    if (state.words) options.text = state.words;
+    if (state.sort) options.sort = state.sort;
     const box = state.photo && crop.pixels();
     if (box) options.crop = box;
     const answer = await search(state.photo, options, signal);
@@ -164,11 +167,11 @@ async function refresh(more = false) {
   running?.abort();
   const mine = running = new AbortController();
   if (!more) state.offset = 0;
-  document.body.classList.toggle('searching', isSearch());
-  $('query').hidden = !isSearch();
+  document.body.classList.toggle('searching', isVisual());
+  $('query').hidden = !isVisual();
   $('crop').hidden = $('whole').hidden = !state.photo;
   document.querySelector('.query .hint').hidden = !state.photo;
-  $('results-title').textContent = t(isSearch() ? 'found' : 'all');
+  $('results-title').textContent = t(isVisual() ? 'found' : isSearch() ? 'found-words' : 'all');
   drawSort();
   drawLikes();
   $('status').className = 'status';
@@ -183,7 +186,7 @@ async function refresh(more = false) {
     $('status').textContent = t('matched', shown, answer.matched);
     $('more').hidden = shown >= answer.matched || answer.cards.length < PAGE;
     $('empty').hidden = shown > 0;
-    if (!shown) $('empty').replaceChildren(make('h3', { textContent: t('none') }), make('p', { textContent: t('none-text') }),
+    if (!shown) $('empty').replaceChildren(make('h3', { textContent: t(isVisual() ? 'none' : 'none-words') }), make('p', { textContent: t('none-text') }),
       ...(where() ? [make('button', { type: 'button', textContent: t('reset'), onclick: resetFilters })] : []));
   } catch (problem) {
     if (mine === running) fail(problem);
@@ -231,6 +234,7 @@ async function take(files) {
 }
 
 function startOver() {
+  state.words = $('words').value = '';
   state.photo = null;
   state.likes = [];
   refresh();
@@ -302,6 +306,8 @@ $('camera').onclick = () => $('shot').click();
 $('file').onchange = $('shot').onchange = event => { take(event.target.files); event.target.value = ''; };
 $('clear').onclick = startOver;
 $('whole').onclick = () => { crop.all(); refresh(); };
+$('words-form').onsubmit = event => { event.preventDefault(); state.words = $('words').value.trim(); refresh(); };
+$('words').addEventListener('search', () => { if ($('words').value === '' && state.words) { state.words = ''; refresh(); } });
 $('more').onclick = () => { state.offset = $('grid').children.length; refresh(true); };
 $('sort').onchange = () => { state.sort = $('sort').value; refresh(); };
 $('product').addEventListener('close', () => { if (location.hash.startsWith('#/product/')) history.replaceState(null, '', '#/'); });

@@ -12,7 +12,7 @@ vt_handler vt_answer_health, vt_answer_ready, vt_answer_metrics, vt_answer_info;
 /* search_routes.c */
 vt_handler vt_answer_search, vt_answer_similar, vt_answer_embed;
 /* list_route.c */
-vt_handler vt_answer_list;
+vt_handler vt_answer_list, vt_answer_facets;
 /* product_routes.c */
 vt_handler vt_answer_product, vt_answer_put, vt_answer_patch, vt_answer_add_images,
     vt_answer_delete;

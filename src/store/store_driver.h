@@ -50,6 +50,11 @@ struct vt_store_driver {
     vt_status (*check)(vt_store *store, vt_error *error);
     vt_status (*vector)(vt_store *store, uint32_t model, uint32_t picture, float *out,
                         vt_error *error);
+    /* At most VT_STORE_MAX_WORDS_BYTES of valid UTF-8. */
+    vt_status (*words)(vt_store *store, const char *text, bool scored, vt_word_hit **out,
+                       size_t *count, vt_error *error);
+    vt_status (*words_fields)(vt_store *store, const char *text, uint32_t product, unsigned *out,
+                              vt_error *error);
     /* At most VT_STORE_MAX_FACETS facets of 1 to VT_STORE_MAX_FACET_VALUES values. */
     vt_status (*select)(vt_store *store, const vt_select *what, vt_arena *arena, vt_selection *out,
                         vt_error *error);

@@ -192,7 +192,7 @@ offers() {
 }
 offers init model preset output precision json
 offers import precision images jobs rejects product-per-folder json
-offers search top offset where like facets facet-top exact min-similarity crop precision json html
+offers search top offset where like text sort facets facet-top exact min-similarity crop precision json html
 offers list where sort top offset facets facet-top json
 offers cluster k tree cut linkage where seed html json
 offers eval images k precision label split against against-split against-images preset output report json

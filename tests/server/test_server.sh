@@ -73,6 +73,24 @@ code 404 "$url/v1/products/none"
 code 404 "$url/nothing/at/all"
 code 405 -X POST "$url/healthz"
 code 400 "$url/v1/products/%ff"
+code 200 "$url/v1/facets?names=category,price&top=2"
+holds '"facets":[{"name":"category"'
+holds '"matched":8'
+code 400 "$url/v1/facets"
+code 400 "$url/v1/facets?names=nothing"
+code 200 -F image=@$photo -F sort=-price "$url/v1/search"
+holds '"similarity"'
+code 400 -F image=@$photo -F sort=wieght "$url/v1/search"
+code 400 -H 'Content-Type: application/json' -d '{"text":"*"}' "$url/v1/search"
+code 400 -H 'Content-Type: application/json' -d '{"text":5}' "$url/v1/search"
+code 200 -X PATCH -H 'Content-Type: application/json' -d '{"title":"Zwölf Gläser 红色"}' "$url/v1/products/$id"
+code 200 -H 'Content-Type: application/json' -d '{"text":"glaser 红色 zwo","explain":true}' "$url/v1/search"
+holds '"text_score"'
+holds '"text_fields":["title"]'
+holds '"strategy":"words"'
+holds "\"id\":\"$id\""
+code 200 -F image=@$photo -F 'text=title:"zwölf' "$url/v1/search"
+holds '"results":[]'
 code 400 "$url/v1/products?top=x"
 code 403 -H 'Host: elsewhere.example' "$url/v1/info"
 code 415 -d x "$url/v1/search"

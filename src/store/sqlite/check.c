@@ -7,7 +7,7 @@
  * vectors with the same bounds checks as every read, which stand in for the CHECK constraints: a
  * read-only connection does not know those. All in one read transaction.
  */
-#include "store/sqlite/sqlite.h"
+#include "store/sqlite/words.h"
 
 #include "base/status.h"
 
@@ -49,6 +49,14 @@ static const check_rule rules[] = {
      " coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'models'), 0)"
      " UNION ALL SELECT 'changes' WHERE (SELECT max(change) FROM changes) >"
      " coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'changes'), 0)"},
+    {"words of a product that is not there, key",
+     "SELECT rowid FROM words WHERE rowid NOT IN (SELECT key FROM products)"},
+    {"words that are not those of the product with key",
+     "SELECT k FROM (SELECT p.key AS k, w.rowid AS r, w.title AS t, w.category AS c,"
+     " w.attributes AS a, w.description AS d, apart(p.title) AS pt, apart(p.category) AS pc,"
+     " " VT_SQL_WORDS_ATTRIBUTES " AS pa, apart(p.description) AS pd"
+     " FROM products p LEFT JOIN words w ON w.rowid = p.key)"
+     " WHERE r IS NULL OR t IS NOT pt OR c IS NOT pc OR a IS NOT pa OR d IS NOT pd"},
 };
 
 static vt_status prepare(vt_sqlite *store, sqlite3 *db, const char *sql, sqlite3_stmt **out,
@@ -191,6 +199,8 @@ vt_status vt_sqlite_check(vt_store *base, vt_error *error)
         status = check_products(store, connection, error);
     if (status == VT_OK)
         status = check_vectors(store, connection->db, error);
+    if (status == VT_OK)
+        status = vt_sqlite_words_check(store, connection, error);
     vt_sqlite_reader_give(store, connection);
     return status;
 }

@@ -12,7 +12,7 @@
  * survives a power cut. A checkpoint every 4096 pages (16 MiB) rather than SQLite's 1000 makes
  * imports wait less often for the two further fsyncs it costs.
  */
-#include "store/sqlite/sqlite.h"
+#include "store/sqlite/words.h"
 
 #include "base/status.h"
 
@@ -77,6 +77,11 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_POSTINGS_PRODUCT] = POSTINGS_PRODUCTS "WHERE key = ?1",
     [VT_SQL_POSTINGS_ATTRIBUTES_OF] =
         POSTINGS_ATTRIBUTES "WHERE product = ?1 ORDER BY position, item",
+    [VT_SQL_WORDS_FIND] = "SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid",
+    [VT_SQL_WORDS_SCORED] = "SELECT rowid, bm25(words, 10.0, 4.0, 4.0, 1.0) FROM words"
+                            " WHERE words MATCH ?1 ORDER BY rowid",
+    [VT_SQL_WORDS_FIELDS] = "SELECT fields(words) FROM words WHERE words MATCH ?1 AND rowid = ?2",
+    [VT_SQL_WORDS_EACH] = "SELECT rowid, title, category, attributes, description FROM words",
 
     [VT_SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [VT_SQL_MODEL_INSERT] = "INSERT INTO models (fingerprint, name, dim) VALUES (?1, ?2, ?3)",
@@ -107,6 +112,10 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_PICTURE_DELETE] = "DELETE FROM pictures WHERE key = ?1",
     [VT_SQL_VECTOR_PUT] = "INSERT INTO vectors (picture, model, data) VALUES (?1, ?2, ?3)"
                           " ON CONFLICT (picture, model) DO UPDATE SET data = excluded.data",
+    [VT_SQL_WORDS_PUT] =
+        "INSERT OR REPLACE INTO words (rowid, title, category, attributes, description)"
+        " SELECT " VT_SQL_WORDS_OF " FROM products p WHERE p.key = ?1",
+    [VT_SQL_WORDS_DELETE] = "DELETE FROM words WHERE rowid = ?1",
 };
 
 static vt_status status_of(int code)
@@ -215,6 +224,9 @@ static vt_status configure(sqlite3 *db, const char *path, vt_error *error)
                      "PRAGMA journal_size_limit = 67108864",
                      NULL, NULL, NULL) != SQLITE_OK)
         return fail_first_touch(db, path, error);
+    if (!vt_sqlite_words_register(db))
+        return vt_fail(error, VT_ERR_UNSUPPORTED,
+                       "open catalogue \"%s\": this SQLite has no full-text search (FTS5)", path);
     return VT_OK;
 }
 

@@ -8,7 +8,7 @@
  * is only ever opened by SQLite: closing any descriptor of it here would drop the POSIX locks that
  * SQLite's other connections of this process hold on it.
  */
-#include "store/sqlite/sqlite.h"
+#include "store/sqlite/words.h"
 
 #include "base/file.h"
 #include "base/status.h"
@@ -322,6 +322,8 @@ const vt_store_driver vt_store_sqlite = {
     .stats = vt_sqlite_stats,
     .check = vt_sqlite_check,
     .vector = vt_sqlite_vector,
+    .words = vt_sqlite_words,
+    .words_fields = vt_sqlite_words_fields,
     .select = vt_sqlite_select,
     .check_postings = vt_sqlite_check_postings,
     .nearest = vt_sqlite_nearest,

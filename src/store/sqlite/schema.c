@@ -7,7 +7,7 @@
  * version 0, an empty file, that goes through every step. The reasons for the shape of the tables
  * are in docs/formats/catalog.md; it changes together with this file.
  */
-#include "store/sqlite/sqlite.h"
+#include "store/sqlite/words.h"
 
 #include "base/status.h"
 
@@ -73,10 +73,19 @@ static const char version_2[] =
     "  id BLOB NOT NULL CHECK (length(id) = 16)"
     ") STRICT;"
     "INSERT INTO sessions VALUES (1, randomblob(16));";
+
+/* Needs nothing of the other steps but the tables of version 1. */
+static const char version_words[] =
+    "CREATE VIRTUAL TABLE words USING fts5 ("
+    "  title, category, attributes, description,"
+    "  tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'"
+    ");"
+    "INSERT INTO words (rowid, title, category, attributes, description)"
+    " SELECT " VT_SQL_WORDS_OF " FROM products p ORDER BY p.key;";
 /* clang-format on */
 
-const vt_sqlite_migration vt_sqlite_migrations[VT_SQLITE_VERSION] = {{1, version_1},
-                                                                     {2, version_2}};
+const vt_sqlite_migration vt_sqlite_migrations[VT_SQLITE_VERSION] = {
+    {1, version_1}, {2, version_2}, {VT_SQLITE_VERSION_WORDS, version_words}};
 
 static bool run_steps(sqlite3 *db, const vt_sqlite_migration *steps, size_t count, int64_t version)
 {

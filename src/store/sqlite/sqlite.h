@@ -10,6 +10,7 @@
  *     rows.c        rows to products, with bounds      check.c    is everything as it must be
  *     nearest.c     vectors in memory, kept in step    members.c  which pictures a product has
  * there                                              postings.c values in memory, kept in step
+ *     words.c       products by words (words.h)        words_text.c texts and questions for it
  *     session.c     who gave which change number       postings_snapshot.c values in a file
  *
  * Call order: vt_sqlite_reader_take, statements, vt_sqlite_reader_give; or write_lock, the writer's
@@ -31,7 +32,8 @@
 
 enum {
     VT_SQLITE_APPLICATION_ID = 0x5654524E, /* "VTRN" */
-    VT_SQLITE_VERSION = 2,
+    VT_SQLITE_VERSION_WORDS = 3, /* that brought the index of words; the last one so far */
+    VT_SQLITE_VERSION = VT_SQLITE_VERSION_WORDS,
     VT_SQLITE_CHANGE_PUT = 0,
     VT_SQLITE_CHANGE_REMOVED = 1
 };
@@ -65,6 +67,10 @@ typedef enum vt_sqlite_sql {
     VT_SQL_POSTINGS_ATTRIBUTES,
     VT_SQL_POSTINGS_PRODUCT,
     VT_SQL_POSTINGS_ATTRIBUTES_OF,
+    VT_SQL_WORDS_FIND,
+    VT_SQL_WORDS_SCORED,
+    VT_SQL_WORDS_FIELDS,
+    VT_SQL_WORDS_EACH,
     VT_SQL_READ_COUNT, /* readers prepare those above, the writer all */
     VT_SQL_BEGIN_WRITE = VT_SQL_READ_COUNT,
     VT_SQL_MODEL_INSERT,
@@ -83,6 +89,8 @@ typedef enum vt_sqlite_sql {
     VT_SQL_PICTURE_UPDATE,
     VT_SQL_PICTURE_DELETE,
     VT_SQL_VECTOR_PUT,
+    VT_SQL_WORDS_PUT,
+    VT_SQL_WORDS_DELETE,
     VT_SQL_COUNT
 } vt_sqlite_sql;
 

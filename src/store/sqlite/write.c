@@ -5,7 +5,7 @@
  * Method: everything that can be refused is refused before the transaction begins. Inside it, the
  * statements run one after another and the first that fails ends it: the reason is taken from
  * SQLite, then everything is rolled back. vt_store_put returns after COMMIT has synced the log. A
- * new product with one picture costs seven statements and one per attribute; replacing it, four
+ * new product with one picture costs eight statements and one per attribute; replacing it, four
  * more.
  *
  * A picture that the product had before (same hash) is updated in place, so that it keeps its key
@@ -290,6 +290,14 @@ static bool write_pictures(put_job *job)
     return true;
 }
 
+/* After the product's texts: the row is made of them. */
+static bool write_words(put_job *job)
+{
+    sqlite3_stmt *row = job->connection->statements[VT_SQL_WORDS_PUT];
+    sqlite3_bind_int64(row, 1, job->key);
+    return vt_sqlite_run(row);
+}
+
 /* Inside the transaction. */
 static vt_status put(put_job *job, vt_error *error)
 {
@@ -304,7 +312,8 @@ static vt_status put(put_job *job, vt_error *error)
         return status;
     if (!write_product(job) || !write_attributes(job, replace) || !write_pictures(job))
         return fail_insert(db, "store product", id, error);
-    if (!log_change(job->connection, job->old_change, job->change, job->key, VT_SQLITE_CHANGE_PUT))
+    if (!write_words(job) ||
+        !log_change(job->connection, job->old_change, job->change, job->key, VT_SQLITE_CHANGE_PUT))
         return vt_sqlite_fail(db, error, "store product", id);
     return VT_OK;
 }
@@ -342,7 +351,9 @@ static vt_status remove_product(vt_sqlite_connection *connection, const char *id
         return vt_fail(error, VT_ERR_NOT_FOUND, "remove product \"%s\": there is none", id);
     sqlite3_stmt *forget = connection->statements[VT_SQL_PRODUCT_DELETE];
     sqlite3_bind_int64(forget, 1, key); /* its attributes, pictures and vectors follow it */
-    if (!vt_sqlite_run(forget) || !next_change(connection, &change) ||
+    sqlite3_stmt *unword = connection->statements[VT_SQL_WORDS_DELETE];
+    sqlite3_bind_int64(unword, 1, key);
+    if (!vt_sqlite_run(forget) || !vt_sqlite_run(unword) || !next_change(connection, &change) ||
         !log_change(connection, old_change, change, key, VT_SQLITE_CHANGE_REMOVED))
         return vt_sqlite_fail(connection->db, error, "remove product", id);
     return VT_OK;
