@@ -95,6 +95,38 @@ await check('filters narrow, and can be cleared', {}, async page => {
   await page.waitForFunction(before => document.getElementById('status').textContent === before, all);
 });
 
+await check('words find, narrow a photo, and can be taken back; orders', {}, async page => {
+  await open(page);
+  const title = (await names(page))[0];
+  const answer = () => page.waitForResponse(response => response.url().endsWith('/v1/search'));
+  const ask = async words => {
+    await page.getByLabel('In words').fill(words);
+    const found = answer();
+    await page.keyboard.press('Enter');
+    const body = await (await found).json();
+    await settled(page);
+    return body;
+  };
+  const body = await ask(title);
+  assert.equal(body.strategy, 'words');
+  assert.ok((await names(page)).includes(title));
+  assert.equal(await page.locator('#grid .match').count(), 0);
+  await stop(page, 'words');
+  const ordered = answer();
+  await page.locator('#sort').selectOption('-price');
+  const prices = (await (await ordered).json()).results.map(one => one.product.price);
+  assert.deepEqual(prices, [...prices].sort((a, b) => b - a));
+  await settled(page);
+  assert.equal((await ask('qqqq')).results.length, 0);
+  await page.locator('#empty h3').waitFor();
+  await stop(page, 'no-words');
+  await ask(title);
+  await choose(page);
+  assert.ok((await names(page)).includes(title));
+  assert.ok(await page.locator('#grid .match').count() > 0);
+  await stop(page, 'words-and-photo');
+});
+
 await check('one product, what resembles it, more and less like it', {}, async page => {
   await open(page);
   await cards(page).first().locator('.open').click();
