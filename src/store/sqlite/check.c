@@ -49,6 +49,10 @@ static const check_rule rules[] = {
      " coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'models'), 0)"
      " UNION ALL SELECT 'changes' WHERE (SELECT max(change) FROM changes) >"
      " coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'changes'), 0)"},
+};
+
+/* After all else: of texts that are not as they must be there can be no such words. */
+static const check_rule word_rules[] = {
     {"words of a product that is not there, key",
      "SELECT rowid FROM words WHERE rowid NOT IN (SELECT key FROM products)"},
     {"words that are not those of the product with key",
@@ -199,6 +203,8 @@ vt_status vt_sqlite_check(vt_store *base, vt_error *error)
         status = check_products(store, connection, error);
     if (status == VT_OK)
         status = check_vectors(store, connection->db, error);
+    for (size_t i = 0; status == VT_OK && i < sizeof word_rules / sizeof word_rules[0]; i++)
+        status = check_rule_of(store, connection->db, &word_rules[i], error);
     if (status == VT_OK)
         status = vt_sqlite_words_check(store, connection, error);
     vt_sqlite_reader_give(store, connection);
