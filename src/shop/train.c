@@ -224,7 +224,7 @@ static vt_status make_report(const finished *run, vt_train_report **out, vt_erro
     if (block == NULL)
         return vt_fail_memory(error, "a report");
     vt_train_report *report = &block->report;
-    snprintf(block->measure, sizeof(block->measure), "%s", result->goal.name);
+    memcpy(block->measure, result->goal.name, sizeof(block->measure));
     *report = (vt_train_report){.measure = (size_t)result->goal.measure,
                                 .measure_name = block->measure,
                                 .epochs = (int)result->last.epoch,

@@ -236,7 +236,7 @@ static void shops_have_categories_attributes_and_lists(void **state)
 
 /* ---- rendered samples ---- */
 
-enum { RENDERED = 48, CLASSES = 64 };
+enum { RENDERED = 96, CLASSES = 64 };
 
 /* The share of photos whose second label can be told from the first at best. */
 static double told_by(const vt_dataset *data, size_t first, size_t second)
