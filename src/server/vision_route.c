@@ -208,6 +208,8 @@ static vt_status check_parameters(const vt_json *parameters, vt_error *error)
     static const char *const known[] = {
         "productSet",    "product_set", "productCategories", "product_categories", "boundingPoly",
         "bounding_poly", "filter"};
+    if (parameters != NULL && vt_json_kind_of(parameters) != VT_JSON_OBJECT)
+        return wrong(error, "productSearchParams", "an object");
     for (size_t i = 0; i < vt_json_count(parameters); i++) {
         const vt_json *value = NULL;
         const char *name = vt_json_key_at(parameters, i, &value);

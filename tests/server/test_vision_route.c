@@ -139,9 +139,11 @@ static void each_request_has_its_own_error(void **state)
         "\"imageContext\":{\"productSearchParams\":{\"filtre\":\"color = red\"}}},"
         "{\"image\":{\"content\":\"%s\"},\"features\":[{\"type\":\"PRODUCT_SEARCH\"}],"
         "\"imageContext\":{\"productSearchParams\":{\"boundingPoly\":{\"vertices\":[{\"x\":500},"
-        "{\"x\":501,\"y\":9}]}}}},3]}",
-        picture, picture, picture, picture, picture);
-    static const int codes[] = {3, 0, 3, 7, 3, 3, 3, 3, 3};
+        "{\"x\":501,\"y\":9}]}}}},3,"
+        "{\"image\":{\"content\":\"%s\"},\"features\":[{\"type\":\"PRODUCT_SEARCH\"}],"
+        "\"imageContext\":{\"productSearchParams\":[1]}}]}",
+        picture, picture, picture, picture, picture, picture);
+    static const int codes[] = {3, 0, 3, 7, 3, 3, 3, 3, 3, 3};
     vt_json *found = annotate(s, vt_buf_text(&body));
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         assert_int_equal(code_of(found, i), codes[i]);
