@@ -107,9 +107,9 @@ stop
 check "lines of the access log" yes "$(grep -q '"route":"/v1/search","status":200' access.log && echo yes)"
 
 # Limits and what is off by itself.
-start --max-pixels 9215
+start --max-pixels 900
 code 413 -F "image=@$photo" "$url/v1/search"
-holds 'more than the 9215 allowed'
+holds 'more than the 900 allowed'
 code 403 -H 'Content-Type: application/json' -d '{"image_url":"http://127.0.0.1/"}' "$url/v1/search"
 stop
 start --fetch-images --fetch-any-port --cache 1
