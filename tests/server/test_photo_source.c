@@ -178,6 +178,23 @@ static void fetched_pictures_have_limits(void **state)
     assert_false(reached(o));
 }
 
+/* Slow servers of others must not take every worker. */
+static void not_all_workers_wait_for_others(void **state)
+{
+    outside *o = *state;
+    vt_server_options options = fetching_options();
+    options.fetch.allow_private_hosts = true;
+    serve(o->served, &options);
+    atomic_store(&o->served->server->fetching, o->served->server->worker_count / 2);
+    reply got = search_url(o, "http://127.0.0.1:#/picture");
+    assert_non_null(strstr(vt_buf_text(&got.text), "Retry-After: 1"));
+    expect_status(got, 503);
+    assert_false(reached(o));
+    atomic_store(&o->served->server->fetching, 0);
+    expect_status(search_url(o, "http://127.0.0.1:#/picture"), 200);
+    assert_int_equal(atomic_load(&o->served->server->fetching), 0);
+}
+
 /* ---- ways inside ---- */
 
 static const char *const ways[] = {
@@ -428,6 +445,7 @@ int main(void)
         OUTSIDE(pictures_are_fetched_where_that_is_allowed),
         OUTSIDE(a_server_that_was_not_told_to_fetches_nothing),
         OUTSIDE(fetched_pictures_have_limits),
+        OUTSIDE(not_all_workers_wait_for_others),
         OUTSIDE(no_way_leads_inside),
         OUTSIDE(no_redirect_leads_inside),
     };

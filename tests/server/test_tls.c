@@ -129,7 +129,7 @@ static void ask_over(gnutls_session_t session, talk *out)
     assert_int_equal(gnutls_x509_crt_get_serial(certificate, serial, &serial_bytes), 0);
     gnutls_x509_crt_deinit(certificate);
     out->serial = serial[serial_bytes - 1];
-    out->version = gnutls_protocol_get_version(session);
+    out->version = (int)gnutls_protocol_get_version(session);
     assert_int_equal(gnutls_record_send(session, request, sizeof(request) - 1),
                      sizeof(request) - 1);
     while (length < sizeof(out->text) - 1 &&

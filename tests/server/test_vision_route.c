@@ -84,14 +84,15 @@ static void filters_categories_and_polygons_count(void **state)
     vt_buf body;
     vt_buf_init(&body, 1 << 20);
     serve(s, &options);
+#define CORNERS "[{\"x\":4,\"y\":4},{\"x\":92,\"y\":4},{\"x\":92,\"y\":92},{\"x\":4,\"y\":92}]"
+#define SHARES  "[{},{\"x\":0.9},{\"x\":0.9,\"y\":0.9},{\"y\":0.9}]"
     static const char *const parameters[] = {
         "\"filter\":\"category = even\"", "\"productCategories\":[\"even\",\"none's\"]",
         "\"product_categories\":[\"even\"],\"filter\":\"color = red\"",
-        "\"filter\":\"category = "
-        "even\",\"boundingPoly\":{\"vertices\":[{\"x\":4,\"y\":4},{\"x\":92,"
-        "\"y\":4},{\"x\":92,\"y\":92},{\"x\":4,\"y\":92}]}",
-        "\"filter\":\"category = even\",\"bounding_poly\":{\"normalized_vertices\":[{},{\"x\":0.9},"
-        "{\"x\":0.9,\"y\":0.9},{\"y\":0.9}]}"};
+        ("\"filter\":\"category = even\",\"boundingPoly\":{\"vertices\":" CORNERS "}"),
+        ("\"filter\":\"category = even\",\"bounding_poly\":{\"normalized_vertices\":" SHARES "}")};
+#undef CORNERS
+#undef SHARES
     size_t count = sizeof(parameters) / sizeof(parameters[0]);
     vt_buf_append_text(&body, "{\"requests\":[");
     for (size_t i = 0; i < count; i++)
