@@ -869,6 +869,34 @@ VT_API void vt_train_report_free(vt_train_report *report);
 
 /* Loads the encoder now instead of with the first search. */
 VT_API vt_status vt_shop_warm(vt_shop *shop, vt_error *error);
+/* Photos with more pixels than this are refused by their headers from here on, whether they are
+ * searched with, embedded or put; imports keep the decoder's own limit of 200 million, which 0
+ * stands for. Nobody else may be using the shop. */
+VT_API void vt_shop_limit_pixels(vt_shop *shop, uint64_t pixels);
+/* Number of the newest change, of this process or another: what was found at the same number would
+ * be found again. Cheap. */
+VT_API vt_status vt_shop_change(vt_shop *shop, uint64_t *out, vt_error *error);
+typedef struct vt_photo_fetch_options {
+    size_t maximum_bytes;
+    long timeout_ms; /* of the whole, redirects too */
+    int maximum_redirects;
+    bool any_port;            /* not 80 and 443 alone */
+    bool allow_private_hosts; /* loopback, private, link-local and the like */
+    /* "NAME:PORT:ADDRESS": what these names mean, whatever the system would say; their addresses
+     * are held to the same rules */
+    const char *const *names;
+    size_t name_count;
+} vt_photo_fetch_options;
+VT_API vt_photo_fetch_options vt_photo_fetch_options_defaults(void); /* 32 MiB, 8 s, 3 redirects */
+/* What lies at a URL that a stranger gave: http and https, public addresses (looked at where the
+ * connection is made, after every redirect too), no credentials, cookies or proxies. *bytes:
+ * vt_release. VT_ERR_DENIED: refused by these rules; options NULL: the defaults. Messages say what
+ * is known, addresses too: they are for whoever runs the shop. */
+VT_API vt_status vt_photo_fetch(const char *url, const vt_photo_fetch_options *options,
+                                void **bytes, size_t *length, vt_error *error);
+/* Width and height in pixels, upright. maximum_pixels 0: 200 million. */
+VT_API vt_status vt_photo_size(const vt_photo *photo, uint64_t maximum_pixels, int *width,
+                               int *height, vt_error *error);
 /* The vector of a photo by the shop's encoder, of length 1: out has room for `capacity` numbers,
  * the model's dimension is needed. From any thread, many together run as batches. */
 VT_API vt_status vt_shop_embed(vt_shop *shop, const vt_photo *photo, float *out, size_t capacity,
