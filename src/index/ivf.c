@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -358,6 +359,7 @@ bool ivf_append(vt_ivf *ivf, uint32_t list_number, const ivf_row *row)
     ivf_list *list = &ivf->lists[list_number];
     if (!ivf_list_hold(ivf, list, list->count + 1, false) || !ivf_table_hold(ivf, ivf->count + 1))
         return false;
+    assert(list->blocks);
     size_t at = list->count++, place = at % BLOCK;
     unsigned char *block = ivf_block(ivf, list, at);
     for (size_t g = 0; g < ivf->groups; g++)
