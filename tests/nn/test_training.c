@@ -371,9 +371,10 @@ static void test_refusals(void **state)
 {
     (void)state;
     const char *const unknown[] = {"nothing"}, *const twice[] = {"head.bias", "head.bias"};
-    vt_model *model = network(0.0F, NULL), *odd = network(0.0F, "Det");
+    vt_model *model = network(0.0F, NULL), *odd = network(0.0F, "DynamicQuantizeLinear");
     vt_training_options options = options_of(VT_PRECISION_F32);
-    refused(odd, &options, VT_ERR_UNSUPPORTED, "Det node");
+    refused(odd, &options, VT_ERR_UNSUPPORTED, "DynamicQuantizeLinear node");
+    refused(odd, &options, VT_ERR_UNSUPPORTED, "before it is quantised");
     options.loss = "nothing";
     refused(model, &options, VT_ERR_NOT_FOUND, "\"nothing\"");
     options.loss = "loss";
