@@ -72,6 +72,9 @@ static void print_text(const vt_train_report *report, const char *out)
     if (report->left_out > 0)
         printf(", %zu left out", report->left_out);
     printf("; %zu parameters\n", report->parameters);
+    if (report->memory_bytes > 0)
+        printf("planned memory of a step: %.0f MB, %.0f MB of them activations\n",
+               (double)report->memory_bytes / 1e6, (double)report->activation_bytes / 1e6);
     printf("%d epochs in %.0f s%s%s, loss %.4f\n", report->epochs, report->took_s,
            report->resumed ? " (resumed)" : "",
            report->stopped_early ? " (no better measure, stopped)" : "", report->loss);
@@ -119,11 +122,11 @@ static bool add_settings(const vt_cli_list *list, vt_train_setting *settings, si
     return true;
 }
 
-enum { OWN_OPTIONS = 10 };
+enum { OWN_OPTIONS = 10, FLAGS = 2 };
 typedef struct given {
     const char *values[KEYS];
     vt_cli_list set;
-    bool small_input, json;
+    bool small_input, recompute, json;
 } given;
 
 static size_t list_options(vt_train_options *how, given *all, vt_cli_option *options)
@@ -158,6 +161,8 @@ static size_t list_options(vt_train_options *how, given *all, vt_cli_option *opt
                                            0};
     options[count++] = (vt_cli_option)VT_CLI_FLAG_OPTION(
         "small-input", &all->small_input, "keep the resolution at the stem, for 32 to 64 px");
+    options[count++] = (vt_cli_option)VT_CLI_FLAG_OPTION(
+        "recompute", &all->recompute, "less memory for more time: make activations again");
     for (size_t i = 1; i < OWN_OPTIONS; i++)
         options[count++] = own[i];
     return count;
@@ -167,8 +172,8 @@ int vt_cli_train(int argc, char **argv)
 {
     vt_train_options how = vt_train_options_defaults();
     given all = {0};
-    vt_cli_option options[KEYS + OWN_OPTIONS + 1];
-    vt_train_setting settings[KEYS + VT_CLI_LIST_CAPACITY + 1];
+    vt_cli_option options[KEYS + OWN_OPTIONS + FLAGS];
+    vt_train_setting settings[KEYS + VT_CLI_LIST_CAPACITY + FLAGS];
     char keys[VT_CLI_LIST_CAPACITY][64];
     size_t count = list_options(&how, &all, options);
     const vt_cli_usage usage = {
@@ -195,6 +200,8 @@ int vt_cli_train(int argc, char **argv)
             settings[how.setting_count++] = (vt_train_setting){key_options[i].key, all.values[i]};
     if (all.small_input)
         settings[how.setting_count++] = (vt_train_setting){"small_input", "true"};
+    if (all.recompute)
+        settings[how.setting_count++] = (vt_train_setting){"recompute", "true"};
     if (!add_settings(&all.set, settings, &how.setting_count, keys))
         return vt_cli_fail("train", all.json, VT_ERR_USAGE,
                            (vt_fail(&error, VT_ERR_USAGE, "--set takes KEY=VALUE"), &error));

@@ -68,6 +68,8 @@ typedef struct vt_run_result {
     vt_run_epoch last, best; /* best: whose weights were written */
     vt_measure measure;
     size_t parameters, trained, validated, left_out;
+    size_t memory_bytes, activation_bytes; /* planned: of a training step in all, of what it keeps
+                                              between operators; 0: there was no step */
     bool resumed, stopped_early;
 } vt_run_result;
 
