@@ -7,7 +7,8 @@
  * A buffer that crosses a cut is kept; the others of a segment die in the forward part. When the
  * backward part comes to the first action that reads one of them, the actions of that segment which
  * they hang on run again, into buffers of their own (*twins*). The last segment is never replayed:
- * its buffers are read at once. Each replayed action is the same primitive on the same numbers, so
+ * its buffers are read at once, but for weights in another layout, which are brought into it again
+ * wherever they were made. Each replayed action is the same primitive on the same numbers, so
  * the results are those of a run without recomputation bit for bit; and since whole actions are
  * repeated, dropout draws the same mask (it depends on seed, step and number alone) and running
  * statistics, which are computed behind the loss, are brought up to date once.
@@ -41,7 +42,8 @@ typedef struct life {
     size_t first_write, last_write; /* actions of the forward part; SIZE_MAX: none */
     size_t last_forward;            /* the last one that refers to it there */
     bool read_back;
-    bool held; /* never made again: outputs, and what is small */
+    bool cheap; /* made by one conversion of what is always there: weights in another layout */
+    bool held;  /* never made again: outputs, and what is small */
 } life;
 
 /* One action of the new list. */
@@ -61,10 +63,10 @@ typedef struct checkpointing {
     size_t *forbidden;        /* (forward + 1): buffers that are half written here: no cut */
     size_t *segments;         /* (forward): of each action */
     size_t last_segment;
-    bool *needed; /* (buffer_count): the twin's contents are */
-    bool *again;  /* (forward) */
-    bool *done;   /* (forward + 1): by segment: replayed already */
-    entry *list;  /* (action_count + forward) */
+    bool *needed;      /* (buffer_count): the twin's contents are */
+    bool *again;       /* (forward) */
+    bool *done, *made; /* (forward + 1): by segment, by action: replayed already */
+    entry *list;       /* (action_count + forward) */
     size_t list_count;
     vt_interval *intervals; /* (2 buffer_count) */
     size_t *twins;          /* (buffer_count): once they exist */
@@ -136,6 +138,23 @@ static bool is_read_back(const checkpointing *c, size_t buffer)
            c->lives[buffer].read_back;
 }
 
+/* A conversion that reads no buffer of the arena. */
+static void lives_find_cheap(checkpointing *c)
+{
+    for (size_t i = 0; i < c->forward; i++) {
+        bool cheap = c->dnnl->actions[i].step == NULL;
+        for (size_t r = c->starts[i]; cheap && r < c->starts[i + 1]; r++) {
+            const reference *ref = &c->references[r];
+            const life *one = &c->lives[ref->buffer];
+            cheap = ref->written ? one->first_write == one->last_write
+                                 : c->dnnl->buffers[ref->buffer].kind != VT_BUFFER_ARENA;
+        }
+        for (size_t r = c->starts[i]; cheap && r < c->starts[i + 1]; r++)
+            if (c->references[r].written)
+                c->lives[c->references[r].buffer].cheap = true;
+    }
+}
+
 /* Outputs stay, and what is so small that it saves nothing. */
 static void lives_hold(checkpointing *c)
 {
@@ -166,7 +185,7 @@ static void positions_fill(checkpointing *c)
             continue;
         c->crossing[one->first_write + 1] += bytes;
         c->crossing[one->last_forward + 1] -= bytes; /* wraps until it is summed */
-        if (one->read_back && !one->held)
+        if (one->read_back && !one->held && !one->cheap)
             c->saved[one->last_write + 1] += bytes;
     }
     for (size_t p = 1; p <= c->forward; p++) {
@@ -213,14 +232,16 @@ static void cut(checkpointing *c, size_t budget)
 static bool is_kept(const checkpointing *c, size_t buffer)
 {
     const life *one = &c->lives[buffer];
-    return one->held || c->segments[one->first_write] != c->segments[one->last_forward];
+    return one->held ||
+           (!one->cheap && c->segments[one->first_write] != c->segments[one->last_forward]);
 }
 
 /* Whether the backward part reads the twin. */
 static bool is_replaced(const checkpointing *c, size_t buffer)
 {
+    const life *one = &c->lives[buffer];
     return is_read_back(c, buffer) && !is_kept(c, buffer) &&
-           c->segments[c->lives[buffer].first_write] != c->last_segment;
+           (one->cheap || c->segments[one->first_write] != c->last_segment);
 }
 
 /* Whether action `i`, run again, reads the twin: of what its own segment made, but for what was
@@ -248,24 +269,37 @@ static void mark_again(checkpointing *c)
     }
 }
 
-static void replay(checkpointing *c, size_t segment)
+static void replay_action(checkpointing *c, size_t i)
 {
-    if (c->done[segment])
+    if (!c->made[i])
+        c->list[c->list_count++] = (entry){i, true};
+    c->made[i] = true;
+}
+
+/* What makes the twin of a buffer: with the others of its segment, or by itself. */
+static void replay(checkpointing *c, size_t buffer)
+{
+    const life *one = &c->lives[buffer];
+    size_t segment = c->segments[one->first_write];
+    if (one->cheap)
+        replay_action(c, one->first_write);
+    if (one->cheap || c->done[segment])
         return;
     c->done[segment] = true;
     for (size_t i = 0; i < c->forward; i++)
         if (c->segments[i] == segment && c->again[i])
-            c->list[c->list_count++] = (entry){i, true};
+            replay_action(c, i);
 }
 
 static void list_make(checkpointing *c)
 {
     c->list_count = 0;
     memset(c->done, 0, (c->forward + 1) * sizeof(*c->done));
+    memset(c->made, 0, (c->forward + 1) * sizeof(*c->made));
     for (size_t i = 0; i < c->dnnl->action_count; i++) {
         for (size_t r = c->starts[i]; i >= c->forward && r < c->starts[i + 1]; r++)
             if (is_replaced(c, c->references[r].buffer))
-                replay(c, c->segments[c->lives[c->references[r].buffer].first_write]);
+                replay(c, c->references[r].buffer);
         c->list[c->list_count++] = (entry){i, false};
     }
 }
@@ -413,16 +447,16 @@ static vt_status checkpointing_init(checkpointing *c, vt_error *error)
     c->needed = vt_calloc(buffers, sizeof(*c->needed));
     c->again = vt_calloc(positions, sizeof(*c->again));
     c->done = vt_calloc(positions, sizeof(*c->done));
+    c->made = vt_calloc(positions, sizeof(*c->made));
     c->list = vt_calloc(dnnl->action_count + c->forward, sizeof(*c->list));
     c->intervals = vt_calloc(2 * buffers, sizeof(*c->intervals));
     c->twins = vt_calloc(buffers, sizeof(*c->twins));
     if (c->lives == NULL || c->crossing == NULL || c->saved == NULL || c->forbidden == NULL ||
         c->segments == NULL || c->needed == NULL || c->again == NULL || c->done == NULL ||
-        c->list == NULL || c->intervals == NULL || c->twins == NULL)
+        c->made == NULL || c->list == NULL || c->intervals == NULL || c->twins == NULL)
         return vt_fail_memory(error, "recomputation");
     lives_fill(c);
     lives_hold(c);
-    positions_fill(c);
     return VT_OK;
 }
 
@@ -438,6 +472,7 @@ static void checkpointing_deinit(checkpointing *c)
     vt_free(c->needed);
     vt_free(c->again);
     vt_free(c->done);
+    vt_free(c->made);
     vt_free(c->list);
     vt_free(c->intervals);
     vt_free(c->twins);
@@ -450,8 +485,12 @@ vt_status vt_dnnl_recompute(vt_dnnl *dnnl, size_t forward, vt_error *error)
     vt_status status = checkpointing_init(&c, error);
     if (status == VT_OK)
         status = measure(&c, &least, error); /* one segment: as it is */
+    if (status == VT_OK) {
+        lives_find_cheap(&c);
+        positions_fill(&c);
+    }
     size_t all = status == VT_OK ? c.saved[forward] : 0;
-    for (size_t parts = 2; status == VT_OK && parts <= PARTS_MAXIMUM; parts += parts / 4 + 1) {
+    for (size_t parts = 1; status == VT_OK && parts <= PARTS_MAXIMUM; parts += parts / 8 + 1) {
         cut(&c, all / parts);
         status = measure(&c, &total, error);
         if (status == VT_OK && total < least) {
