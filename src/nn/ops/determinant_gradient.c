@@ -46,12 +46,13 @@ static vt_status det_grad_reference(vt_op_args *args, vt_error *error)
     for (size_t m = 0; status == VT_OK && m < vt_tensor_count(&args->inputs[1]); m++) {
         double dy = vt_tensor_get(&args->inputs[1], m);
         vt_load_f64(x->dtype, x->data, m * size, size, matrix);
-        for (size_t k = 0; k < size; k++) {
-            minor_of(matrix, n, k / n, k % n, minor);
-            double cofactor = vt_op_determinant(minor, n - 1);
-            double gradient = (k / n + k % n) % 2 == 0 ? dy * cofactor : -dy * cofactor;
-            vt_store_f64(x->dtype, args->outputs[0].data, m * size + k, 1, &gradient);
-        }
+        for (size_t i = 0; i < n; i++)
+            for (size_t j = 0; j < n; j++) {
+                minor_of(matrix, n, i, j, minor);
+                double cofactor = vt_op_determinant(minor, n - 1);
+                double gradient = (i + j) % 2 == 0 ? dy * cofactor : -dy * cofactor;
+                vt_store_f64(x->dtype, args->outputs[0].data, m * size + i * n + j, 1, &gradient);
+            }
     }
     vt_free(matrix);
     vt_free(minor);
