@@ -192,6 +192,8 @@ static vt_status bring_up_to_date(vt_sqlite *store, vt_sqlite_connection *connec
     bool fresh = index == NULL;
     int64_t newest = 0;
     vt_status status = vt_sqlite_newest_change(connection, &newest, error);
+    if (status == VT_OK)
+        status = vt_sqlite_model_serves(connection, model, error);
     if (status == VT_OK && fresh)
         status = index_new(store, connection, model, &index, error);
     if (status == VT_OK)
@@ -268,6 +270,16 @@ uint64_t vt_sqlite_index_bytes(vt_sqlite *store)
                  index->dim * sizeof *index->row;
     pthread_rwlock_unlock(&store->index_lock);
     return bytes;
+}
+
+void vt_sqlite_release(vt_store *base, uint32_t model)
+{
+    vt_sqlite *store = (vt_sqlite *)base;
+    pthread_rwlock_wrlock(&store->index_lock);
+    vt_sqlite_index *index = index_find(store, model);
+    if (index != NULL)
+        index_drop(store, index);
+    pthread_rwlock_unlock(&store->index_lock);
 }
 
 void vt_sqlite_indexes_free(vt_sqlite *store)

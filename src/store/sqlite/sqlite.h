@@ -6,7 +6,8 @@
  *     connection.c  one connection: settings, prepared statements, error texts
  *     schema.c      the tables, and how older catalogues become newer ones
  *     readers.c     read-only connections, taken and given back
- *     write.c       models, put, remove                read.c     get, each, content, counts
+ *     write.c       put, remove                        read.c     get, each, content, counts
+ *     models.c      models, and the switch from one to another
  *     rows.c        rows to products, with bounds      check.c    is everything as it must be
  *     nearest.c     vectors in memory, kept in step    members.c  which pictures a product has
  * there                                              postings.c values in memory, kept in step
@@ -28,7 +29,8 @@
 
 enum {
     VT_SQLITE_APPLICATION_ID = 0x5654524E, /* "VTRN" */
-    VT_SQLITE_VERSION = 1,
+    VT_SQLITE_VERSION = 2,
+    VT_SQLITE_READABLE = 1, /* versions below it have to be migrated before they are read */
     VT_SQLITE_CHANGE_PUT = 0,
     VT_SQLITE_CHANGE_REMOVED = 1
 };
@@ -40,6 +42,10 @@ typedef enum vt_sqlite_sql {
     VT_SQL_ROLLBACK,
     VT_SQL_MODEL_FIND,
     VT_SQL_MODEL_DIM,
+    VT_SQL_MODEL_SERVING,
+    VT_SQL_MODEL_EACH,
+    VT_SQL_MISSING,
+    VT_SQL_UNFOUND,
     VT_SQL_PRODUCT_BY_ID,
     VT_SQL_PRODUCT_BY_KEY,
     VT_SQL_PRODUCT_EACH,
@@ -62,6 +68,10 @@ typedef enum vt_sqlite_sql {
     VT_SQL_READ_COUNT, /* readers prepare those above, the writer all */
     VT_SQL_BEGIN_WRITE = VT_SQL_READ_COUNT,
     VT_SQL_MODEL_INSERT,
+    VT_SQL_MODEL_COMING,
+    VT_SQL_MODEL_RETIRE,
+    VT_SQL_MODEL_SERVE,
+    VT_SQL_MODEL_EMPTIED,
     VT_SQL_PRODUCT_FIND,
     VT_SQL_PRODUCT_INSERT,
     VT_SQL_PRODUCT_UPDATE,
@@ -76,11 +86,15 @@ typedef enum vt_sqlite_sql {
     VT_SQL_PICTURE_UPDATE,
     VT_SQL_PICTURE_DELETE,
     VT_SQL_VECTOR_PUT,
+    VT_SQL_VECTOR_ADD,
+    VT_SQL_VECTORS_LAST,
+    VT_SQL_VECTORS_DELETE,
     VT_SQL_COUNT
 } vt_sqlite_sql;
 
 typedef struct vt_sqlite_connection {
     sqlite3 *db;
+    int version; /* of the catalogue when it was opened; below today's only of readers */
     sqlite3_stmt *statements[VT_SQL_COUNT];
     struct vt_sqlite_connection *next; /* among the idle readers */
 } vt_sqlite_connection;
@@ -141,11 +155,40 @@ void vt_sqlite_reader_give(vt_sqlite *store, vt_sqlite_connection *connection);
 void vt_sqlite_readers_close(vt_sqlite *store);
 
 /* ---- write.c ---- */
-vt_status vt_sqlite_model_put(vt_store *store, const vt_hash *fingerprint, const char *name,
-                              size_t dim, uint32_t *model, vt_error *error);
+/* A transaction of the writer's connection; with write_lock held. finish commits when `status` is
+ * VT_OK and rolls back otherwise. */
+vt_status vt_sqlite_begin_write(vt_sqlite_connection *connection, const char *action,
+                                const char *id, vt_error *error);
+vt_status vt_sqlite_finish_write(vt_sqlite_connection *connection, vt_status status,
+                                 const char *action, const char *id, vt_error *error);
+/* Why an insert that gives a key failed. */
+vt_status vt_sqlite_fail_insert(sqlite3 *db, const char *action, const char *item, vt_error *error);
+/* The next change number; false with the connection's error. */
+bool vt_sqlite_next_change(vt_sqlite_connection *connection, int64_t *change);
 vt_status vt_sqlite_put(vt_store *store, uint32_t model, const vt_product *product,
                         vt_error *error);
 vt_status vt_sqlite_remove(vt_store *store, const char *id, vt_error *error);
+
+/* ---- models.c ---- */
+vt_status vt_sqlite_model_put(vt_store *store, const vt_hash *fingerprint, const char *name,
+                              size_t dim, uint32_t *model, vt_error *error);
+vt_status vt_sqlite_serving(vt_store *store, uint32_t *model, vt_error *error);
+vt_status vt_sqlite_each_model(vt_store *store, vt_store_visit_model *visit, void *context,
+                               vt_error *error);
+vt_status vt_sqlite_model_prepare(vt_store *store, const vt_store_model *wanted, uint32_t *model,
+                                  vt_error *error);
+vt_status vt_sqlite_each_missing(vt_store *store, const vt_store_missing *which,
+                                 vt_store_visit_picture *visit, void *context, vt_error *error);
+vt_status vt_sqlite_put_vectors(vt_store *store, uint32_t model, const vt_picture_vector *rows,
+                                size_t count, vt_error *error);
+vt_status vt_sqlite_unfound(vt_store *store, uint32_t model, vt_store_visit_id *visit,
+                            void *context, vt_error *error);
+vt_status vt_sqlite_model_switch(vt_store *store, const vt_store_model *from, uint32_t to,
+                                 vt_error *error);
+vt_status vt_sqlite_model_empty(vt_store *store, uint32_t model, size_t limit, uint32_t *after,
+                                vt_error *error);
+/* VT_ERR_MISMATCH when the catalogue names another model as the one that serves. */
+vt_status vt_sqlite_model_serves(vt_sqlite_connection *connection, uint32_t model, vt_error *error);
 
 /* ---- read.c ---- */
 vt_status vt_sqlite_model_find(vt_store *store, const vt_hash *fingerprint, uint32_t *model,
@@ -199,6 +242,8 @@ vt_status vt_sqlite_nearest(vt_store *store, uint32_t model, const float *querie
                             const vt_nearest_options *options, vt_hit *hits, size_t *hit_counts,
                             vt_nearest_answer *answer, vt_error *error);
 uint64_t vt_sqlite_index_bytes(vt_sqlite *store);
+/* Gives back what is kept in memory of one model's vectors. */
+void vt_sqlite_release(vt_store *store, uint32_t model);
 void vt_sqlite_indexes_free(vt_sqlite *store);
 
 /* The number of the newest change; 0: there is none. */
