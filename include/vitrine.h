@@ -20,9 +20,9 @@
  *     vt_answer_free(answer);
  *     vt_shop_close(shop);
  *
- * Threads: one shop may be searched from many threads at once; import, remove and close need it
- * alone. Ownership: what a function hands out through a `**out` is the caller's, to be released
- * with the
+ * Threads: one shop may be searched from many threads at once, also beside vt_shop_promote; import,
+ * remove and close need it alone. Ownership: what a function hands out through a `**out` is the
+ * caller's, to be released with the
  * `_free` or `_close` of the same noun; everything else that is returned or passed is borrowed.
  * Out-parameters are untouched when a call fails. Strings are UTF-8.
  */
@@ -586,6 +586,53 @@ typedef struct vt_sample_report {
 VT_API vt_status vt_sample_make(const char *directory, const vt_sample_options *options,
                                 vt_sample_report *report, vt_error *error);
 
+/* --------------------------------------------------------------------------------- promote */
+
+enum { VT_PROMOTE_RANKS = 3 }; /* 1, 5, 10 */
+typedef struct vt_promote_options {
+    const char *preset, *output;  /* as in vt_init_options */
+    const char *precision;        /* kept in the shop's settings; NULL: as the shop has it */
+    const char *queries;          /* CSV as for vt_shop_eval; NULL: the shop's own pictures */
+    const char *query_images_dir; /* where its photos' paths start; NULL: where the CSV lies */
+    const char *images_dir;       /* where the feed's pictures lie; NULL: thumbnails are embedded */
+    bool force;                   /* switch whatever the measurement comes to */
+    void (*on_phase)(void *context, const char *phase, const char *unit); /* may be NULL */
+    vt_on_progress *on_progress; /* within a phase; false: ends with VT_ERR_CANCELLED, and the next
+                                    call goes on from there. May be NULL */
+    void *context;
+} vt_promote_options;
+VT_API vt_promote_options vt_promote_options_defaults(void); /* none of them */
+
+typedef struct vt_promote_report {
+    bool switched;                /* false: the shop is as it was */
+    char refused[256];            /* why not; "": it was */
+    char before[256], after[256]; /* names of the encoders */
+    size_t dimension_before, dimension_after;
+    const char *measured_with; /* "queries", "validation photos", "held-out pictures" or "changed
+                                  pictures" (constants); NULL: nothing was measured */
+    size_t queries, gallery;   /* photos that were asked; pictures they were sought in */
+    size_t queries_left_out;
+    double recall_before[VT_PROMOTE_RANKS], recall_after[VT_PROMOTE_RANKS]; /* NAN: not measured */
+    uint64_t resumed;             /* pictures that an earlier call had embedded */
+    uint64_t embedded, originals; /* in this call; of them from the feed's pictures */
+    uint64_t failed;              /* pictures without a vector now */
+    char first_failure[256];      /* "": none */
+    double took_s;
+} vt_promote_report;
+
+/* Gives the shop another encoder (as for vt_shop_init) while it is searched: both encoders are
+ * measured on the same queries, and where recall at 1 rises all pictures are embedded, beside the
+ * vectors that go on serving, and then switched to at once. Where it does not, nothing changes and
+ * report->refused says why. A call that ended in the middle is taken up by the next one with the
+ * same file. A shop that is open for reading is enough: it is written in short moments, so that
+ * other processes can import meanwhile; what they bring is embedded too. May be called beside
+ * searches of the same shop, and beside one import of it. VT_ERR_EXISTS: it is the shop's encoder
+ * already; VT_ERR_BUSY: another promotion is on its way; VT_ERR_MISMATCH: products would not be
+ * found any more. *report is filled also when it fails part way. */
+VT_API vt_status vt_shop_promote(vt_shop *shop, const char *model,
+                                 const vt_promote_options *options, vt_promote_report *report,
+                                 vt_error *error);
+
 /* -------------------------------------------------------------------------------- training */
 
 /* One value of a recipe; the keys are in docs/training.md. */
@@ -594,7 +641,7 @@ typedef struct vt_train_setting {
 } vt_train_setting;
 
 typedef struct vt_train_progress {
-    const char *phase;    /* "decode", "train" or "evaluate" */
+    const char *phase;    /* "decode", "train", "evaluate"; with a shop to promote in: its phases */
     uint64_t done, total; /* photos */
     int epoch, epochs;
     double loss;         /* smoothed; of "train" */
@@ -613,6 +660,9 @@ typedef struct vt_train_options {
     const char *report;     /* HTML; NULL: none */
     const char *logdir;     /* JSON Lines and TensorBoard events; NULL: none */
     bool resume;            /* from the checkpoint, where there is one */
+    const char *promote;    /* shop that gets the encoder if its recall on the validation photos
+                               rises (vt_shop_promote); NULL: none */
+    bool force;             /* whatever it comes to */
     double checkpoint_s;    /* between checkpoints within an epoch; 0: after every step */
     /* false: the run saves and ends with VT_ERR_CANCELLED. May be NULL. */
     bool (*on_progress)(void *context, const vt_train_progress *progress);
@@ -630,7 +680,12 @@ typedef struct vt_train_report {
     size_t parameters, labels, trained, validated, left_out; /* photos */
     bool resumed, stopped_early;
     double took_s;
-    const char *json; /* all of it as one document */
+    /* Of options->promote; NULL: none, or it failed: the encoder is written all the same, and
+     * vt_shop_promote can be tried again. */
+    const vt_promote_report *promotion;
+    vt_status promotion_status;
+    const char *promotion_failure; /* NULL: it did not fail */
+    const char *json;              /* all of it as one document */
 } vt_train_report;
 
 /* data: a folder with a folder per class, a CSV manifest or a shop's directory. */

@@ -31,6 +31,22 @@ static const char *path_or_default(const vt_shop *shop, const char *given, const
     return *owned;
 }
 
+static vt_status run(vt_shop *shop, const char *source, const vt_ingest_options *how,
+                     vt_import_report *report, vt_error *error)
+{
+    pthread_mutex_lock(&shop->writing_turn);
+    vt_status status = vt_shop_enter(shop, NULL, error);
+    if (status == VT_OK) {
+        status = vt_shop_need_encoder(shop, error);
+        if (status == VT_OK)
+            status =
+                vt_ingest_run(shop->store, shop->model, shop->encoder, source, how, report, error);
+        vt_shop_leave(shop);
+    }
+    pthread_mutex_unlock(&shop->writing_turn);
+    return status;
+}
+
 vt_status vt_shop_import(vt_shop *shop, const char *source, const vt_import_options *options,
                          vt_import_report *report, vt_error *error)
 {
@@ -58,10 +74,7 @@ vt_status vt_shop_import(vt_shop *shop, const char *source, const vt_import_opti
                          "import \"%s\" with pictures from \"%s\": no such directory", source,
                          options->images_dir);
     else
-        status = vt_shop_need_encoder(shop, error);
-    if (status == VT_OK)
-        status =
-            vt_ingest_run(shop->store, shop->model, shop->encoder, source, &how, report, error);
+        status = run(shop, source, &how, report, error);
     vt_free(rejects);
     vt_free(duplicates);
     return status;

@@ -165,7 +165,7 @@ typedef struct shop_walk {
     size_t unlabelled;
 } shop_walk;
 
-static const char *label_of(const vt_product *product, const char *label)
+const char *vt_train_label_of(const vt_product *product, const char *label)
 {
     if (label == NULL || strcmp(label, "category") == 0)
         return product->category;
@@ -205,7 +205,7 @@ static char *photo_of(const shop_walk *walk, const vt_picture *picture)
 static vt_status add_product(void *context, const vt_product *product, vt_error *error)
 {
     shop_walk *walk = context;
-    const char *label = label_of(product, walk->source->label);
+    const char *label = vt_train_label_of(product, walk->source->label);
     vt_status status = VT_OK;
     if (label == NULL || label[0] == '\0') {
         walk->unlabelled++;

@@ -7,6 +7,7 @@
 #define VT_SHOP_TRAIN_DATA_H
 
 #include "train/dataset.h"
+#include "vitrine.h"
 
 typedef struct vt_train_source {
     const char *data;       /* folder, CSV file or shop */
@@ -17,5 +18,7 @@ typedef struct vt_train_source {
 } vt_train_source;
 /* Adds rows; vt_dataset_finish is the caller's. */
 vt_status vt_train_data_add(vt_dataset *data, const vt_train_source *source, vt_error *error);
+/* A product's label, of that name; borrowed, NULL: it has none. */
+const char *vt_train_label_of(const vt_product *product, const char *label);
 
 #endif
