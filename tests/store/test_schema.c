@@ -58,10 +58,51 @@ static void test_version_0(void **state)
     assert_ok(vt_store_check(store, error));
     vt_store_stats stats;
     assert_ok(vt_store_stats_of(store, model, &stats, error));
-    assert_int_equal(stats.schema_version, 1);
+    assert_int_equal(stats.schema_version, 2);
     vt_store_close(store);
-    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 1);
+    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 2);
     assert_int_equal(ask_file(f.catalog, "PRAGMA application_id"), VT_SQLITE_APPLICATION_ID);
+    fixture_deinit(&f);
+}
+
+/* Version 1, which had no word of which model serves: readers take it as it is, also one that is
+ * open while a writer makes it newer; then its models can be switched. */
+static void test_version_1(void **state)
+{
+    (void)state;
+    fixture f;
+    uint32_t model, serving = 99;
+    vt_store *store = fixture_create(&f, &model), *reader = NULL;
+    assert_ok(fixture_put(store, model, 1, 1, FIXTURE_DIM, 1, error));
+    vt_store_close(store);
+    run_sql(f.catalog,
+            "DROP INDEX models_serving; ALTER TABLE models DROP COLUMN source;"
+            "ALTER TABLE models DROP COLUMN state; ALTER TABLE models DROP COLUMN change;"
+            "PRAGMA user_version = 1");
+    assert_ok(vt_store_open(f.shop, VT_STORE_READ, &reader, error));
+    assert_made_stored(reader, model, 1, 1, FIXTURE_DIM, 1);
+    assert_ok(vt_store_serving(reader, &serving, error));
+    assert_int_equal(serving, 0);
+    assert_ok(vt_store_check(reader, error));
+    vt_store_stats stats;
+    assert_ok(vt_store_stats_of(reader, model, &stats, error));
+    assert_int_equal(stats.change, 1);
+    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 1);
+
+    assert_ok(vt_store_open(f.shop, VT_STORE_WRITE, &store, error));
+    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 2);
+    const vt_store_model wanted = {
+        .fingerprint = fixture_hash(5), .name = "n", .source = "models/n.onnx", .dim = 3};
+    uint32_t next = 0;
+    assert_ok(vt_store_model_prepare(store, &wanted, &next, error));
+    assert_ok(vt_store_model_switch(store, NULL, next, error));
+    assert_ok(vt_store_serving(reader, &serving, error));
+    assert_int_equal(serving, next);
+    assert_ok(vt_store_stats_of(reader, model, &stats, error));
+    assert_int_equal(stats.change, 2);
+    assert_ok(vt_store_check(reader, error));
+    vt_store_close(reader);
+    vt_store_close(store);
     fixture_deinit(&f);
 }
 
@@ -72,12 +113,12 @@ static void test_newer_version(void **state)
     uint32_t model;
     vt_store *store = fixture_create(&f, &model);
     vt_store_close(store);
-    run_sql(f.catalog, "PRAGMA user_version = 2");
-    assert_fails_saying(VT_ERR_UNSUPPORTED, "format 2",
+    run_sql(f.catalog, "PRAGMA user_version = 3");
+    assert_fails_saying(VT_ERR_UNSUPPORTED, "format 3",
                         vt_store_open(f.shop, VT_STORE_READ, &store, error));
-    assert_fails_saying(VT_ERR_UNSUPPORTED, "format 2",
+    assert_fails_saying(VT_ERR_UNSUPPORTED, "format 3",
                         vt_store_open(f.shop, VT_STORE_WRITE, &store, error));
-    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 2);
+    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 3);
     fixture_deinit(&f);
 }
 
@@ -154,7 +195,7 @@ static void test_magic(void **state)
     assert_int_equal(head[16] << 8 | head[17], 4096);
     assert_int_equal(head[18], 2);
     assert_int_equal(head[19], 2);
-    assert_memory_equal(head + 60, "\0\0\0\1", 4);
+    assert_memory_equal(head + 60, "\0\0\0\2", 4);
     assert_memory_equal(head + 68, "VTRN", 4);
     fixture_deinit(&f);
 }
@@ -196,11 +237,9 @@ static void test_last_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_version_0),
-        cmocka_unit_test(test_newer_version),
-        cmocka_unit_test(test_failing_step_changes_nothing),
-        cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_magic),
+        cmocka_unit_test(test_version_0),     cmocka_unit_test(test_version_1),
+        cmocka_unit_test(test_newer_version), cmocka_unit_test(test_failing_step_changes_nothing),
+        cmocka_unit_test(test_steps),         cmocka_unit_test(test_magic),
         cmocka_unit_test(test_last_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
