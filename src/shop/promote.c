@@ -300,6 +300,13 @@ static vt_status remove_stale(vt_promotion *p, bool coming, vt_error *error)
     return status;
 }
 
+vt_status vt_promote_clean(vt_shop *shop, vt_error *error)
+{
+    const vt_promote_options options = vt_promote_options_defaults();
+    vt_promotion p = {.shop = shop, .options = &options};
+    return remove_stale(&p, false, error);
+}
+
 /* ---- the switch ---- */
 
 static vt_status count_unfound(void *context, const char *product_id, vt_error *error)

@@ -51,6 +51,9 @@ typedef struct vt_promotion {
 /* held_out NULL: none. *report is filled also when it fails part way. */
 vt_status vt_promote_run(vt_shop *shop, const char *model, const vt_promote_options *options,
                          const vt_held_out *held_out, vt_promote_report *report, vt_error *error);
+/* Removes what a promotion that was cut off after its switch left of the old encoder. The shop is
+ * open for writing. */
+vt_status vt_promote_clean(vt_shop *shop, vt_error *error);
 void vt_promote_phase(vt_promotion *p, const char *phase, const char *unit);
 /* VT_ERR_CANCELLED when whoever looks on says so. */
 vt_status vt_promote_tell(vt_promotion *p, uint64_t done, uint64_t total, vt_error *error);

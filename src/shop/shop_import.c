@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Import, as the public API has it: src/ingest with the shop's store and encoder. */
-#include "shop/shop.h"
+#include "shop/promote.h"
 
 #include "base/file.h"
 #include "ingest/ingest.h"
@@ -38,6 +38,8 @@ static vt_status run(vt_shop *shop, const char *source, const vt_ingest_options 
     vt_status status = vt_shop_enter(shop, NULL, error);
     if (status == VT_OK) {
         status = vt_shop_need_encoder(shop, error);
+        if (status == VT_OK && shop->writing)
+            status = vt_promote_clean(shop, error);
         if (status == VT_OK)
             status =
                 vt_ingest_run(shop->store, shop->model, shop->encoder, source, how, report, error);

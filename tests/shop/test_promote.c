@@ -300,8 +300,13 @@ static void look_round(journey *j, int argument)
     must_find_all(j, shop, argument ? "next.onnx" : NULL, PRODUCTS);
     ok(vt_shop_check(shop, &error));
     vt_shop_close(shop);
-    /* A writer finds it as it should be, too. */
+    /* A writer finds it as it should be, too, and takes away what is left of an old encoder. */
     import_into(j->shop, j->feed);
+    ok(vt_shop_open(j->shop, VT_OPEN_READ, &shop, &error));
+    vt_shop_info info;
+    ok(vt_shop_info_of(shop, &info, &error));
+    must(strcmp(info.model, "next.onnx") != 0 || files_in_models(j) == 1);
+    vt_shop_close(shop);
 }
 
 static void a_promotion_may_be_killed_anywhere(void **state)
