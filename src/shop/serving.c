@@ -94,13 +94,16 @@ vt_status vt_shop_settle(vt_shop *shop, vt_error *error)
                                    : VT_OK;
 }
 
-/* With `use` held alone. */
-static vt_status move_on(vt_shop *shop, uint32_t serving, vt_error *error)
+/* With `use` held alone. What serves is asked again: while this thread waited another may have been
+ * here first, and with a newer one. */
+static vt_status move_on(vt_shop *shop, vt_error *error)
 {
-    if (shop->model == serving)
-        return VT_OK; /* another thread was here first */
+    uint32_t serving = 0;
     vt_settings settings;
-    vt_status status = vt_settings_read(shop->directory, &settings, error);
+    vt_status status = vt_store_serving(shop->store, &serving, error);
+    if (status != VT_OK || serving == 0 || shop->model == serving)
+        return status;
+    status = vt_settings_read(shop->directory, &settings, error);
     if (status == VT_OK)
         status = read_model(shop, serving, &settings, error);
     if (status != VT_OK)
@@ -134,7 +137,7 @@ vt_status vt_shop_enter(vt_shop *shop, uint32_t *model, vt_error *error)
         }
         pthread_rwlock_unlock(&shop->use);
         pthread_rwlock_wrlock(&shop->use);
-        status = move_on(shop, serving, error);
+        status = move_on(shop, error);
         pthread_rwlock_unlock(&shop->use);
         if (status != VT_OK)
             return status;
