@@ -92,7 +92,7 @@ static bool is_last(const vt_promote_set *set, size_t at)
 
 /* ---- kinds of queries ---- */
 
-/* `models/ab/cd...jpg` of a thumbnail is named by the hash of the picture it was made of; any other
+/* `thumbs/ab/cd...jpg`, a thumbnail, is named by the hash of the picture it was made of; any other
  * file is hashed. */
 static vt_status hash_photo(const char *path, vt_hash *out, vt_error *error)
 {

@@ -188,7 +188,7 @@ static void write_queries(journey *j, float light)
     write_text(j, "queries.csv", text);
 }
 
-/* The first half of what a file says; the other half of a shop is compared with it. */
+/* Where the encoder that serves finds everything there is nothing to rise to. */
 static void promote_refused(journey *j, int argument)
 {
     vt_error error = {0};
