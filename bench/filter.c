@@ -9,7 +9,10 @@
  * (the text is parsed once, before), postings hand out the whole set, and parsing is in the time.
  *
  *     bench/filter [--rows N] [--repeat R] [--json]
+ *     bench/filter --walk [--rows N] [--queries Q]      searches under filters: filter_walk.c
  */
+#include "filter_walk.h"
+
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/random.h"
@@ -33,8 +36,8 @@ enum {
 static const double SLOW_MS = 50;
 
 typedef struct settings {
-    size_t rows, repeat;
-    bool json;
+    size_t rows, repeat, queries;
+    bool json, walk;
 } settings;
 
 typedef struct condition {
@@ -359,17 +362,23 @@ static void report_json(const bench *b)
 
 static bool settings_read(int argc, char **argv, settings *set)
 {
-    *set = (settings){.rows = 1000000, .repeat = 31};
+    *set = (settings){.rows = 1000000, .repeat = 31, .queries = 50};
     for (int i = 1; i < argc; i++) {
         int64_t value;
         if (strcmp(argv[i], "--json") == 0) {
             set->json = true;
             continue;
         }
+        if (strcmp(argv[i], "--walk") == 0) {
+            set->walk = true;
+            continue;
+        }
         if (i + 1 == argc || !vt_parse_int(argv[i + 1], 1, 50000000, &value))
             return false;
         if (strcmp(argv[i], "--rows") == 0)
             set->rows = (size_t)value;
+        else if (strcmp(argv[i], "--queries") == 0)
+            set->queries = (size_t)value;
         else if (strcmp(argv[i], "--repeat") == 0 && value <= MAX_REPEAT)
             set->repeat = (size_t)value;
         else
@@ -384,9 +393,12 @@ int main(int argc, char **argv)
     static bench b;
     vt_error error = {0};
     if (!settings_read(argc, argv, &b.set)) {
-        fprintf(stderr, "usage: filter [--rows N] [--repeat R] [--json]\n");
+        fprintf(stderr, "usage: filter [--rows N] [--repeat R] [--json]\n"
+                        "       filter --walk [--rows N] [--queries Q]\n");
         return 2;
     }
+    if (b.set.walk)
+        return filter_walk(b.set.rows, b.set.queries) ? 0 : 1;
     bool done = fill_postings(&b, &error) && fill_tables(&b);
     for (size_t i = 0; done && i < CONDITIONS; i++)
         done = measure(&b, i, &error);

@@ -4,10 +4,11 @@
  *
  *     make_seeds DIRECTORY      writes DIRECTORY/fuzz_onnx/... and so on
  *
- * for fuzz_op random bytes behind the number of each row of the operator table, and for fuzz_filter
- * a few filters.
+ * for fuzz_op random bytes behind the number of each row of the operator table, for fuzz_filter and
+ * fuzz_request a few filters and requests, and for fuzz_graph_file small graphs of each codec.
  */
 #include "base/file.h"
+#include "index/graph_file.h"
 #include "support/onnx_builder.h"
 
 #include <stdlib.h>
@@ -160,6 +161,64 @@ static void filters(void)
     }
 }
 
+/* With twins, and one that was removed. */
+static void graphs(void)
+{
+    enum { DIM = 8, ROWS = 20 };
+    for (int codec = 0; codec < VT_CODEC_COUNT; codec++) {
+        char path[1024], name[32];
+        vt_graph_options options = vt_graph_options_defaults();
+        vt_graph_origin origin = {.change = 3};
+        vt_graph *graph;
+        vt_buf seed = message(), file = message();
+        options.codec = (vt_codec)codec;
+        options.degree = 4;
+        snprintf(path, sizeof path, "%s/graph.tmp", directory);
+        if (vt_graph_new(DIM, &options, &graph, NULL) != VT_OK)
+            exit(1);
+        for (uint32_t row = 0; row < ROWS; row++) {
+            float vector[DIM] = {1};
+            vector[1 + row % 7] = (float)(row % 15);
+            (void)vt_graph_add(graph, row, row / 2, vector, NULL);
+        }
+        (void)vt_graph_remove(graph, 4);
+        if (vt_graph_save(graph, path, &origin, NULL) != VT_OK ||
+            vt_file_read(path, PB_MAXIMUM, &file, NULL) != VT_OK)
+            exit(1);
+        vt_buf_append(&seed, "s", 1);
+        vt_buf_append(&seed, file.data, file.length);
+        snprintf(name, sizeof name, "%s", vt_codec_name((vt_codec)codec));
+        store_for("fuzz_graph_file", name, seed.data, seed.length);
+        remove(path);
+        vt_graph_free(graph);
+        vt_buf_deinit(&seed);
+        vt_buf_deinit(&file);
+    }
+}
+
+/* The first character chooses the reader: see fuzz_request.c. */
+static void requests(void)
+{
+    static const char *const seeds[] = {
+        "2{\"query\":[{\"image\":\"aGk=\",\"weight\":2,\"crop\":[1,2,3,4]},{\"product\":\"a\","
+        "\"weight\":-0.3}],\"regions\":[[0,0,5,5]],\"top\":3,\"facets\":[\"brand\"]}",
+        "2{\"image\":\"data:image/png;base64,aGk=\",\"where\":\"price < 3\",\"explain\":true,"
+        "\"min_similarity\":0.5,\"offset\":2,\"exact\":false,\"facet_top\":4}",
+        "3--b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a\"\r\n\r\nhi\r\n"
+        "--b\r\nContent-Disposition: form-data; name=top\r\n\r\n5\r\n--b--\r\n",
+        "4{\"title\":\"t\",\"price\":null,\"attributes\":{\"a\":[\"x\"],\"b\":3,\"c\":true},"
+        "\"images\":[\"aGk=\"]}",
+        "5--b\r\nContent-Disposition: form-data; "
+        "name=\"product\"\r\n\r\n{\"brand\":\"x\"}\r\n--b--",
+        "6/v1/products/a%2Fb/similar",
+    };
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "request_%zu", i);
+        store_for("fuzz_request", name, seeds[i], strlen(seeds[i]));
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const char *const singles[][2] = {
@@ -176,6 +235,8 @@ int main(int argc, char **argv)
     directory = argv[1];
     operators();
     filters();
+    graphs();
+    requests();
     for (size_t i = 0; i < sizeof singles / sizeof *singles; i++)
         single(singles[i][0], singles[i][1]);
     shapes();

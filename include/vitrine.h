@@ -20,9 +20,9 @@
  *     vt_answer_free(answer);
  *     vt_shop_close(shop);
  *
- * Threads: one shop may be searched from many threads at once, also beside vt_shop_promote; import,
- * remove and close need it alone. Ownership: what a function hands out through a `**out` is the
- * caller's, to be released with the
+ * Threads: one shop may be searched from many threads at once, also while one puts or removes
+ * products or promotes another encoder; import and close need it alone. Ownership: what a function
+ * hands out through a `**out` is the caller's, to be released with the
  * `_free` or `_close` of the same noun; everything else that is returned or passed is borrowed.
  * Out-parameters are untouched when a call fails. Strings are UTF-8.
  */
@@ -149,13 +149,14 @@ typedef struct vt_shop vt_shop;
  * more with the one in f32 (docs/models.md). Anything else is VT_ERR_USAGE. */
 
 typedef struct vt_init_options {
-    const char *model;  /* "classic" or the path of an ONNX file, which is copied into the shop */
+    const char *model;  /* "vitrine-s", the network that the library brings, "classic", which needs
+                           none, or the path of an ONNX file; networks are copied into the shop */
     const char *preset; /* how pictures become its input, where the file does not say so itself:
                            imagenet, caffe, clip, siglip, dinov2, none; NULL: the file says */
     const char *output; /* value that is the embedding; NULL: chosen (see docs/models.md) */
     const char *precision; /* what the network is to compute in; kept in the shop's settings */
 } vt_init_options;
-VT_API vt_init_options vt_init_options_defaults(void); /* classic */
+VT_API vt_init_options vt_init_options_defaults(void); /* vitrine-s */
 
 /* Makes a shop in `directory`, which must not hold one (VT_ERR_EXISTS). */
 VT_API vt_status vt_shop_init(const char *directory, const vt_init_options *options,
@@ -176,7 +177,7 @@ VT_API const char *vt_shop_precision(vt_shop *shop);
 typedef struct vt_shop_info {
     uint64_t products, pictures, vectors, change;
     uint64_t database_bytes;
-    const char *directory, *driver, *model, *version; /* borrowed from the shop */
+    const char *directory, *driver, *model, *version; /* borrowed, as categories are */
     size_t dimension;
     char model_fingerprint[65];
     const char *precision; /* as asked for in the settings */
@@ -202,6 +203,9 @@ VT_API vt_status vt_shop_remove(vt_shop *shop, const char *product, vt_error *er
 /* *jpeg: the thumbnail named by a picture's hash; vt_release. */
 VT_API vt_status vt_shop_thumbnail(vt_shop *shop, const vt_hash *hash, void **jpeg, size_t *length,
                                    vt_error *error);
+/* The same, shrunk to this width where it is wider; width_px 0: as it is. */
+VT_API vt_status vt_shop_picture(vt_shop *shop, const vt_hash *hash, int width_px, void **jpeg,
+                                 size_t *length, vt_error *error);
 
 /* ---------------------------------------------------------------------------------- import */
 
@@ -251,9 +255,16 @@ typedef struct vt_like {
     double weight;       /* 1: as much as a photo; negative: less like it; not 0 */
 } vt_like;
 
+/* How one photo of a query counts. */
+typedef struct vt_view {
+    int x, y, width, height; /* of the photo, in pixels; width 0: as the query's crop says */
+    double weight;           /* as a liked product's */
+} vt_view;
+
 typedef struct vt_query {
     const vt_photo *photos; /* several: views of one thing, their vectors are averaged */
     size_t photo_count;
+    const vt_view *views; /* (photo_count); NULL: each counts 1, by the crop */
     int crop_x, crop_y, crop_width, crop_height; /* of each photo, in pixels; width 0: all of it */
     size_t top;                                  /* products wanted, 1 to 10000 */
     double min_similarity;                       /* cosine; below it nothing is an answer */
@@ -265,6 +276,7 @@ typedef struct vt_query {
     size_t facet_count;        /* up to 64 */
     size_t facet_top;          /* values of each, most products first; 0: 10 */
     bool exact;                /* look at every vector that the filter leaves */
+    bool explain;              /* vt_result.shares are wanted */
 } vt_query;
 VT_API vt_query vt_query_defaults(void); /* no photo, whole, 10, -1; nothing else */
 
@@ -272,6 +284,9 @@ typedef struct vt_result {
     const vt_product *product;
     const vt_picture *picture; /* the one that matched best */
     double similarity;         /* cosine, -1 to 1 */
+    /* (photo_count + like_count): what each photo, then each liked product adds to the similarity;
+     * together they are it, up to the precision that vectors are stored in. NULL: not asked for. */
+    const double *shares;
 } vt_result;
 
 /* How many of the products that pass the filter have each value of an attribute. */
@@ -293,12 +308,14 @@ typedef struct vt_facet {
 typedef struct vt_answer {
     vt_result *results; /* by similarity, equal ones by product key; rank: offset + index + 1 */
     size_t count;
-    const char *strategy; /* how the neighbours were found: "exact" */
-    bool complete;        /* no better product exists */
-    uint64_t matched;     /* products that pass the filter, whatever their similarity */
-    uint64_t searched;    /* vectors compared with the query */
-    uint64_t visited;     /* vectors looked at, also those that the filter refused then */
-    vt_facet *facets;     /* as asked for; of all that pass the filter */
+    const char
+        *strategy;     /* how the neighbours were found: "exact", "walk", "checked walk", "filtered
+                          walk", or one of these with ", then exact" (docs/index.md); static */
+    bool complete;     /* no better product exists */
+    uint64_t matched;  /* products that pass the filter, whatever their similarity */
+    uint64_t searched; /* vectors compared with the query */
+    uint64_t visited;  /* vectors looked at, also those that the filter refused then */
+    vt_facet *facets;  /* as asked for; of all that pass the filter */
     size_t facet_count;
     double decode_ms, embed_ms, filter_ms, search_ms, total_ms;
 } vt_answer;
@@ -309,6 +326,64 @@ typedef struct vt_answer {
 VT_API vt_status vt_shop_search(vt_shop *shop, const vt_query *query, vt_answer **out,
                                 vt_error *error);
 VT_API void vt_answer_free(vt_answer *answer);
+
+/* ----------------------------------------------------------------------------------- index */
+
+/* What finds the nearest (docs/index.md). It is derived from the catalogue, kept in step with it,
+ * and made again whenever it is missing or damaged: none of these calls is ever needed. */
+
+typedef struct vt_index_options {
+    uint64_t memory_bytes;       /* what it may take; 0: half of what the machine has */
+    vt_on_progress *on_progress; /* vectors; may be NULL */
+    void *context;
+} vt_index_options;
+
+/* Builds it anew and writes its snapshot. Also beside a process that writes to the shop. Cancelled:
+ * VT_ERR_CANCELLED, and everything is as it was. */
+VT_API vt_status vt_shop_index_build(vt_shop *shop, const vt_index_options *options,
+                                     vt_error *error);
+
+typedef struct vt_index_info {
+    const char *kind;  /* "graph" or "exact": what answers; static text, like the codecs */
+    const char *codec; /* of the graph that there is, or of the vectors that are scanned */
+    const char *wanted_kind, *wanted_codec; /* what is chosen for so many vectors */
+    char why[200];                          /* and why */
+    uint64_t vectors, products, dimension, degree;
+    uint64_t graph_bytes, vector_bytes; /* in memory */
+    bool resident;                      /* vectors are in memory besides the graph */
+    uint64_t change, newest;            /* changes it contains, and those there are */
+    bool snapshot;                      /* there is a file: */
+    uint64_t snapshot_bytes, snapshot_change;
+    char snapshot_fault[256]; /* why it could not be used; "": it could */
+} vt_index_info;
+VT_API vt_status vt_shop_index_info(vt_shop *shop, vt_index_info *out, vt_error *error);
+
+typedef struct vt_index_check {
+    size_t queries, k;    /* k: 10, or all products where there are fewer */
+    double recall;        /* of search as it is today against the exact scan */
+    double worst;         /* of a single query */
+    const char *strategy; /* that answered; static text */
+    double mean_visited;  /* vectors compared */
+} vt_index_check;
+/* Holds the index to the catalogue, every row (VT_ERR_CORRUPT with the first difference), and
+ * measures its recall with `sample` queries: vectors of the shop, moved a little at random. */
+VT_API vt_status vt_shop_index_check(vt_shop *shop, size_t sample, vt_index_check *out,
+                                     vt_error *error);
+
+enum { VT_INDEX_BENCH_CAPACITY = 16 };
+typedef struct vt_index_bench {
+    struct vt_index_bench_row {
+        const char *strategy; /* that answered; static text */
+        double share;         /* of the products that were allowed to answer */
+        double rate;          /* queries per second, one thread */
+        double recall;        /* @10 */
+        double mean_visited;
+    } rows[VT_INDEX_BENCH_CAPACITY];
+    size_t count, queries;
+} vt_index_bench;
+/* Every strategy that can be, with so many queries, one after another. */
+VT_API vt_status vt_shop_index_bench(vt_shop *shop, size_t queries, vt_index_bench *out,
+                                     vt_error *error);
 
 /* ------------------------------------------------------------------------------------ list */
 
@@ -342,6 +417,68 @@ VT_API void vt_list_free(vt_list *list);
 /* A small JPEG of a photo, for showing; *jpeg: vt_release. */
 VT_API vt_status vt_photo_thumbnail(const vt_photo *photo, int side_px, void **jpeg, size_t *length,
                                     vt_error *error);
+
+/* ---------------------------------------------------------------------------------- groups */
+
+typedef struct vt_cluster_options {
+    size_t k;   /* groups wanted, up to 10000 (a tree: 2000); 0: as many as have the best
+                   silhouette, up to 100 */
+    bool tree;  /* group by joining, and say what was joined further until one group was left */
+    double cut; /* of a tree: groups go on being joined while the mean similarity between them is
+                   no less than this; NAN: down to k */
+    const char *linkage; /* of a tree: "average" or "ward"; NULL: average where there is a cut,
+                            which needs it, otherwise ward */
+    const char *where;   /* filter (docs/filters.md); NULL or "": every product */
+    uint64_t seed;       /* of everything random: the same gives the same groups */
+    void (*on_phase)(void *context, const char *phase, const char *unit); /* may be NULL */
+    vt_on_progress *on_progress; /* within a phase; may be NULL */
+    void *context;
+} vt_cluster_options;
+VT_API vt_cluster_options vt_cluster_options_defaults(void); /* k-means, k 0, cut NAN, seed 1 */
+
+/* What products of a group have in common more than others have. */
+typedef struct vt_cluster_term {
+    const char *name; /* of the attribute; "title": a word of it */
+    const char *value;
+    uint64_t inside, outside; /* products that have it, in the group and in the rest */
+    double score;             /* log odds ratio in standard deviations (docs/clusters.md) */
+} vt_cluster_term;
+
+typedef struct vt_cluster_member {
+    const char *product, *title; /* id; NULL: no title */
+    vt_hash picture;             /* of the main picture: names the thumbnail */
+    double similarity;           /* cosine with the group's mean direction */
+} vt_cluster_member;
+
+typedef struct vt_cluster_group {
+    const char *label;      /* of its terms; of its medoid's title where nothing is telling */
+    vt_cluster_term *terms; /* most telling first */
+    size_t term_count;
+    size_t size;                /* products */
+    double tightness;           /* mean cosine between two of them; 1 of a single one */
+    vt_cluster_member medoid;   /* the product most similar to all others of the group */
+    vt_cluster_member *members; /* (size) most typical first; NULL: a joined group, see its parts */
+    size_t parts[2];            /* of a joined group: indices of groups */
+    double similarity;          /* of a joined group: mean cosine between its parts */
+} vt_cluster_group;
+
+typedef struct vt_clusters {
+    vt_cluster_group *groups; /* (node_count): `count` groups, largest first, then joined ones, the
+                                 last of which is all */
+    size_t count, node_count;
+    uint64_t products;  /* that were grouped */
+    uint64_t left_out;  /* that pass the filter, but have no vectors */
+    double silhouette;  /* mean, of a sample; NAN: there is one group only */
+    const char *method; /* "k-means", "average linkage", "ward linkage of k-means" ... */
+    bool chosen;        /* the number of groups was chosen here */
+    double read_ms, group_ms, name_ms, total_ms;
+} vt_clusters;
+
+/* Groups of products that look alike; a product counts as the mean direction of its pictures. *out:
+ * vt_clusters_free. VT_ERR_NOT_FOUND when no product passes the filter and has a vector. */
+VT_API vt_status vt_shop_cluster(vt_shop *shop, const vt_cluster_options *options,
+                                 vt_clusters **out, vt_error *error);
+VT_API void vt_clusters_free(vt_clusters *clusters);
 
 /* ------------------------------------------------------------------------------------ eval */
 
@@ -381,6 +518,67 @@ typedef struct vt_eval_report {
 VT_API vt_status vt_shop_eval(vt_shop *shop, const char *queries, const vt_eval_options *options,
                               vt_eval_report **out, vt_error *error);
 VT_API void vt_eval_report_free(vt_eval_report *report);
+
+/* What a model is worth on photos with labels. */
+enum { VT_EVAL_MAX_LABELS = 4 };
+typedef struct vt_model_eval_options {
+    const char *labels[VT_EVAL_MAX_LABELS]; /* columns of a manifest, or category, product,
+                                               attribute of a shop: each is measured */
+    size_t label_count;                     /* 0: the usual one, as for vt_train */
+    const char *split;      /* "train", "val", "test", "all"; NULL: val, where there is none test,
+                               where there is none all */
+    const char *images_dir; /* as for vt_train */
+    /* Whose photos are searched; both NULL: the same ones, each without itself. */
+    const char *against;       /* other data; NULL: other photos of the same data */
+    const char *against_split; /* NULL: all */
+    const char *against_images_dir;
+    size_t k[VT_EVAL_MAX_K]; /* ascending */
+    size_t k_count;
+    const char *report; /* HTML file to write; NULL: none */
+    /* phase: "embed" or "compare"; false cancels. May be NULL. */
+    bool (*on_progress)(void *context, const char *phase, uint64_t done, uint64_t total);
+    void *context;
+} vt_model_eval_options;
+VT_API vt_model_eval_options vt_model_eval_options_defaults(void); /* 1, 5, 10 */
+
+typedef struct vt_model_eval_report {
+    size_t photos, gallery; /* measured; searched in, 0: the same ones */
+    size_t dimension;
+    const char *computed_in; /* NULL: the encoder has no network */
+    size_t k[VT_EVAL_MAX_K], k_count, depth;
+    struct vt_eval_label { /* by nearest neighbours, for each of the options' labels */
+        const char *name;
+        size_t values;  /* different ones */
+        size_t queries; /* photos that are counted */
+        size_t alone;   /* that are not: nothing that is searched has their label */
+        double recall[VT_EVAL_MAX_K], precision[VT_EVAL_MAX_K], map, mrr;
+        double accuracy; /* of the label that the 10 nearest vote for */
+        struct vt_eval_category *categories;
+        size_t category_count;
+    } * labels;
+    size_t label_count;
+    const char *unclassified;   /* why the model's own classes were not measured; NULL: they were */
+    const char *classes_of;     /* the label that they are */
+    size_t classified, unknown; /* photos; unknown: whose label is none of the model's classes */
+    double accuracy, top5, f1;
+    struct vt_eval_class {
+        const char *name;
+        size_t photos, named; /* truly of it; named so */
+        double precision, recall, f1;
+    } * classes; /* that photos have or that were named */
+    size_t class_count;
+    struct vt_eval_failure *failed; /* photos left out */
+    size_t failed_count;
+    double took_s;
+    const char *json; /* all of it as one document */
+} vt_model_eval_report;
+
+/* encoder->model: as for vt_shop_init. data: as for vt_train. Measures are defined in
+ * docs/evaluation.md. */
+VT_API vt_status vt_model_eval(const vt_init_options *encoder, const char *data,
+                               const vt_model_eval_options *options, vt_model_eval_report **out,
+                               vt_error *error);
+VT_API void vt_model_eval_report_free(vt_model_eval_report *report);
 
 /* ------------------------------------------------------------------- encoders and networks */
 
@@ -625,10 +823,12 @@ typedef struct vt_promote_report {
  * vectors that go on serving, and then switched to at once. Where it does not, nothing changes and
  * report->refused says why. A call that ended in the middle is taken up by the next one with the
  * same file. A shop that is open for reading is enough: it is written in short moments, so that
- * other processes can import meanwhile; what they bring is embedded too. May be called beside
- * searches of the same shop, and beside one import of it. VT_ERR_EXISTS: it is the shop's encoder
- * already; VT_ERR_BUSY: another promotion is on its way; VT_ERR_MISMATCH: products would not be
- * found any more. *report is filled also when it fails part way. */
+ * other processes can import meanwhile; what they bring is embedded too. A shop that is open for
+ * writing is promoted through this handle, and no other process can. May be called beside searches
+ * of the same shop, and beside puts and one import of it. VT_ERR_EXISTS: it is the shop's encoder
+ * already; VT_ERR_BUSY: another promotion is on its way, or another process has the shop open for
+ * writing as this one begins; VT_ERR_MISMATCH: products would not be found any more. *report is
+ * filled also when it fails part way. */
 VT_API vt_status vt_shop_promote(vt_shop *shop, const char *model,
                                  const vt_promote_options *options, vt_promote_report *report,
                                  vt_error *error);
@@ -692,6 +892,28 @@ typedef struct vt_train_report {
 VT_API vt_status vt_train(const char *data, const vt_train_options *options, vt_train_report **out,
                           vt_error *error);
 VT_API void vt_train_report_free(vt_train_report *report);
+
+/* --------------------------------------------------------------------------------- service */
+
+/* What a program that keeps a shop open for others needs besides. */
+
+/* Loads the encoder now instead of with the first search. */
+VT_API vt_status vt_shop_warm(vt_shop *shop, vt_error *error);
+/* Vectors of photos by the shop's encoder, of length 1 and all of one encoder, whatever else
+ * happens to the shop: *vectors (count, *dimension) is the caller's; vt_release. From any thread,
+ * many together run as batches. */
+VT_API vt_status vt_shop_embed(vt_shop *shop, const vt_photo *photos, size_t count, float **vectors,
+                               size_t *dimension, vt_error *error);
+/* Inserts or replaces one product: texts and attributes as `product` has them, its pictures made of
+ * the photos (up to 64), or left as they are when there are none of these. key, pictures, content
+ * and change of `product` do not matter. Durable when it returns VT_OK. *created (may be NULL): it
+ * is new. Searches may go on beside it. */
+VT_API vt_status vt_shop_put(vt_shop *shop, const vt_product *product, const vt_photo *photos,
+                             size_t photo_count, bool *created, vt_error *error);
+/* Gives a product (VT_ERR_NOT_FOUND) further pictures, behind those it has; one that it has already
+ * is left out. Otherwise as vt_shop_put. */
+VT_API vt_status vt_shop_add_photos(vt_shop *shop, const char *product, const vt_photo *photos,
+                                    size_t photo_count, vt_error *error);
 
 #ifdef __cplusplus
 }

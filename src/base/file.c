@@ -218,7 +218,7 @@ static char *directory_of(const char *path)
     return length ? vt_strndup(path, length) : vt_strdup(".");
 }
 
-static vt_status directory_sync(const char *directory, vt_error *error)
+vt_status vt_dir_sync(const char *directory, vt_error *error)
 {
     vt_status status = VT_OK;
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -249,7 +249,7 @@ vt_status vt_file_replace(const char *path, const void *bytes, size_t length, bo
             status = vt_fail_errno(error, code, "write", path);
             unlink(name.data);
         } else if (durable) {
-            status = directory_sync(directory, error);
+            status = vt_dir_sync(directory, error);
         }
     }
     vt_buf_deinit(&name);

@@ -34,6 +34,7 @@ void vt_mapping_release(const vt_mapping *mapping, size_t offset, size_t length)
 bool vt_file_exists(const char *path);
 bool vt_dir_exists(const char *path);
 vt_status vt_dir_make(const char *path, vt_error *error); /* with parents; existing is fine */
+vt_status vt_dir_sync(const char *path, vt_error *error); /* so that what was renamed in it stays */
 vt_status vt_dir_is_empty(const char *path, bool *empty, vt_error *error);
 
 /* One directory's entry names, sorted bytewise, without "." and "..". */

@@ -34,6 +34,11 @@ void vt_progress_bar_init(vt_progress_bar *bar, FILE *stream, const char *title,
     bar->terminal = fd >= 0 && isatty(fd);
 }
 
+void vt_progress_bar_go_on(vt_progress_bar *bar, uint64_t done)
+{
+    bar->done = bar->first_done = bar->sampled_done = done;
+}
+
 static void duration_format(double seconds, char *text, size_t room)
 {
     static const double longest = 99 * 3600.0 + 59 * 60 + 59;
@@ -154,6 +159,7 @@ void vt_progress_bar_finish(vt_progress_bar *bar)
     double passed_ms = now_ms - bar->started_ms;
     if (!bar->shown && passed_ms < silent_ms)
         return;
-    double rate = passed_ms > 0 ? (double)bar->done * 1e3 / passed_ms : 0;
+    uint64_t here = bar->done > bar->first_done ? bar->done - bar->first_done : 0;
+    double rate = passed_ms > 0 ? (double)here * 1e3 / passed_ms : 0;
     draw(bar, rate, true, now_ms);
 }

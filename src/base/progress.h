@@ -7,6 +7,7 @@
  *
  *     vt_progress_bar bar;
  *     vt_progress_bar_init(&bar, stderr, "import", "products");
+ *     vt_progress_bar_go_on(&bar, done);           // only where so many were done before it began
  *     vt_progress_bar_update(&bar, done, total);   // total 0: not known yet
  *     vt_progress_bar_finish(&bar);
  *
@@ -30,10 +31,13 @@ typedef struct vt_progress_bar {
     double rate_per_s;
     double sampled_ms;
     uint64_t sampled_done;
+    uint64_t first_done; /* what the rates do not count: it was done before the bar began */
     uint64_t done, total;
 } vt_progress_bar;
 
 void vt_progress_bar_init(vt_progress_bar *bar, FILE *stream, const char *title, const char *unit);
+/* Right after init, for work that is gone on with: `done` of it is no doing of this bar's time. */
+void vt_progress_bar_go_on(vt_progress_bar *bar, uint64_t done);
 void vt_progress_bar_update(vt_progress_bar *bar, uint64_t done, uint64_t total);
 void vt_progress_bar_finish(vt_progress_bar *bar); /* last state, line ended */
 

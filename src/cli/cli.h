@@ -126,6 +126,26 @@ bool vt_cli_interrupted(void);
 /* A vt_on_progress for a vt_progress_bar (context) that also ends on interruption. */
 bool vt_cli_on_progress(void *bar, uint64_t done, uint64_t total);
 
+/* ---- phase_bar.c ---- */
+
+/* Progress of work in phases, of which each gets a bar of its own.
+ *
+ *     vt_cli_phase_bar shown = {.unit = "photos"};
+ *     vt_cli_phase_update(&shown, "decode", done, total);   // as often as there is news
+ *     vt_cli_phase_finish(&shown);
+ */
+typedef struct vt_cli_phase_bar {
+    const char *unit; /* borrowed: what is counted */
+    char title[96];   /* to be shown instead of the phase's name; may be changed at any time */
+    FILE *stream;     /* NULL: standard error */
+    vt_progress_bar bar;
+    char phase[24], drawn[96];
+    bool begun;
+} vt_cli_phase_bar;
+/* What a phase's first report calls done is not counted as done by it. false: interrupted. */
+bool vt_cli_phase_update(vt_cli_phase_bar *shown, const char *phase, uint64_t done, uint64_t total);
+void vt_cli_phase_finish(vt_cli_phase_bar *shown);
+
 /* ---- facets.c ---- */
 
 /* What --facets names, as the library takes it. */
@@ -156,6 +176,17 @@ void vt_cli_put_facets(vt_json_writer *writer, const vt_facet *facets, size_t co
 /* "red" or "42.5": a value's text. scratch: (capacity). */
 const char *vt_cli_facet_text(const vt_facet_value *value, char *scratch, size_t capacity);
 
+/* ---- page.c ---- */
+/* Begins a page with what all have, and rules of its own; the body is open. */
+void vt_cli_page_begin(vt_buf *page, const char *title, const char *style);
+/* Ends it, writes it to `path` if all went well so far, and frees the buffer. */
+vt_status vt_cli_page_end(vt_buf *page, vt_status status, const char *path, vt_error *error);
+void vt_cli_page_picture(vt_buf *page, const void *jpeg, size_t length, const char *alt);
+
+/* ---- cluster_html.c ---- */
+vt_status vt_cli_write_clusters(vt_shop *shop, const vt_clusters *clusters, const char *where,
+                                const char *path, vt_error *error);
+
 /* ---- search_html.c ---- */
 vt_status vt_cli_write_html(vt_shop *shop, const vt_query *query, const vt_answer *answer,
                             const char *path, vt_error *error);
@@ -169,15 +200,32 @@ int vt_cli_print_model_json(const vt_onnx_info *info);
  * switched. */
 void vt_cli_print_promotion(const vt_promote_report *report, const char *shop);
 int vt_cli_end_promotion(const char *command, const vt_promote_report *report);
+/* ---- eval_model.c ---- */
+
+/* What `vitrine eval` is to do where it is given a model instead of a shop. */
+typedef struct vt_cli_eval_plan {
+    vt_init_options encoder; /* model, preset, output, precision */
+    const char *data;
+    vt_model_eval_options how;
+    bool json;
+} vt_cli_eval_plan;
+int vt_cli_eval_model(vt_cli_eval_plan *plan);
+/* Photos that were left out, in short. */
+void vt_cli_print_failures(const struct vt_eval_failure *failed, size_t count);
 
 /* ---- commands ---- */
 int vt_cli_init(int argc, char **argv);
 int vt_cli_import(int argc, char **argv);
 int vt_cli_search(int argc, char **argv);
 int vt_cli_list_products(int argc, char **argv);
+int vt_cli_cluster(int argc, char **argv);
 int vt_cli_eval(int argc, char **argv);
 int vt_cli_embed(int argc, char **argv);
 int vt_cli_info(int argc, char **argv);
+int vt_cli_index_build(int argc, char **argv);
+int vt_cli_index_info(int argc, char **argv);
+int vt_cli_index_check(int argc, char **argv);
+int vt_cli_index_bench(int argc, char **argv);
 int vt_cli_show(int argc, char **argv);
 int vt_cli_remove(int argc, char **argv);
 int vt_cli_model_info(int argc, char **argv);
@@ -189,5 +237,10 @@ int vt_cli_model_test(int argc, char **argv);
 int vt_cli_sample(int argc, char **argv);
 int vt_cli_train(int argc, char **argv);
 int vt_cli_promote(int argc, char **argv);
+/* serve.c */
+int vt_cli_serve(int argc, char **argv);
+int vt_cli_key_add(int argc, char **argv);
+int vt_cli_key_list(int argc, char **argv);
+int vt_cli_key_revoke(int argc, char **argv);
 
 #endif

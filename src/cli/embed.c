@@ -52,7 +52,7 @@ int vt_cli_embed(int argc, char **argv)
         "SHOP|MODEL PHOTO...",
         "Writes one vector per photo as a NumPy array of f32, in the order of the photos. The "
         "encoder\n"
-        "is that of a shop, an ONNX file, or the word classic. A photo that fails keeps its row, "
+        "is that of a shop, an ONNX file, vitrine-s or classic. A photo that fails keeps its row, "
         "as\n"
         "zeros, and is named with the reason; when none works nothing is written.",
         "  vitrine embed my.shop a.jpg b.jpg --out vectors.npy",

@@ -40,9 +40,8 @@ int vt_cli_init(int argc, char **argv)
     vt_init_options how = vt_init_options_defaults();
     bool json = false;
     const vt_cli_option options[] = {
-        VT_CLI_TEXT_OPTION(
-            "model", "FILE", &how.model,
-            "encoder: an ONNX file (copied into the shop) or the word classic (default)"),
+        VT_CLI_TEXT_OPTION("model", "FILE", &how.model,
+                           "encoder: an ONNX file, vitrine-s (default) or classic"),
         VT_CLI_TEXT_OPTION(
             "preset", "P", &how.preset,
             "how pictures become its input: imagenet, caffe, clip, siglip, dinov2, none"),
@@ -54,9 +53,10 @@ int vt_cli_init(int argc, char **argv)
     const vt_cli_usage usage = {
         "init",
         "SHOP",
-        "Makes the directory SHOP with an empty catalogue. 'classic' is an encoder that needs no\n"
-        "weights; a trained network as ONNX file finds more. A file without a pixel contract "
-        "needs\n"
+        "Makes the directory SHOP with an empty catalogue. 'vitrine-s' is the network that "
+        "vitrine\n"
+        "brings; one trained on your own photos finds more ('vitrine train'); 'classic' is a\n"
+        "descriptor that needs no network. A file without a pixel contract needs\n"
         "--preset; 'vitrine model info FILE' shows whether it has one, and its values for "
         "--output.",
         "  vitrine init my.shop --model resnet50.onnx --preset imagenet",

@@ -8,7 +8,7 @@
 #endif
 
 typedef struct command {
-    const char *name; /* one word, or two for the commands on models */
+    const char *name; /* one word, or two for those on models, keys and the index */
     int (*run)(int argc, char **argv);
     const char *summary;
 } command;
@@ -18,8 +18,13 @@ static const command commands[] = {
     {"import", vt_cli_import, "bring products and pictures in from a feed or folder"},
     {"search", vt_cli_search, "find products by photo, or by other products"},
     {"list", vt_cli_list_products, "products by filter and in order, without a photo"},
-    {"eval", vt_cli_eval, "measure how well photos find their products"},
+    {"cluster", vt_cli_cluster, "groups of products that look alike, and what they share"},
+    {"eval", vt_cli_eval, "measure how well a shop finds its products, or a model its labels"},
     {"info", vt_cli_info, "what a shop holds, and whether it is sound"},
+    {"index build", vt_cli_index_build, "build what finds the nearest products anew"},
+    {"index info", vt_cli_index_info, "what finds the nearest products, and why that"},
+    {"index check", vt_cli_index_check, "whether it equals the catalogue, and its recall"},
+    {"index bench", vt_cli_index_bench, "rate and recall of each way to find the nearest"},
     {"show", vt_cli_show, "one product with everything known of it"},
     {"remove", vt_cli_remove, "take products out"},
     {"embed", vt_cli_embed, "photos to vectors in a NumPy file"},
@@ -33,6 +38,10 @@ static const command commands[] = {
      "write an encoder with 8-bit weights and activations"},
     {"model test", vt_cli_model_test, "run cases of the ONNX backend test suite"},
     {"sample", vt_cli_sample, "render a catalogue to try things with"},
+    {"serve", vt_cli_serve, "answer over HTTP: an API and a page to search on"},
+    {"key add", vt_cli_key_add, "make a key for the API"},
+    {"key list", vt_cli_key_list, "the keys of a shop"},
+    {"key revoke", vt_cli_key_revoke, "take keys back"},
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]), EXIT_CODES_PER_LINE = 4 };
@@ -96,17 +105,20 @@ static int run_command(int count, char **words)
         if (used > 0)
             return commands[i].run(count - used + 1, words + used - 1);
     }
-    bool model = strcmp(words[0], "model") == 0;
-    if (model && (count < 2 || is_help(words[1]))) {
+    bool group = strcmp(words[0], "model") == 0 || strcmp(words[0], "index") == 0 ||
+                 strcmp(words[0], "key") == 0;
+    if (group && (count < 2 || is_help(words[1]))) {
         FILE *stream = count < 2 ? stderr : stdout;
-        fprintf(stream, "usage: vitrine model COMMAND ...\n\n");
-        print_commands(stream, "model ");
+        char name[16];
+        snprintf(name, sizeof(name), "%s ", words[0]);
+        fprintf(stream, "usage: vitrine %sCOMMAND ...\n\n", name);
+        print_commands(stream, name);
         return count < 2 ? vt_status_exit_code(VT_ERR_USAGE) : 0;
     }
     vt_error error;
     snprintf(error.message, sizeof(error.message),
-             "there is no command \"%.64s%s%.64s\"; see 'vitrine help'", words[0], model ? " " : "",
-             model ? words[1] : "");
+             "there is no command \"%.64s%s%.64s\"; see 'vitrine help'", words[0], group ? " " : "",
+             group ? words[1] : "");
     fprintf(stderr, "vitrine: ");
     vt_cli_print(stderr, error.message);
     fputc('\n', stderr);

@@ -147,12 +147,13 @@ int vt_cli_promote(int argc, char **argv)
     };
     const vt_cli_usage usage = {
         "promote",
-        "SHOP MODEL.onnx",
-        "Gives a shop another encoder while it is searched. Both are measured on the same photos;\n"
-        "where recall at 1 rises, all pictures are embedded anew and the shop is switched at "
-        "once,\n"
-        "otherwise it stays as it is and the exit code is 11. Searches and imports of other\n"
-        "processes go on meanwhile. After Ctrl-C or a crash the same command goes on.",
+        "SHOP MODEL",
+        "Gives a shop another encoder while it is searched: a file, 'vitrine-s' or 'classic'. Both\n"
+        "are measured on the same photos; where recall at 1 rises, all pictures are embedded anew\n"
+        "and the shop is switched at once, otherwise it stays as it is and the exit code is 11.\n"
+        "Searches and servers of other processes go on meanwhile and go over by themselves; only\n"
+        "what has the shop open for writing as it begins (import, serve --write) is in the way.\n"
+        "After Ctrl-C or a crash the same command goes on.",
         "  vitrine promote my.shop better.onnx --queries queries.csv --images photos",
         2,
         2,

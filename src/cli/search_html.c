@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * search --html: one self-contained page, pictures inside, that works from a file without a
- * network. Everything that comes from the catalogue is escaped.
- */
-#include "base/file.h"
+/* search --html: the photo looked for, and what was found, on one page. */
 #include "cli/cli.h"
 
 enum { QUERY_SIDE_PX = 512 };
 
-static const char page_head[] =
-    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
-    "style-src 'unsafe-inline'\">\n"
-    "<title>vitrine - found products</title>\n<style>\n"
-    ":root{color-scheme:light dark;--ink:#1d1d24;--soft:#62626e;--page:#f6f5f2;--card:#fff;"
-    "--line:#e4e2dc;--accent:#b4552d}\n"
-    "@media (prefers-color-scheme:dark){:root{--ink:#eceaf0;--soft:#a5a3ae;--page:#17161b;"
-    "--card:#211f27;--line:#34323c;--accent:#e58a5f}}\n"
-    "*{box-sizing:border-box}body{margin:0;font:16px/1.45 system-ui,sans-serif;color:var(--ink);"
-    "background:var(--page)}\n"
+static const char style[] =
     "main{max-width:78rem;margin:0 auto;padding:2rem 1.25rem;display:grid;gap:2rem;"
     "grid-template-columns:minmax(14rem,20rem) 1fr}\n"
     "@media (max-width:50rem){main{grid-template-columns:1fr}}\n"
@@ -39,17 +24,7 @@ static const char page_head[] =
     "li p{margin:.1rem 0;font-size:.82rem;color:var(--soft);overflow-wrap:anywhere}"
     "li .price{color:var(--ink);font-weight:600;font-size:.9rem}\n"
     "meter{width:100%;height:.5rem;margin-top:.5rem;accent-color:var(--accent)}\n"
-    ".rank{color:var(--accent);font-weight:700}\n"
-    "</style>\n</head>\n<body>\n<main>\n";
-
-static void append_picture(vt_buf *page, const void *jpeg, size_t length, const char *alt)
-{
-    vt_buf_append_text(page, "<img alt=\"");
-    vt_buf_append_html(page, alt);
-    vt_buf_append_text(page, "\" src=\"data:image/jpeg;base64,");
-    vt_buf_append_base64(page, jpeg, length);
-    vt_buf_append_text(page, "\">\n");
-}
+    ".rank{color:var(--accent);font-weight:700}\n";
 
 /* Its main picture and what it weighs. */
 static void append_like(vt_buf *page, vt_shop *shop, const vt_like *like)
@@ -59,7 +34,7 @@ static void append_like(vt_buf *page, vt_shop *shop, const vt_like *like)
     size_t length = 0;
     if (vt_shop_get(shop, like->product, &product, NULL) == VT_OK && product->picture_count > 0 &&
         vt_shop_thumbnail(shop, &product->pictures[0].hash, &jpeg, &length, NULL) == VT_OK)
-        append_picture(page, jpeg, length, like->product);
+        vt_cli_page_picture(page, jpeg, length, like->product);
     vt_release(jpeg);
     vt_product_free(product);
     vt_buf_printf(page, "<p>%s like ", like->weight < 0 ? "less" : "more");
@@ -96,7 +71,7 @@ static vt_status append_query(vt_buf *page, vt_shop *shop, const vt_query *query
             vt_photo_thumbnail(&query->photos[i], QUERY_SIDE_PX, &jpeg, &length, error);
         if (status != VT_OK)
             return status;
-        append_picture(page, jpeg, length, "the photo searched with");
+        vt_cli_page_picture(page, jpeg, length, "the photo searched with");
         vt_release(jpeg);
     }
     for (size_t i = 0; i < query->like_count; i++)
@@ -136,7 +111,7 @@ static void append_result(vt_buf *page, vt_shop *shop, const vt_result *result, 
     char price[64];
     vt_buf_append_text(page, "<li>\n");
     if (vt_shop_thumbnail(shop, &result->picture->hash, &jpeg, &length, NULL) == VT_OK)
-        append_picture(page, jpeg, length, title);
+        vt_cli_page_picture(page, jpeg, length, title);
     else
         vt_buf_append_text(page, "<div class=\"none\"></div>\n");
     vt_release(jpeg);
@@ -158,8 +133,8 @@ vt_status vt_cli_write_html(vt_shop *shop, const vt_query *query, const vt_answe
                             const char *path, vt_error *error)
 {
     vt_buf page;
-    vt_buf_init(&page, VT_CLI_DOCUMENT_BYTES);
-    vt_buf_append_text(&page, page_head);
+    vt_cli_page_begin(&page, "found products", style);
+    vt_buf_append_text(&page, "<main>\n");
     vt_status status = append_query(&page, shop, query, answer, error);
     vt_buf_printf(&page, "<section>\n<h1>%zu product%s found</h1>\n<ol>\n", answer->count,
                   answer->count == 1 ? "" : "s");
@@ -168,11 +143,6 @@ vt_status vt_cli_write_html(vt_shop *shop, const vt_query *query, const vt_answe
     vt_buf_append_text(&page, "</ol>\n");
     if (answer->count == 0)
         vt_buf_append_text(&page, "<p>Nothing in this shop is similar enough.</p>\n");
-    vt_buf_append_text(&page, "</section>\n</main>\n</body>\n</html>\n");
-    if (status == VT_OK && page.failed)
-        status = vt_fail_memory(error, "the page");
-    if (status == VT_OK)
-        status = vt_file_replace(path, page.data, page.length, false, error);
-    vt_buf_deinit(&page);
-    return status;
+    vt_buf_append_text(&page, "</section>\n</main>\n");
+    return vt_cli_page_end(&page, status, path, error);
 }

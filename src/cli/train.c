@@ -8,12 +8,13 @@
 #include <string.h>
 
 /* Options that are keys of the recipe under their own name. */
-enum { KEYS = 27, TITLE_BYTES = 96 };
+enum { KEYS = 28 };
 static const struct key_option {
     const char *key, *name, *value, *help;
 } key_options[KEYS] = {
     {"arch", "arch", "NAME", "architecture to train from random weights (resnet9, resnet18 ...)"},
-    {"from", "from", "MODEL.onnx", "network to go on from"},
+    {"from", "from", "MODEL.onnx", "network to go on from, or vitrine-s"},
+    {"preset", "preset", "P", "its colours, if it does not say: imagenet, caffe ..."},
     {"size", "size", "PX", "side of the network's input (default 128)"},
     {"dim", "dim", "D", "dimension of the embedding head (default: none with loss ce, else 128)"},
     {"loss", "loss", "L[=WEIGHT],...", "ce, triplet, arcface ... (default ce)"},
@@ -44,37 +45,24 @@ static const struct key_option {
     {"threads", "threads", "N", "cores to use (default: all)"},
 };
 
-typedef struct train_bar {
-    vt_progress_bar bar;
-    char phase[16], title[TITLE_BYTES];
-    bool begun;
-} train_bar;
-
-static void name_phase(train_bar *shown, const vt_train_progress *now)
+static void name_phase(vt_cli_phase_bar *shown, const vt_train_progress *now)
 {
-    int length = snprintf(shown->title, TITLE_BYTES, "%s", now->phase);
+    char *title = shown->title;
+    int length = snprintf(title, sizeof(shown->title), "%s", now->phase);
     if (strcmp(now->phase, "train") != 0)
         return;
-    length += snprintf(shown->title + length, TITLE_BYTES - (size_t)length,
+    length += snprintf(title + length, sizeof(shown->title) - (size_t)length,
                        " epoch %d/%d, loss %.4f", now->epoch, now->epochs, now->loss);
-    if (!isnan(now->value) && length > 0 && length < TITLE_BYTES)
-        snprintf(shown->title + length, TITLE_BYTES - (size_t)length, ", %s %.4f", now->measure,
+    if (!isnan(now->value) && length > 0 && length < (int)sizeof(shown->title))
+        snprintf(title + length, sizeof(shown->title) - (size_t)length, ", %s %.4f", now->measure,
                  now->value);
 }
 
 static bool on_progress(void *context, const vt_train_progress *now)
 {
-    train_bar *shown = context;
-    if (!shown->begun || strcmp(shown->phase, now->phase) != 0) {
-        if (shown->begun)
-            vt_progress_bar_finish(&shown->bar);
-        snprintf(shown->phase, sizeof(shown->phase), "%s", now->phase);
-        vt_progress_bar_init(&shown->bar, stderr, shown->title, "photos");
-        shown->begun = true;
-    }
+    vt_cli_phase_bar *shown = context;
     name_phase(shown, now);
-    vt_progress_bar_update(&shown->bar, now->done, now->total);
-    return !vt_cli_interrupted();
+    return vt_cli_phase_update(shown, now->phase, now->done, now->total);
 }
 
 static void print_text(const vt_train_report *report, const char *out, const char *shop)
@@ -106,12 +94,11 @@ static int run(const char *data, vt_train_options *how, bool json)
 {
     vt_error error = {0};
     vt_train_report *report = NULL;
-    train_bar shown = {0};
+    vt_cli_phase_bar shown = {.unit = "photos"};
     how->on_progress = on_progress;
     how->context = &shown;
     vt_status status = vt_train(data, how, &report, &error);
-    if (shown.begun)
-        vt_progress_bar_finish(&shown.bar);
+    vt_cli_phase_finish(&shown);
     if (status != VT_OK)
         return vt_cli_fail("train", json, status, &error);
     int code = 0;

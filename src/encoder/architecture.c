@@ -129,11 +129,8 @@ vt_status vt_architecture_build(const char *name, const vt_architecture_options 
     if (size < architecture->minimum_size || size > MAXIMUM_SIZE)
         return vt_fail(error, VT_ERR_USAGE, "architecture \"%s\": size %d is outside %d to %d",
                        name, size, architecture->minimum_size, MAXIMUM_SIZE);
-    vt_net net = {.options = options, .architecture = architecture};
-    net.ones = net.token = VT_NO_VALUE;
-    for (size_t i = 0; i < sizeof(net.fixed) / sizeof(net.fixed[0]); i++)
-        net.fixed[i] = VT_NO_VALUE;
-    vt_random_init(&net.random, options->seed);
+    vt_net net;
+    vt_net_init(&net, architecture, options);
     vt_status status = vt_builder_new(NULL, &net.builder, error);
     if (status != VT_OK)
         return status;

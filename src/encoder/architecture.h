@@ -54,6 +54,20 @@ vt_architecture_options vt_architecture_options_defaults(void);
 vt_status vt_architecture_build(const char *name, const vt_architecture_options *options,
                                 vt_model **out, vt_error *error);
 
+/* Where new heads go on a network that is there already. */
+typedef struct vt_extension {
+    const char *feature;     /* the value they read */
+    vt_shape shape;          /* of it: (N, channels, side, side) or (N, channels) */
+    const char *const *keep; /* (keep_count, at most 8) further values that stay outputs */
+    size_t keep_count;
+} vt_extension;
+/* The network with heads by classes, heads, dim, pooling, normalize, dropout and seed of the
+ * options, which have names as above; what it ended with before, but what is kept, is gone.
+ * VT_ERR_USAGE: options that need a network by name, a value of another rank. */
+vt_status vt_architecture_extend(const vt_model *model, const vt_extension *from,
+                                 const vt_architecture_options *options, vt_model **out,
+                                 vt_error *error);
+
 typedef struct vt_architecture_info {
     const char *name, *source; /* the paper */
     int size;                  /* published input, pixels of a side */

@@ -18,6 +18,16 @@ enum { ATTRS_BYTES = 256 };
 
 /* ---- names and failures ---- */
 
+void vt_net_init(vt_net *net, const vt_architecture *architecture,
+                 const vt_architecture_options *options)
+{
+    *net = (vt_net){.options = options, .architecture = architecture};
+    net->image = net->ones = net->token = VT_NO_VALUE;
+    for (size_t i = 0; i < sizeof(net->fixed) / sizeof(net->fixed[0]); i++)
+        net->fixed[i] = VT_NO_VALUE;
+    vt_random_init(&net->random, options->seed);
+}
+
 void vt_net_enter(vt_net *net, const char *format, ...)
 {
     char scope[64];

@@ -88,6 +88,9 @@ typedef struct vt_conv {
 } vt_conv;
 
 /* ---- architecture_net.c ---- */
+/* A net without a builder yet; both stay the caller's. */
+void vt_net_init(vt_net *net, const vt_architecture *architecture,
+                 const vt_architecture_options *options);
 void vt_net_enter(vt_net *net, const char *format, ...) VT_PRINTF(2, 3);
 void vt_net_leave(vt_net *net);
 void vt_net_fail(vt_net *net, const char *format, ...) VT_PRINTF(2, 3);

@@ -31,7 +31,7 @@ static const size_t activation_bytes = (size_t)1 << 30; /* of all runners at one
 
 typedef struct request {
     const float *tensor; /* (3, height, width), the caller's */
-    float *out;          /* (dim), the caller's */
+    float *out;          /* (row), the caller's */
     vt_status status;
     vt_error error;
     bool done;
@@ -44,7 +44,7 @@ typedef struct runner {
     vt_network *narrow; /* on one core */
     vt_network *wide;   /* on all; of the first runner alone, NULL where there are no wide runs */
     vt_thread *thread;
-    float *vectors;           /* (maximum_batch, dim) */
+    float *vectors;           /* (maximum_batch, row) */
     unsigned ran[2];          /* narrow, wide: bit i: a batch of 1 << i has been run */
     size_t activations_bytes; /* of the newest run */
 } runner;
@@ -53,6 +53,7 @@ struct vt_batcher {
     const vt_encoder *encoder;
     int maximum_batch;
     size_t tensor_floats;
+    size_t row; /* numbers of a picture: its vector, and scores where there are */
     runner *runners;
     int runner_count;
     double (*clock_ms)(void);
@@ -148,12 +149,12 @@ static void finish_batch(runner *self, request **batch, const vt_tuner_choice *c
                          vt_status status, double took_ms, const vt_error *error)
 {
     vt_batcher *batcher = self->batcher;
-    size_t dim = batcher->encoder->dim;
+    size_t row = batcher->row;
     pthread_mutex_lock(&batcher->lock);
     for (int i = 0; i < choice->count; i++) {
         batch[i]->status = status;
         if (status == VT_OK)
-            memcpy(batch[i]->out, self->vectors + (size_t)i * dim, dim * sizeof(float));
+            memcpy(batch[i]->out, self->vectors + (size_t)i * row, row * sizeof(float));
         else
             batch[i]->error = *error;
         batch[i]->done = true;
@@ -195,10 +196,10 @@ static void run(void *context)
 /* cores: to spread wide runs over; 1: there are none. */
 static vt_status open_networks(vt_batcher *batcher, runner *self, int cores, vt_error *error)
 {
-    vt_network_options how = {VT_EXECUTOR_ONEDNN, batcher->encoder->verdict.precision, 1};
+    vt_network_options how = {VT_EXECUTOR_ONEDNN, batcher->encoder->verdict.precision, 1,
+                              batcher->encoder->score_count > 0};
     self->batcher = batcher;
-    self->vectors =
-        vt_alloc_array((size_t)batcher->maximum_batch, batcher->encoder->dim * sizeof(float));
+    self->vectors = vt_alloc_array((size_t)batcher->maximum_batch, batcher->row * sizeof(float));
     if (self->vectors == NULL)
         return vt_fail_memory(error, "a batch of vectors");
     vt_status status = vt_network_new(batcher->encoder, &how, &self->narrow, error);
@@ -245,6 +246,7 @@ vt_status vt_batcher_new(const vt_encoder *encoder, const vt_batcher_options *op
     if (batcher == NULL)
         return vt_fail_memory(error, "a batcher");
     batcher->encoder = encoder;
+    batcher->row = encoder->dim + encoder->score_count;
     batcher->clock_ms = options->clock_ms != NULL ? options->clock_ms : vt_clock_ms;
     pthread_mutex_init(&batcher->lock, NULL);
     pthread_cond_init(&batcher->waiting, NULL);
@@ -299,7 +301,7 @@ static vt_status submit(vt_batcher *batcher, const float *tensors, int count, fl
     pthread_mutex_lock(&batcher->lock);
     for (int i = 0; i < count; i++) {
         requests[i].tensor = tensors + (size_t)i * batcher->tensor_floats;
-        requests[i].out = out + (size_t)i * batcher->encoder->dim;
+        requests[i].out = out + (size_t)i * batcher->row;
         requests[i].finished = &finished;
         enqueue(batcher, &requests[i]);
     }
@@ -333,8 +335,7 @@ static vt_status embed_with_network(vt_batcher *batcher, const vt_image *images,
             status = vt_image_to_tensor(&images[done + i], &batcher->encoder->contract.pixels,
                                         tensors + i * batcher->tensor_floats, error);
         if (status == VT_OK)
-            status =
-                submit(batcher, tensors, (int)chunk, out + done * batcher->encoder->dim, error);
+            status = submit(batcher, tensors, (int)chunk, out + done * batcher->row, error);
     }
     vt_free(tensors);
     return status;
@@ -357,9 +358,9 @@ vt_status vt_batcher_embed(vt_batcher *batcher, const vt_image *images, size_t c
         status = embed_with_network(batcher, images, count, out, error);
     else
         for (size_t i = 0; status == VT_OK && i < count; i++)
-            status = vt_classic_embed(&images[i], out + i * encoder->dim, error);
+            status = vt_classic_embed(&images[i], out + i * batcher->row, error);
     for (size_t i = 0; status == VT_OK && i < count; i++)
-        if (is_zero(out + i * encoder->dim, encoder->dim))
+        if (is_zero(out + i * batcher->row, encoder->dim))
             status = vt_fail(error, VT_ERR_MISMATCH,
                              "embed with \"%s\": picture %zu gives a vector without direction",
                              encoder->name, i + 1);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Opening encoders: `classic`, or an ONNX file with its contract from metadata or a preset.
+ * Opening encoders: `vitrine-s`, the network that the program brings, `classic`, which needs none,
+ * or an ONNX file with its contract from metadata or a preset.
  *
  * An encoder is one file: weights outside it are refused, so that its fingerprint covers everything
  * its vectors depend on.
  */
+#include "encoder/builtin.h"
 #include "encoder/network.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -16,6 +19,16 @@
 vt_encoder_options vt_encoder_options_defaults(void)
 {
     return (vt_encoder_options){.check_golden = true, .precision = VT_PRECISION_AUTO};
+}
+
+static bool is_builtin(const char *source)
+{
+    return vt_text_equal(source, VT_ENCODER_DEFAULT);
+}
+
+static size_t builtin_length(void)
+{
+    return (size_t)(vt_builtin_model_end - vt_builtin_model);
 }
 
 static vt_status set_output(vt_encoder *encoder, const char *output, vt_error *error)
@@ -76,6 +89,14 @@ static vt_status hash_file(const char *path, vt_hasher *hasher, vt_error *error)
     return status;
 }
 
+static vt_status hash_bytes(const vt_encoder *encoder, vt_hasher *hasher, vt_error *error)
+{
+    if (!is_builtin(encoder->path))
+        return hash_file(encoder->path, hasher, error);
+    vt_hasher_add(hasher, vt_builtin_model, builtin_length());
+    return VT_OK;
+}
+
 /* Over the file and how pictures get in and vectors out. */
 static vt_status fingerprint(vt_encoder *encoder, vt_error *error)
 {
@@ -85,7 +106,7 @@ static vt_status fingerprint(vt_encoder *encoder, vt_error *error)
     vt_hasher_init(&hasher);
     vt_status status = vt_contract_print(&encoder->contract, &contract, error);
     if (status == VT_OK)
-        status = hash_file(encoder->path, &hasher, error);
+        status = hash_bytes(encoder, &hasher, error);
     if (status == VT_OK) {
         vt_hasher_add_text(&hasher, contract.data);
         encoder->fingerprint = vt_hasher_finish(&hasher);
@@ -107,13 +128,36 @@ static vt_status open_classic(vt_encoder *encoder, const vt_encoder_options *opt
     return VT_OK;
 }
 
+/* Classes that the file names; 0: it does not, or not readably. */
+static size_t count_names(const vt_model *model)
+{
+    const char *text = vt_model_metadata(model, VT_METADATA_LABELS);
+    vt_json *names = NULL;
+    if (text == NULL || vt_json_parse(text, strlen(text), 2, &names, NULL) != VT_OK)
+        return 0;
+    size_t count = vt_json_kind_of(names) == VT_JSON_ARRAY ? vt_json_count(names) : 0;
+    for (size_t i = 0; i < count; i++)
+        if (vt_json_kind_of(vt_json_at(names, i)) != VT_JSON_TEXT)
+            count = 0;
+    vt_json_free(names);
+    return count;
+}
+
+vt_status vt_encoder_model_open(const char *source, const vt_model_limits *limits, vt_model **out,
+                                vt_error *error)
+{
+    return is_builtin(source)
+               ? vt_model_parse(vt_builtin_model, builtin_length(), limits, out, error)
+               : vt_model_open(source, limits, out, error);
+}
+
 static vt_status open_network(vt_encoder *encoder, const vt_encoder_options *options,
                               vt_error *error)
 {
     vt_model_limits limits = vt_model_limits_defaults();
     limits.file_bytes = VT_ENCODER_FILE_BYTES;
     limits.one_file = true;
-    vt_status status = vt_model_open(encoder->path, &limits, &encoder->model, error);
+    vt_status status = vt_encoder_model_open(encoder->path, &limits, &encoder->model, error);
     if (status == VT_OK)
         status = choose_contract(encoder, options, error);
     if (status == VT_OK) {
@@ -126,6 +170,8 @@ static vt_status open_network(vt_encoder *encoder, const vt_encoder_options *opt
         status = vt_network_measure(encoder, error);
     /* A golden vector belongs to the stored contract; another preset or output has none. */
     encoder->own_contract = options->preset == NULL && options->output == NULL;
+    if (status == VT_OK && options->scores)
+        status = vt_network_measure_scores(encoder, count_names(encoder->model), error);
     return status == VT_OK ? vt_precision_settle(encoder, options, error) : status;
 }
 
@@ -137,7 +183,8 @@ vt_status vt_encoder_open(const char *source, const vt_encoder_options *options,
         return vt_fail_memory(error, "an encoder");
     bool classic = vt_text_equal(source, "classic");
     encoder->path = vt_strdup(source);
-    encoder->name = vt_strdup(classic ? source : vt_path_base(source));
+    encoder->name = is_builtin(source) ? vt_strdup(VT_ENCODER_DEFAULT ".onnx")
+                                       : vt_strdup(classic ? source : vt_path_base(source));
     vt_status status = encoder->path == NULL || encoder->name == NULL
                            ? vt_fail_memory(error, "an encoder")
                            : VT_OK;
@@ -162,6 +209,15 @@ void vt_encoder_free(vt_encoder *encoder)
     vt_free(encoder);
 }
 
+vt_status vt_encoder_read(const vt_encoder *encoder, vt_buf *file, vt_error *error)
+{
+    if (!is_builtin(encoder->path))
+        return vt_file_read(encoder->path, VT_ENCODER_FILE_BYTES, file, error);
+    return vt_buf_append(file, vt_builtin_model, builtin_length())
+               ? VT_OK
+               : vt_fail_memory(error, "the default encoder");
+}
+
 vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder)
 {
     vt_encoder_info info = {.name = encoder->name,
@@ -171,6 +227,9 @@ vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder)
     if (encoder->model != NULL) {
         info.contract = &encoder->contract;
         info.precision = &encoder->verdict;
+        info.score_count = encoder->score_count;
+        if (encoder->score_count > 0)
+            info.labels = vt_model_metadata(encoder->model, VT_METADATA_LABELS);
         vt_pixel_spec_fit(&encoder->contract.pixels, &info.fit_width, &info.fit_height);
     } else {
         /* The subject is cut out before it is scaled down. */

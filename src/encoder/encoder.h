@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Encoders: a picture in, a vector of length 1 out. Either an ONNX network with its pixel contract,
- * or `classic`, a descriptor that needs no weights.
+ * one of which (`vitrine-s`) the program brings, or `classic`, a descriptor that needs no weights.
  *
  *     vt_encoder *encoder;
  *     vt_encoder_options options = vt_encoder_options_defaults();
@@ -38,6 +38,7 @@ typedef struct vt_contract {
 /* Keys in the file's metadata_props. */
 #define VT_METADATA_CONTRACT "vitrine.contract"
 #define VT_METADATA_GOLDEN   "vitrine.golden"
+#define VT_METADATA_LABELS   "vitrine.labels" /* JSON: names of the classes of "logits" */
 
 /* Which precision an encoder computes in, and why not in a faster one. */
 typedef struct vt_precision_verdict {
@@ -59,11 +60,17 @@ typedef struct vt_encoder_options {
     const vt_precision_verdict *known; /* what AUTO came to for this file, kind of machine and
                                           program before: taken over unless the golden picture
                                           contradicts it; NULL: none. Borrowed during the call */
+    bool scores; /* give along what the file's classifier says, where it has one */
 } vt_encoder_options;
-vt_encoder_options vt_encoder_options_defaults(void); /* NULL, NULL, true, false, AUTO, NULL */
+vt_encoder_options
+vt_encoder_options_defaults(void); /* NULL, NULL, true, false, AUTO, NULL, false */
 
-/* source: the word "classic" or the path of an ONNX file. VT_ERR_MISMATCH when the golden vector
- * comes out different (cosine below 0.999). */
+#define VT_ENCODER_DEFAULT "vitrine-s" /* models/vitrine-s.onnx, which lies in the program */
+/* The network alone; source: "vitrine-s" or the path of an ONNX file. */
+vt_status vt_encoder_model_open(const char *source, const vt_model_limits *limits, vt_model **out,
+                                vt_error *error);
+/* source: the word "vitrine-s" or "classic", or the path of an ONNX file. VT_ERR_MISMATCH when the
+ * golden vector comes out different (cosine below 0.999). */
 vt_status vt_encoder_open(const char *source, const vt_encoder_options *options, vt_encoder **out,
                           vt_error *error);
 void vt_encoder_free(vt_encoder *encoder);
@@ -76,6 +83,9 @@ typedef struct vt_encoder_info {
     int fit_width, fit_height;   /* what decoding must keep, for vt_decode_options */
     bool golden_checked;
     const vt_precision_verdict *precision; /* borrowed; NULL for classic */
+    size_t score_count; /* classes whose scores come along; 0: none were asked for, or the file has
+                           no value "logits" with as many names in its metadata */
+    const char *labels; /* their names, a JSON array of texts; borrowed; NULL: none come */
 } vt_encoder_info;
 vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder);
 
@@ -118,7 +128,8 @@ vt_batcher_options vt_batcher_options_defaults(void); /* 0, 16, false, NULL */
 vt_status vt_batcher_new(const vt_encoder *encoder, const vt_batcher_options *options,
                          vt_batcher **out, vt_error *error);
 void vt_batcher_free(vt_batcher *batcher); /* nobody may be inside vt_batcher_embed */
-/* images: (count); out: (count, dim), each of length 1 (when the contract normalises). Blocks until
+/* images: (count); out: (count, dim), each of length 1 (when the contract normalises), or with
+ * scores (count, dim + score_count): behind each vector what the classifier says. Blocks until
  * done. A vector that is zero or not finite is VT_ERR_MISMATCH: such a picture cannot be searched.
  */
 vt_status vt_batcher_embed(vt_batcher *batcher, const vt_image *images, size_t count, float *out,

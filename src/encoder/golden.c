@@ -132,7 +132,7 @@ vt_status vt_golden_embed(const vt_encoder *encoder, const vt_golden *golden, vt
 {
     vt_network *network = NULL;
     float *input = NULL;
-    const vt_network_options how = {executor, precision, 1};
+    const vt_network_options how = {executor, precision, 1, false};
     vt_status status = vt_network_new(encoder, &how, &network, error);
     if (status == VT_OK)
         status = vt_network_input(network, 1, &input, error);
@@ -250,7 +250,7 @@ vt_status vt_encoder_pack(const vt_encoder *encoder, vt_buf *file, vt_error *err
     if (status == VT_OK)
         status = vt_golden_print(encoder, VT_EXECUTOR_ONEDNN, &golden, error);
     if (status == VT_OK)
-        status = vt_file_read(encoder->path, VT_ENCODER_FILE_BYTES, file, error);
+        status = vt_encoder_read(encoder, file, error);
     if (status == VT_OK)
         status = vt_onnx_set_metadata(file, VT_METADATA_CONTRACT, contract.data, error);
     if (status == VT_OK)

@@ -12,8 +12,11 @@
 
 #include <string.h>
 
+static const char scores_value[] = "logits"; /* as our heads of classes call it */
+
 struct vt_network {
     const vt_encoder *encoder;
+    size_t score_count; /* 0: vectors alone */
     vt_session *session;
     float *input; /* (input_capacity, 3, height, width) */
     int input_capacity;
@@ -77,12 +80,12 @@ static vt_status open_session(const vt_encoder *encoder, const vt_network_option
                               vt_session **out, vt_error *error)
 {
     vt_session_options options = vt_session_options_defaults();
-    const char *output = output_name(encoder);
+    const char *const outputs[2] = {output_name(encoder), scores_value};
     options.executor = how->executor;
     options.precision = how->precision;
     options.threads = how->threads;
-    options.outputs = &output;
-    options.output_count = 1;
+    options.outputs = outputs;
+    options.output_count = how->scores && strcmp(outputs[0], scores_value) != 0 ? 2 : 1;
     return vt_session_new(encoder->model, &options, out, error);
 }
 
@@ -138,7 +141,7 @@ vt_status vt_network_measure(vt_encoder *encoder, vt_error *error)
     vt_shape in = input_shape(encoder, 1), out = {0};
     pooling pool = {0};
     bool batches = false;
-    const vt_network_options how = {VT_EXECUTOR_ONEDNN, VT_PRECISION_F32, 1};
+    const vt_network_options how = {VT_EXECUTOR_ONEDNN, VT_PRECISION_F32, 1, false};
     vt_status status = open_session(encoder, &how, &session, error);
     if (status == VT_OK)
         status = vt_session_output_shapes(session, &in, 1, &out, error);
@@ -166,6 +169,35 @@ vt_status vt_network_measure(vt_encoder *encoder, vt_error *error)
     return status;
 }
 
+vt_status vt_network_measure_scores(vt_encoder *encoder, size_t names, vt_error *error)
+{
+    vt_session *session = NULL;
+    vt_session_options options = vt_session_options_defaults();
+    const char *const output = scores_value;
+    bool holds = vt_model_has_value(encoder->model, scores_value) && names > 0;
+    options.outputs = &output;
+    options.output_count = 1;
+    options.threads = 1;
+    if (!holds)
+        return VT_OK;
+    vt_status status = vt_session_new(encoder->model, &options, &session, error);
+    for (int batch = 1; status == VT_OK && batch <= 2 && batch <= encoder->maximum_batch; batch++) {
+        vt_shape in = input_shape(encoder, batch), out = {0};
+        holds = vt_session_output_shapes(session, &in, 1, &out, NULL) == VT_OK && out.rank == 2 &&
+                out.dims[0] == batch && (size_t)out.dims[1] == names;
+        if (!holds && batch == 2) { /* takes one picture at a time */
+            encoder->maximum_batch = 1;
+            holds = true;
+        }
+        if (!holds)
+            break;
+    }
+    vt_session_free(session);
+    if (status == VT_OK && holds)
+        encoder->score_count = names;
+    return status;
+}
+
 vt_status vt_network_new(const vt_encoder *encoder, const vt_network_options *options,
                          vt_network **out, vt_error *error)
 {
@@ -173,6 +205,7 @@ vt_status vt_network_new(const vt_encoder *encoder, const vt_network_options *op
     if (network == NULL)
         return vt_fail_memory(error, "a network");
     network->encoder = encoder;
+    network->score_count = options->scores ? encoder->score_count : 0;
     vt_status status = open_session(encoder, options, &network->session, error);
     if (status != VT_OK) {
         vt_free(network);
@@ -225,6 +258,60 @@ static void pool_and_normalize(const vt_encoder *encoder, const pooling *pool, c
         memset(out, 0, pool->channels * sizeof(float));
 }
 
+/* The f32 numbers of a result: its own, or those of *converted, which is the caller's. */
+static vt_status as_floats(const vt_tensor *result, vt_tensor *converted, const vt_tensor **out,
+                           vt_error *error)
+{
+    *out = result;
+    if (result->dtype == VT_F32)
+        return VT_OK;
+    vt_status status = vt_tensor_cast(result, VT_F32, converted, error);
+    *out = converted;
+    return status;
+}
+
+static vt_status changed_shape(const vt_encoder *encoder, vt_error *error)
+{
+    return vt_fail(error, VT_ERR_MISMATCH,
+                   "embed with \"%s\": its output changed shape between runs", encoder->name);
+}
+
+static vt_status take_vectors(const vt_network *network, const vt_tensor *result, int batch,
+                              float *out, vt_error *error)
+{
+    const vt_encoder *encoder = network->encoder;
+    vt_tensor converted = {0};
+    const vt_tensor *values = NULL;
+    pooling pool = {0};
+    vt_status status = as_floats(result, &converted, &values, error);
+    if (status == VT_OK)
+        status = pooling_of(encoder, &values->shape, &pool, error);
+    if (status == VT_OK && (pool.channels != encoder->dim || values->shape.dims[0] != batch))
+        status = changed_shape(encoder, error);
+    for (int i = 0; status == VT_OK && i < batch; i++)
+        pool_and_normalize(encoder, &pool,
+                           (const float *)values->data + (size_t)i * pool.picture_stride,
+                           out + (size_t)i * (encoder->dim + network->score_count));
+    vt_tensor_deinit(&converted);
+    return status;
+}
+
+static vt_status take_scores(const vt_network *network, const vt_tensor *result, int batch,
+                             float *out, vt_error *error)
+{
+    size_t count = network->score_count, dim = network->encoder->dim;
+    vt_tensor converted = {0};
+    const vt_tensor *values = NULL;
+    vt_status status = as_floats(result, &converted, &values, error);
+    if (status == VT_OK && vt_tensor_count(values) != (size_t)batch * count)
+        status = changed_shape(network->encoder, error);
+    for (size_t i = 0; status == VT_OK && i < (size_t)batch; i++)
+        memcpy(out + i * (dim + count) + dim, (const float *)values->data + i * count,
+               count * sizeof(float));
+    vt_tensor_deinit(&converted);
+    return status;
+}
+
 vt_status vt_network_run(vt_network *network, int batch, float *out, vt_error *error)
 {
     const vt_encoder *encoder = network->encoder;
@@ -232,27 +319,14 @@ vt_status vt_network_run(vt_network *network, int batch, float *out, vt_error *e
                        .shape = input_shape(encoder, batch),
                        .data = network->input,
                        .bytes = (size_t)batch * picture_floats(encoder) * sizeof(float)};
-    vt_tensor result = {0}, converted = {0};
-    vt_status status = vt_session_run(network->session, &input, 1, &result, error);
+    vt_tensor results[2] = {{0}};
+    vt_status status = vt_session_run(network->session, &input, 1, results, error);
     if (status != VT_OK)
         return vt_fail_context(error, status, "embed with \"%s\"", encoder->name);
-    const vt_tensor *values = &result;
-    if (result.dtype != VT_F32) {
-        status = vt_tensor_cast(&result, VT_F32, &converted, error);
-        if (status != VT_OK)
-            return status;
-        values = &converted;
-    }
-    pooling pool = {0};
-    status = pooling_of(encoder, &values->shape, &pool, error);
-    if (status == VT_OK && (pool.channels != encoder->dim || values->shape.dims[0] != batch))
-        status = vt_fail(error, VT_ERR_MISMATCH,
-                         "embed with \"%s\": its output changed shape between runs", encoder->name);
-    for (int i = 0; status == VT_OK && i < batch; i++)
-        pool_and_normalize(encoder, &pool,
-                           (const float *)values->data + (size_t)i * pool.picture_stride,
-                           out + (size_t)i * encoder->dim);
-    vt_tensor_deinit(&converted);
+    status = take_vectors(network, &results[0], batch, out, error);
+    bool apart = strcmp(output_name(encoder), scores_value) != 0; /* else it is asked for once */
+    if (status == VT_OK && network->score_count > 0)
+        status = take_scores(network, &results[apart], batch, out, error);
     return status;
 }
 

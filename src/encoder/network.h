@@ -20,6 +20,7 @@ struct vt_encoder {
                           holds */
     bool golden_checked;
     vt_precision_verdict verdict; /* of networks */
+    size_t score_count; /* of the classifier behind the vectors, where it is asked for; 0: none */
 };
 
 typedef struct vt_network vt_network;
@@ -28,14 +29,16 @@ typedef struct vt_network_options {
     vt_executor executor;
     vt_precision precision; /* of VT_EXECUTOR_ONEDNN */
     int threads;            /* of one run, 0: all cores */
+    bool scores;            /* with the encoder's score_count numbers behind each vector */
 } vt_network_options;
 vt_status vt_network_new(const vt_encoder *encoder, const vt_network_options *options,
                          vt_network **out, vt_error *error);
 void vt_network_free(vt_network *network);
 /* Where picture `index` of the next run goes: (3, height, width) f32, for index < capacity. */
 vt_status vt_network_input(vt_network *network, int batch, float **out, vt_error *error);
-/* Runs the first `batch` pictures of the input: out (batch, dim), pooled and of length 1 as the
- * contract says; a vector that cannot be normalised is left all zero. */
+/* Runs the first `batch` pictures of the input: out (batch, dim), or (batch, dim + score_count)
+ * with scores; vectors are pooled and of length 1 as the contract says; one that cannot be
+ * normalised is left all zero. */
 vt_status vt_network_run(vt_network *network, int batch, float *out, vt_error *error);
 /* Of the newest run. */
 size_t vt_network_activations_bytes(const vt_network *network);
@@ -46,6 +49,11 @@ vt_status vt_network_bind(vt_encoder *encoder, vt_error *error);
 /* Length of the embedding, by asking the graph for the shape of the chosen output; narrows the
  * batch bound to 1 for graphs that take one picture at a time. */
 vt_status vt_network_measure(vt_encoder *encoder, vt_error *error);
+/* Sets score_count to `names` where the file has a classifier of so many classes. */
+vt_status vt_network_measure_scores(vt_encoder *encoder, size_t names, vt_error *error);
+
+/* encoder.c: appends the file's bytes. */
+vt_status vt_encoder_read(const vt_encoder *encoder, vt_buf *file, vt_error *error);
 
 /* ---- golden.c ---- */
 

@@ -42,6 +42,11 @@ void vt_classification_free(vt_classification *measures)
     vt_free(measures);
 }
 
+size_t vt_classification_classes(const vt_classification *measures)
+{
+    return measures->classes;
+}
+
 size_t vt_classification_add(vt_classification *measures, size_t truth, const float *scores)
 {
     size_t best = 0, before = 0;

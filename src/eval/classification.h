@@ -25,6 +25,7 @@ enum { VT_CLASSIFICATION_MAX_CLASSES = 16384 };
 /* classes: 1 to 16384. */
 vt_status vt_classification_new(size_t classes, vt_classification **out, vt_error *error);
 void vt_classification_free(vt_classification *measures);
+size_t vt_classification_classes(const vt_classification *measures);
 /* scores: (classes), higher is more likely; ties go to the smaller number, NaN is never highest.
  * Returns the class that they name. */
 size_t vt_classification_add(vt_classification *measures, size_t truth, const float *scores);

@@ -30,7 +30,8 @@ static void push_block(const find_work *work, vt_topk *tops, size_t query, size_
     for (size_t q = 0; q < queries; q++) {
         float threshold = vt_topk_threshold(&tops[q]);
         for (size_t r = 0; r < rows; r++) {
-            if (!(found[q * rows + r] >= threshold) || (plan->leave_self && row + r == query + q))
+            if (!(found[q * rows + r] >= threshold) ||
+                (plan->leave_self && row + r == plan->self_first + query + q))
                 continue;
             vt_topk_push(&tops[q], found[q * rows + r], (uint32_t)(row + r), (uint32_t)(row + r));
             threshold = vt_topk_threshold(&tops[q]);

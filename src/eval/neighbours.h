@@ -21,8 +21,9 @@ typedef struct vt_neighbours_plan {
     size_t query_count;
     const float *gallery; /* (gallery_count, dim) */
     size_t gallery_count, dim, k;
-    bool leave_self; /* row i of the gallery is query i and no neighbour of its own */
-    vt_pool *pool;   /* NULL: the caller's thread */
+    bool leave_self;   /* row i of the gallery is query i and no neighbour of its own */
+    vt_pool *pool;     /* NULL: the caller's thread */
+    size_t self_first; /* with leave_self: row self_first + i is query i instead */
 } vt_neighbours_plan;
 
 /* By dot product, best first, equal ones by their number. ids, similarities (may be NULL):

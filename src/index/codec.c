@@ -12,6 +12,7 @@
  */
 #include "index/codec_kinds.h"
 
+#include "base/crc32c.h"
 #include "base/mem.h"
 
 #include <math.h>
@@ -81,6 +82,13 @@ static double length_of(const float *vector, size_t dim)
     return sqrt(sum);
 }
 
+static void mean_rotate(vt_coder *coder)
+{
+    memset(coder->rotated_mean, 0, coder->width * sizeof *coder->rotated_mean);
+    memcpy(coder->rotated_mean, coder->mean, coder->dim * sizeof *coder->mean);
+    vt_rotation_apply(&coder->rotation, coder->rotated_mean);
+}
+
 void vt_coder_train(vt_coder *coder, const float *rows, size_t count)
 {
     if (!coder->mean)
@@ -95,9 +103,26 @@ void vt_coder_train(vt_coder *coder, const float *rows, size_t count)
         for (size_t i = 0; i < coder->dim; i++)
             coder->mean[i] += (x[i] * scale - coder->mean[i]) * share;
     }
-    memset(coder->rotated_mean, 0, coder->width * sizeof *coder->rotated_mean);
-    memcpy(coder->rotated_mean, coder->mean, coder->dim * sizeof *coder->mean);
-    vt_rotation_apply(&coder->rotation, coder->rotated_mean);
+    mean_rotate(coder);
+}
+
+const float *vt_coder_mean(const vt_coder *coder)
+{
+    return coder->mean;
+}
+
+void vt_coder_mean_set(vt_coder *coder, const float *mean)
+{
+    memcpy(coder->mean, mean, coder->dim * sizeof *coder->mean);
+    mean_rotate(coder);
+}
+
+uint32_t vt_coder_rotation_sum(const vt_coder *coder)
+{
+    if (!coder->kind->compressed)
+        return 0;
+    size_t signs = VT_ROTATION_ROUNDS * coder->rotation.width;
+    return vt_crc32c(0, coder->rotation.signs, signs * sizeof *coder->rotation.signs);
 }
 
 size_t vt_coder_code_bytes(const vt_coder *coder)
@@ -153,6 +178,17 @@ void vt_coder_encode(const vt_coder *coder, const float *vector, float *scratch,
     vector_prepare(coder, vector, true, scratch);
     memset(code, 0, vt_coder_code_bytes(coder)); /* equal vectors, equal bytes: padding too */
     coder->kind->encode(coder, scratch, code, fine);
+}
+
+bool vt_coder_code_is_finite(const vt_coder *coder, const void *code, float *scratch)
+{
+    if (coder->kind->compressed) {
+        size_t elements = coder->kind->code_bytes(coder->width) - sizeof(code_factors);
+        const code_factors *f = code_factors_of(code, elements);
+        return isfinite(f->scale) && isfinite(f->norm2) && isfinite(f->extra);
+    }
+    coder->kind->decode(coder, code, scratch);
+    return isfinite(length_of(scratch, coder->width));
 }
 
 /* ---- queries ---- */

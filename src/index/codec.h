@@ -63,6 +63,13 @@ void vt_coder_free(vt_coder *coder);
  * made, or not at all: then nothing is subtracted. */
 void vt_coder_train(vt_coder *coder, const float *rows, size_t count);
 
+/* What training has found, and the random rotation, for files: (dim), borrowed; NULL: the codec
+ * subtracts nothing. */
+const float *vt_coder_mean(const vt_coder *coder);
+void vt_coder_mean_set(vt_coder *coder, const float *mean); /* (dim), as vt_coder_mean gave it */
+/* A checksum of the rotation: codes are of use only to a coder with the same. 0: there is none. */
+uint32_t vt_coder_rotation_sum(const vt_coder *coder);
+
 size_t vt_coder_code_bytes(const vt_coder *coder); /* a multiple of 4 */
 size_t vt_coder_fine_bytes(const vt_coder *coder); /* 0: the codec has no fine part */
 size_t vt_coder_width(const vt_coder *coder);      /* elements of scratch and of decoded vectors */
@@ -75,6 +82,9 @@ vt_status vt_coder_check(const vt_coder *coder, const float *vector, const char 
  * none). Equal vectors make equal codes. */
 void vt_coder_encode(const vt_coder *coder, const float *vector, float *scratch, void *code,
                      void *fine);
+
+/* Whether any bytes may be taken for a code: its numbers are finite. scratch: (width). */
+bool vt_coder_code_is_finite(const vt_coder *coder, const void *code, float *scratch);
 
 /* A query may be set again and again. */
 vt_status vt_coder_query_new(const vt_coder *coder, vt_coder_query **out, vt_error *error);

@@ -21,7 +21,6 @@
 static const size_t SEGMENT_BYTES = (size_t)16 << 20;
 static const size_t SEGMENT_MAX_ROWS = 65536; /* bounds ids and groups where vectors are tiny */
 static const size_t FIRST_ROWS = 64;
-static const size_t MAX_ROWS = UINT32_MAX - 1; /* the table holds row + 1 */
 static const size_t HUGE_PAGE = (size_t)2 << 20;
 
 vt_status vt_flat_new(size_t dim, vt_codec codec, vt_metric metric, vt_flat **out, vt_error *error)
@@ -133,7 +132,7 @@ static bool segments_hold(vt_flat *flat, size_t rows)
     size_t needed = (rows + flat->segment_rows - 1) / flat->segment_rows;
     if (needed > flat->segment_room) {
         void *grown = flat->segments;
-        if (!vt_grow(&grown, &flat->segment_room, needed, sizeof(flat_segment), MAX_ROWS))
+        if (!vt_grow(&grown, &flat->segment_room, needed, sizeof(flat_segment), VT_FLAT_MAX_ROWS))
             return false;
         flat->segments = grown;
     }
@@ -213,20 +212,19 @@ static bool slots_hold(vt_flat *flat, size_t rows)
     return true;
 }
 
-/* The row of an id, or MAX_ROWS. */
-static size_t row_of(const vt_flat *flat, uint32_t id)
+size_t vt_flat_row_of(const vt_flat *flat, uint32_t id)
 {
     if (!flat->slots)
-        return MAX_ROWS;
+        return VT_FLAT_MAX_ROWS;
     uint32_t held = flat->slots[slot_find(flat, id)];
-    return held ? held - 1 : MAX_ROWS;
+    return held ? held - 1 : VT_FLAT_MAX_ROWS;
 }
 
 vt_status vt_flat_reserve(vt_flat *flat, size_t rows, vt_error *error)
 {
-    if (rows > MAX_ROWS)
+    if (rows > VT_FLAT_MAX_ROWS)
         return vt_fail(error, VT_ERR_LIMIT, "reserve %zu vectors: the index holds at most %zu",
-                       rows, MAX_ROWS);
+                       rows, VT_FLAT_MAX_ROWS);
     if (!segments_hold(flat, rows) || !slots_hold(flat, rows))
         return vt_fail_memory(error, "vector index");
     if (rows > flat->reserved_rows)
@@ -265,9 +263,9 @@ static float scale_of(double length)
 static vt_status row_make(vt_flat *flat, uint32_t id, flat_segment **segment, size_t *at,
                           vt_error *error)
 {
-    if (row_of(flat, id) != MAX_ROWS)
+    if (vt_flat_row_of(flat, id) != VT_FLAT_MAX_ROWS)
         return vt_fail(error, VT_ERR_EXISTS, "add vector %u to the index: it is there already", id);
-    if (flat->count == MAX_ROWS)
+    if (flat->count == VT_FLAT_MAX_ROWS)
         return vt_fail(error, VT_ERR_LIMIT, "add vector %u to the index: it is full", id);
     if (!segments_hold(flat, flat->count + 1) || !slots_hold(flat, flat->count + 1))
         return vt_fail_memory(error, "vector index");
@@ -354,8 +352,8 @@ vt_status vt_flat_add_f16(vt_flat *flat, uint32_t id, uint32_t group, const uint
 
 bool vt_flat_remove(vt_flat *flat, uint32_t id)
 {
-    size_t row = row_of(flat, id);
-    if (row == MAX_ROWS)
+    size_t row = vt_flat_row_of(flat, id);
+    if (row == VT_FLAT_MAX_ROWS)
         return false;
     /* First the table, while every row still holds the id that the table finds it by: the id's slot
      * goes (others shift), then the last row's is found wherever it now is. */
@@ -380,8 +378,8 @@ bool vt_flat_remove(vt_flat *flat, uint32_t id)
 
 bool vt_flat_get(const vt_flat *flat, uint32_t id, float *vector)
 {
-    size_t row = row_of(flat, id);
-    if (row == MAX_ROWS)
+    size_t row = vt_flat_row_of(flat, id);
+    if (row == VT_FLAT_MAX_ROWS)
         return false;
     const flat_segment *segment = &flat->segments[row / flat->segment_rows];
     const void *stored =
@@ -391,4 +389,13 @@ bool vt_flat_get(const vt_flat *flat, uint32_t id, float *vector)
     else
         memcpy(vector, stored, flat->row_bytes);
     return true;
+}
+
+bool vt_flat_get_row(const vt_flat *flat, uint32_t id, float *vector, uint32_t *group)
+{
+    size_t row = vt_flat_row_of(flat, id);
+    if (row == VT_FLAT_MAX_ROWS)
+        return false;
+    *group = flat->segments[row / flat->segment_rows].groups[row % flat->segment_rows];
+    return vt_flat_get(flat, id, vector);
 }

@@ -43,13 +43,17 @@ size_t vt_flat_count(const vt_flat *flat);
 size_t vt_flat_dim(const vt_flat *flat);
 size_t vt_flat_bytes(const vt_flat *flat);                         /* memory held */
 bool vt_flat_get(const vt_flat *flat, uint32_t id, float *vector); /* (dim); false: not there */
+bool vt_flat_get_row(const vt_flat *flat, uint32_t id, float *vector, uint32_t *group);
 
 typedef struct vt_scan_options {
     size_t k;               /* hits wanted per query, >= 1 */
     bool grouped;           /* best row per group, k groups */
     float min_similarity;   /* -INFINITY: none; equal passes */
     const vt_idset *groups; /* only rows whose group is in it; NULL: all */
-    vt_pool *pool;          /* NULL: in the caller's thread */
+    const uint32_t *ids;    /* (id_count) only these rows, looked up one by one, and then whatever
+                               `groups` says; for few of many. Those not there are passed over */
+    size_t id_count;
+    vt_pool *pool; /* NULL: in the caller's thread */
 } vt_scan_options;
 vt_scan_options vt_scan_options_defaults(void); /* k 10, grouped, no minimum, all, no pool */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How the exact index holds its rows. Internal to this folder: flat.c keeps them, flat_search.c
- * reads them.
+ * How the exact index holds its rows. Internal to this folder: flat.c keeps them, flat_search.c and
+ * flat_pick.c read them.
  *
  * Rows lie in segments of a fixed number of rows, each one block of memory, so that an index grows
  * without ever copying more than its first, still small segment. A segment holds
@@ -45,6 +45,14 @@ struct vt_flat {
 /* Vectors longer than this are refused, in rows and queries: within it no sum of products or
  * squared differences can leave f32, so that every similarity is a number. */
 static const double VT_FLAT_MAX_LENGTH = 1e18;
+
+static const size_t VT_FLAT_MAX_ROWS = UINT32_MAX - 1;   /* the table holds row + 1 */
+size_t vt_flat_row_of(const vt_flat *flat, uint32_t id); /* VT_FLAT_MAX_ROWS: not there */
+
+/* flat_pick.c: the best of options->ids for queries that were checked; hits (count, options->k).
+ * False: memory is out. */
+bool vt_flat_pick(const vt_flat *flat, const float *queries, size_t count,
+                  const vt_scan_options *options, vt_hit *hits, size_t *hit_counts);
 
 /* VT_OK when every element is finite and the length is within the limit. */
 vt_status vt_flat_vector_check(const float *vector, size_t dim, const char *action,

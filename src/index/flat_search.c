@@ -363,7 +363,11 @@ vt_status vt_flat_search(const vt_flat *flat, const float *queries, size_t count
         return vt_fail(error, VT_ERR_LIMIT, "search the index: %zu hits asked for, %d is the most",
                        options->k, VT_TOPK_MAX_K);
     size_t compared = 0;
-    if (count > 0 && flat->count > 0) {
+    if (options->ids) {
+        compared = options->id_count;
+        if (!vt_flat_pick(flat, queries, count, options, hits, hit_counts))
+            status = vt_fail_memory(error, "search of the vector index");
+    } else if (count > 0 && flat->count > 0) {
         if (!scan_init(&s, count)) {
             status = vt_fail_memory(error, "search of the vector index");
             goto out;

@@ -123,6 +123,32 @@ size_t vt_graph_dim(const vt_graph *graph)
     return graph->dim;
 }
 
+size_t vt_graph_degree(const vt_graph *graph)
+{
+    return graph->degree;
+}
+
+vt_codec vt_graph_codec(const vt_graph *graph)
+{
+    return graph->options.codec;
+}
+
+/* Through the table: slots tell neither which of them are in use nor whose rows they have. */
+vt_status vt_graph_each(vt_graph *graph, vt_graph_visit *visit, void *context, vt_error *error)
+{
+    vt_status status = VT_OK;
+    pthread_mutex_lock(&graph->writer);
+    for (size_t i = 0; graph->table && status == VT_OK && i <= graph->table_mask; i++) {
+        if (!graph->table[i])
+            continue;
+        uint64_t label =
+            atomic_load_explicit(graph_label(graph, graph->table[i] - 1), memory_order_relaxed);
+        status = visit(context, (uint32_t)label, (uint32_t)(label >> 32), error);
+    }
+    pthread_mutex_unlock(&graph->writer);
+    return status;
+}
+
 bool vt_graph_has(vt_graph *graph, uint32_t id)
 {
     pthread_mutex_lock(&graph->writer);

@@ -72,6 +72,11 @@ void vt_graph_settle(vt_graph *graph);
 bool vt_graph_has(vt_graph *graph, uint32_t id);
 size_t vt_graph_count(const vt_graph *graph); /* rows */
 size_t vt_graph_dim(const vt_graph *graph);
+size_t vt_graph_degree(const vt_graph *graph); /* neighbours that a node has room for */
+vt_codec vt_graph_codec(const vt_graph *graph);
+/* Every row, in no order; it sees those that are there all along. */
+typedef vt_status vt_graph_visit(void *context, uint32_t id, uint32_t group, vt_error *error);
+vt_status vt_graph_each(vt_graph *graph, vt_graph_visit *visit, void *context, vt_error *error);
 size_t vt_graph_bytes(vt_graph *graph); /* memory held, without what searches use */
 
 typedef struct vt_graph_search_options {
@@ -82,12 +87,19 @@ typedef struct vt_graph_search_options {
     vt_pool *pool;          /* shares out the queries; NULL: in the caller's thread */
     size_t width;           /* of the walk; more is slower and finds more. At least k is used */
     size_t budget;          /* nodes that one query may compare with; 0: no bound */
+    bool checked;           /* walk as if there were no set; what is found is held to it */
+    size_t strays;          /* nodes outside the set that are expanded like those within; behind
+                               them walks keep to the set and cross others only to what is next to
+                               them. 0: no bound */
+    float share;            /* with strays: of rows that are in the set. Where of those around the
+                               query far fewer are, what is in the set lies elsewhere, perhaps on
+                               all sides, and a walk may miss it: it has run out then. 0: unknown */
 } vt_graph_search_options;
 vt_graph_search_options vt_graph_search_defaults(void); /* k 10, grouped, width 64, no budget */
 
 typedef struct vt_graph_walked {
     size_t visited; /* nodes compared with the query */
-    bool ran_out;   /* the budget ended the walk before it was over */
+    bool ran_out;   /* the budget, or that of strays, ended the walk before it was over */
 } vt_graph_walked;
 
 /* Where answers go: hits (queries, k), best first; counts (queries); walked (queries) or NULL. */

@@ -79,6 +79,7 @@ typedef struct graph_walker {
     float scores[VT_CODER_MANY];
     size_t batch;
     size_t visited;
+    size_t passed_by; /* labels looked at and nothing else; filtered walks */
     bool ran_out, out_of_memory;
     /* For linking; candidates are in `frontier` then. */
     char *sketches;  /* (candidates + 1, sketch_bytes), the first of the node itself; owned */
@@ -179,8 +180,13 @@ bool graph_walker_widen(graph_walker *walker, size_t width);
 /* Walks with walker->query; the beam then holds the nearest. */
 void graph_walk(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget);
 /* The same; the beam holds nodes with a row whose group is in the set. */
+typedef struct graph_filter {
+    const vt_idset *groups;
+    size_t strays; /* these as in vt_graph_search_options */
+    float share;
+} graph_filter;
 void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget,
-                         const vt_idset *groups);
+                         const graph_filter *filter);
 /* ---- graph_link.c ---- */
 /* Links a slot whose code is written, near the nodes of the walker's beam; or makes it the twin of
  * one of them. */

@@ -91,8 +91,9 @@ static bool query_walk(const search *s, graph_walker *walker, vt_topk *top, cons
         if (!graph_walker_widen(walker, width))
             return false;
         size_t left = options->budget ? options->budget - walked->visited : 0;
-        if (options->groups)
-            graph_walk_filtered(s->graph, walker, width, left, options->groups);
+        const graph_filter filter = {options->groups, options->strays, options->share};
+        if (options->groups && !options->checked)
+            graph_walk_filtered(s->graph, walker, width, left, &filter);
         else
             graph_walk(s->graph, walker, width, left);
         walked->visited += walker->visited;

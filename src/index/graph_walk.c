@@ -14,7 +14,15 @@
  *
  * Filtered walks expand through nodes that fail the filter: the frontier is a heap of all nodes by
  * nearness, the beam holds only those that pass, and the walk is over when the beam is full and
- * the nearest of the frontier is behind its last.
+ * the nearest of the frontier is behind its last. Where what passes lies far from the query, that
+ * would be a tour of all that is nearer. So only so many failing nodes (strays) are expanded, which
+ * bring the walk to the query's surroundings; from then on it keeps to nodes that pass, of which it
+ * scores those within two hops: neighbours, and neighbours of failing neighbours, whose codes are
+ * never read (after ACORN-1: Patel et al., ACORN, SIGMOD 2024, 5.3; there from the beginning, and
+ * with a graph built for it). Entries lie everywhere, those that pass are where it goes on. Where
+ * nearly nothing around the query passes, the set's nearest lie on a shell about it that has many
+ * sides, and a walk over the set ends on one of them (recall 0.2 where the nearest third of all is
+ * left out). That is seen by then, and the walk says that it has run out.
  */
 #include "index/graph_nodes.h"
 
@@ -24,7 +32,7 @@
 #include <sched.h>
 #include <string.h>
 
-enum { TOGETHER = 2, SEEN_LISTED = 16384 };
+enum { TOGETHER = 2, SEEN_LISTED = 16384, BRIDGED = 24 };
 static const uint32_t EXPANDED = 1u << 31; /* in graph_candidate.slot; slots are below */
 
 /* ---- walkers ---- */
@@ -265,6 +273,7 @@ static void walk_begin(const vt_graph *graph, graph_walker *walker, size_t width
     walker->width = width;
     walker->cursor = 0;
     walker->beam_count = walker->frontier_count = walker->batch = walker->visited = 0;
+    walker->passed_by = 0;
     walker->ran_out = false;
     walker->out_of_memory = !seen_reset(graph, walker);
 }
@@ -372,6 +381,9 @@ static bool slot_passes(const vt_graph *graph, uint32_t slot, const vt_idset *gr
     return false;
 }
 
+/* In the slot of a frontier's candidate: its node fails the filter. */
+static const uint32_t STRAY = 1u << 31;
+
 static void batch_offer_filtered(const vt_graph *graph, graph_walker *walker,
                                  const vt_idset *groups)
 {
@@ -383,32 +395,138 @@ static void batch_offer_filtered(const vt_graph *graph, graph_walker *walker,
             continue;
         if (slot_dead(graph, slot))
             continue;
-        if (!frontier_push(walker, (graph_candidate){score, slot}))
+        bool passes = slot_passes(graph, slot, groups);
+        if (!frontier_push(walker, (graph_candidate){score, passes ? slot : slot | STRAY}))
             walker->out_of_memory = true;
-        if (slot_passes(graph, slot, groups))
+        if (passes)
             (void)beam_offer(walker, score, slot);
     }
 }
 
-void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget,
+/* True: it was not seen before. */
+static bool seen_mark(graph_walker *walker, uint32_t slot)
+{
+    size_t word = slot / 64;
+    uint64_t bit = (uint64_t)1 << slot % 64;
+    if (word >= walker->seen_words || walker->seen[word] & bit)
+        return false;
+    walker->seen[word] |= bit;
+    if (walker->seen_count < SEEN_LISTED)
+        walker->seen_list[walker->seen_count] = slot;
+    walker->seen_count += walker->seen_count <= SEEN_LISTED;
+    return true;
+}
+
+/* Puts the node into the batch if it is new and passes; false: it fails. */
+static bool batch_try(const vt_graph *graph, graph_walker *walker, uint32_t slot,
+                      const vt_idset *groups)
+{
+    bool fresh = seen_mark(walker, slot), passes = slot_passes(graph, slot, groups);
+    walker->passed_by++;
+    if (fresh && passes && walker->batch < VT_CODER_MANY)
+        walker->slots[walker->batch++] = slot;
+    return passes;
+}
+
+static void labels_prefetch(const vt_graph *graph, const uint32_t *slots, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        __builtin_prefetch((const void *)graph_label(graph, slots[i]), 0, 3);
+        __builtin_prefetch(graph_links_of(graph, slots[i]), 0, 3);
+    }
+}
+
+/* Neighbours of a failing node that are new. The seen are not looked at again: they are in the
+ * frontier or known to fail. */
+static void batch_bridge(const vt_graph *graph, graph_walker *walker, uint32_t slot,
                          const vt_idset *groups)
 {
+    uint32_t around[VT_GRAPH_MAX_DEGREE];
+    size_t degree = graph_neighbours(graph, slot, around), fresh = 0;
+    for (size_t i = 0; i < degree; i++) {
+        around[fresh] = around[i];
+        size_t word = around[i] / 64;
+        fresh += word < walker->seen_words && !(walker->seen[word] >> around[i] % 64 & 1);
+    }
+    labels_prefetch(graph, around, fresh);
+    for (size_t i = 0; i < fresh; i++)
+        (void)batch_try(graph, walker, around[i], groups);
+}
+
+/* What passes next to the node and, where that is little, behind its failing neighbours: until
+ * there are about as many as a node of a graph over the set alone would have. */
+static void batch_passing(const vt_graph *graph, graph_walker *walker, uint32_t slot,
+                          const vt_idset *groups)
+{
+    uint32_t around[VT_GRAPH_MAX_DEGREE], failing[VT_GRAPH_MAX_DEGREE];
+    size_t degree = graph_neighbours(graph, slot, around), count = 0;
+    labels_prefetch(graph, around, degree);
+    for (size_t i = 0; i < degree; i++)
+        if (!batch_try(graph, walker, around[i], groups))
+            failing[count++] = around[i];
+    for (size_t i = 0; i < count && walker->batch < BRIDGED; i++)
+        lists_prefetch(graph, failing[i]);
+    for (size_t i = 0; i < count && walker->batch < BRIDGED; i++)
+        batch_bridge(graph, walker, failing[i], groups);
+    batch_request(graph, walker, 0);
+}
+
+/* What was expanded around the query, before the walk keeps to the set. */
+typedef struct around {
+    size_t strays, passing;
+} around;
+
+/* Whether the set is as thin there that its nearest nodes may lie anywhere. */
+static bool around_thin(const around *near, const graph_filter *filter)
+{
+    enum { THIN = 4 };
+    if (!filter->strays || near->strays < filter->strays || filter->share >= 1)
+        return false;
+    float expected = (float)near->strays * filter->share / (1 - filter->share);
+    return (float)(THIN * near->passing) < expected;
+}
+
+/* The next nodes of the frontier into the batch; false: the walk is over. */
+static bool frontier_expand(const vt_graph *graph, graph_walker *walker, const graph_filter *filter,
+                            around *near)
+{
+    walker->batch = 0;
+    for (size_t n = 0; n < TOGETHER && walker->frontier_count > 0; n++) {
+        bool within = filter->strays && near->strays >= filter->strays;
+        if (within && walker->batch > 0)
+            break;
+        graph_candidate next = frontier_pop(walker);
+        if (walker->beam_count == walker->width &&
+            next.score < walker->beam[walker->width - 1].score) {
+            walker->frontier_count = 0; /* none behind it is nearer */
+            return walker->batch > 0;
+        }
+        bool stray = next.slot & STRAY;
+        near->strays += stray && !within;
+        near->passing += !stray && !within;
+        if (!within)
+            batch_neighbours(graph, walker, next.slot & ~STRAY);
+        else if (!stray)
+            batch_passing(graph, walker, next.slot, filter->groups);
+    }
+    return walker->batch > 0 || walker->frontier_count > 0;
+}
+
+void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget,
+                         const graph_filter *filter)
+{
+    enum { PASSED_BY_SHARE = 4 }; /* so many labels cost what a comparison does */
+    around near = {0};
     walk_begin(graph, walker, width);
     for (size_t at = 0; batch_entries(graph, walker, &at);) {
         batch_score(graph, walker);
-        batch_offer_filtered(graph, walker, groups);
+        batch_offer_filtered(graph, walker, filter->groups);
     }
-    while (!walker->out_of_memory && walker->frontier_count > 0) {
-        walker->batch = 0;
-        for (size_t n = 0; n < TOGETHER && walker->frontier_count > 0; n++) {
-            graph_candidate next = frontier_pop(walker);
-            if (walker->beam_count == width && next.score < walker->beam[width - 1].score) {
-                walker->frontier_count = 0; /* none behind it is nearer */
-                break;
-            }
-            batch_neighbours(graph, walker, next.slot);
-        }
-        if (budget && walker->visited + walker->batch > budget) {
+    while (!walker->out_of_memory && frontier_expand(graph, walker, filter, &near)) {
+        if (walker->batch == 0)
+            continue;
+        size_t work = walker->visited + walker->passed_by / PASSED_BY_SHARE;
+        if ((budget && work + walker->batch > budget) || around_thin(&near, filter)) {
             walker->ran_out = true;
             seen_note(walker);
             break;
@@ -416,6 +534,8 @@ void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t wid
         for (size_t i = 0; i < walker->batch; i++)
             __builtin_prefetch((const void *)graph_label(graph, walker->slots[i]), 0, 3);
         batch_score(graph, walker);
-        batch_offer_filtered(graph, walker, groups);
+        batch_offer_filtered(graph, walker, filter->groups);
     }
+    if (filter->strays && near.strays >= filter->strays && walker->beam_count < width)
+        walker->ran_out = true; /* more may pass than could be reached */
 }

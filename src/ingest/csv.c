@@ -209,9 +209,13 @@ vt_status vt_csv_resume(vt_csv *csv, vt_error *error)
     return VT_OK;
 }
 
-/* Skips blank lines and the "sep=;" line that one spreadsheet program writes and wants. */
+/* Skips the mark that says UTF-8, blank lines, and the "sep=;" line that one spreadsheet program
+ * writes and wants. */
 vt_status vt_csv_skip_preamble(vt_csv *csv, vt_error *error)
 {
+    if (vt_window_need(&csv->window, 3, NULL) == VT_OK && csv->window.length >= 3 &&
+        memcmp(csv->window.bytes, "\xef\xbb\xbf", 3) == 0)
+        vt_window_skip(&csv->window, 3);
     for (;;) {
         vt_status status = vt_window_need(&csv->window, 6, error);
         const uint8_t *b = csv->window.bytes;

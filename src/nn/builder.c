@@ -73,6 +73,12 @@ bool vt_builder_failed(const vt_builder *builder)
     return builder->status != VT_OK;
 }
 
+void vt_builder_renew(vt_builder *builder)
+{
+    if (builder->opset < VT_BUILDER_OPSET)
+        builder->opset = VT_BUILDER_OPSET;
+}
+
 int vt_builder_opset(const vt_builder *builder)
 {
     return builder->opset;

@@ -42,6 +42,9 @@ void vt_builder_free(vt_builder *builder); /* without a model; NULL is fine */
 vt_status vt_builder_finish(vt_builder *builder, vt_model **out, vt_error *error);
 bool vt_builder_failed(const vt_builder *builder);
 int vt_builder_opset(const vt_builder *builder); /* of ai.onnx, that new nodes are of */
+/* Nodes from here on are of VT_BUILDER_OPSET even where the copied model's are older: for a network
+ * that is run and never written. */
+void vt_builder_renew(vt_builder *builder);
 /* Makes the builder fail for a reason of the caller's ("the size is no multiple of 16"). */
 void vt_builder_fail(vt_builder *builder, vt_status status, const char *reason);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Changes to a model of one's own: another reader here, other numbers there, and only what some
- * outputs need.
+ * Changes to a model of one's own: another reader here, other numbers there, halves as f32, and
+ * only what some outputs need.
  *
  * What is cut off keeps its memory until the model is freed; it is neither run nor written.
  */
@@ -117,6 +117,71 @@ vt_status vt_model_weight_write(vt_model *model, const char *name, const float *
     }
     return status;
 }
+
+/* ---- half precision to f32 ---- */
+
+static vt_status widen_tensor(vt_graph *graph, const vt_tensor **tensor, vt_error *error)
+{
+    vt_tensor wide = {0};
+    if (!vt_dtype_is_half((*tensor)->dtype))
+        return VT_OK;
+    vt_status status = vt_tensor_cast(*tensor, VT_F32, &wide, error);
+    return status == VT_OK ? vt_graph_keep_tensor(graph, &wide, tensor, error) : status;
+}
+
+/* Attributes that name a type ("to", "dtype") or are of one ("value"). */
+static vt_status widen_node(vt_graph *graph, vt_node *node, vt_error *error)
+{
+    vt_status status = VT_OK;
+    for (size_t i = 0; i < node->attr_count && status == VT_OK; i++) {
+        vt_attr *attr = &node->attrs[i];
+        bool names_type = strcmp(attr->name, "to") == 0 || strcmp(attr->name, "dtype") == 0;
+        if (attr->kind == VT_ATTR_TENSOR)
+            status = widen_tensor(graph, &attr->tensor, error);
+        else if (attr->kind == VT_ATTR_INT && names_type &&
+                 (attr->i == VT_F16 || attr->i == VT_BF16))
+            attr->i = VT_F32;
+    }
+    return status;
+}
+
+vt_status vt_model_widen(vt_model *model, vt_error *error)
+{
+    vt_graph *graph = &model->graph;
+    vt_status status = VT_OK;
+    for (size_t i = 0; i < graph->value_count && status == VT_OK; i++) {
+        vt_value *value = &graph->values[i];
+        if (value->lent != NULL)
+            return vt_fail(error, VT_ERR_USAGE, "\"%.200s\" lies in a file: change a copy",
+                           value->name);
+        if (value->constant != NULL)
+            status = widen_tensor(graph, &value->constant, error);
+        if (vt_dtype_is_half(value->dtype))
+            value->dtype = VT_F32;
+    }
+    for (size_t n = 0; n < graph->node_count && status == VT_OK; n++)
+        status = widen_node(graph, &graph->nodes[n], error);
+    return status;
+}
+
+/* ---- shapes ---- */
+
+vt_status vt_model_reshape(vt_model *model, const vt_shape *shape, vt_error *error)
+{
+    vt_graph *graph = &model->graph;
+    if (graph->input_count != 1)
+        return vt_fail(error, VT_ERR_USAGE, "the model has %zu inputs, not one to reshape",
+                       graph->input_count);
+    for (size_t i = 0; i < graph->value_count; i++) {
+        vt_value *value = &graph->values[i];
+        if (value->constant == NULL)
+            value->shape = (vt_shape){.rank = -1};
+    }
+    graph->values[graph->inputs[0]].shape = *shape;
+    return VT_OK;
+}
+
+/* ---- cutting ---- */
 
 /* Cuts off what is not marked. */
 static void cut(vt_graph *graph, const marks *needed)

@@ -4,9 +4,9 @@
  * a scale per channel.
  *
  * An operator whose definition covers both goes over as it is. Of those that changed, the ones that
- * image networks have are rewritten: Clip (11) and Squeeze and Unsqueeze (13) have their attributes
- * as inputs, Softmax, LogSoftmax and Hardmax (13) work along one axis instead of all behind it,
- * which is the same where those have size 1. Source: ONNX, docs/Changelog.md.
+ * image networks have are rewritten: Clip (11), Dropout (12), Squeeze and Unsqueeze (13) have their
+ * attributes as inputs, Softmax, LogSoftmax and Hardmax (13) work along one axis instead of all
+ * behind it, which is the same where those have size 1. Source: ONNX, docs/Changelog.md.
  */
 #include "nn/quantize.h"
 
@@ -17,9 +17,8 @@ static vt_status refuse(const vt_graph_copy *copy, const vt_node *node, vt_error
     char label[200];
     vt_node_label(copy->out, node, label, sizeof(label));
     return vt_fail(error, VT_ERR_UNSUPPORTED,
-                   "%s: the operator of operator set %d is another one in %d, which scales per "
-                   "channel need",
-                   label, node->opset, VT_QUANTIZE_OPSET);
+                   "%s: the operator of operator set %d is another one in %d", label, node->opset,
+                   VT_QUANTIZE_OPSET);
 }
 
 static const char *output_name(const vt_graph_copy *copy, const vt_node *node)
@@ -41,26 +40,34 @@ static vt_status set_inputs(vt_graph_copy *copy, vt_node *node, const vt_value_i
     return VT_OK;
 }
 
-static vt_status clip_bound(vt_graph_copy *copy, const vt_node *node, const char *name,
-                            vt_value_id *out, vt_error *error)
+/* The attribute as a value of one number; *out stays where the node has none. */
+static vt_status number_input(vt_graph_copy *copy, const vt_node *node, const char *name,
+                              vt_value_id *out, vt_error *error)
 {
-    vt_tensor bound;
+    vt_tensor number;
     if (vt_node_attr(node, name) == NULL)
         return VT_OK;
-    vt_status status = vt_tensor_init(&bound, VT_F32, &(vt_shape){0}, 0, error);
+    vt_status status = vt_tensor_init(&number, VT_F32, &(vt_shape){0}, 0, error);
     if (status != VT_OK)
         return status;
-    *(float *)bound.data = vt_node_float(node, name, 0);
-    return vt_graph_copy_constant(copy, output_name(copy, node), name, &bound, out, error);
+    *(float *)number.data = vt_node_float(node, name, 0);
+    return vt_graph_copy_constant(copy, output_name(copy, node), name, &number, out, error);
 }
 
 static vt_status raise_clip(vt_graph_copy *copy, vt_node *node, vt_error *error)
 {
     vt_value_id inputs[3] = {node->inputs[0], VT_NO_VALUE, VT_NO_VALUE};
-    vt_status status = clip_bound(copy, node, "min", &inputs[1], error);
+    vt_status status = number_input(copy, node, "min", &inputs[1], error);
     if (status == VT_OK)
-        status = clip_bound(copy, node, "max", &inputs[2], error);
+        status = number_input(copy, node, "max", &inputs[2], error);
     return status == VT_OK ? set_inputs(copy, node, inputs, 3, error) : status;
+}
+
+static vt_status raise_dropout(vt_graph_copy *copy, vt_node *node, vt_error *error)
+{
+    vt_value_id inputs[2] = {node->inputs[0], VT_NO_VALUE};
+    vt_status status = number_input(copy, node, "ratio", &inputs[1], error);
+    return status == VT_OK ? set_inputs(copy, node, inputs, 2, error) : status;
 }
 
 static vt_status raise_squeeze(vt_graph_copy *copy, vt_node *node, vt_error *error)
@@ -152,6 +159,8 @@ vt_status vt_quantize_raise(vt_graph_copy *copy, vt_node *node, const vt_shape *
         status = VT_OK;
     else if (strcmp(name, "Clip") == 0)
         status = raise_clip(copy, node, error);
+    else if (strcmp(name, "Dropout") == 0 && node->opset >= 7)
+        status = raise_dropout(copy, node, error);
     else if (strcmp(name, "Squeeze") == 0 || strcmp(name, "Unsqueeze") == 0)
         status = raise_squeeze(copy, node, error);
     else if (has_only_grown(node))

@@ -20,11 +20,6 @@ typedef struct preparer {
     size_t folded_bytes;
 } preparer;
 
-static bool is_half(vt_dtype dtype)
-{
-    return dtype == VT_F16 || dtype == VT_BF16;
-}
-
 /* ---- operands ---- */
 
 static vt_status operand(preparer *prep, vt_value_id id, vt_value_id *out, vt_error *error)
@@ -32,7 +27,7 @@ static vt_status operand(preparer *prep, vt_value_id id, vt_value_id *out, vt_er
     vt_graph_copy *copy = &prep->copy;
     const vt_tensor *constant = id == VT_NO_VALUE ? NULL : copy->in->values[id].constant;
     vt_status status;
-    if (constant != NULL && copy->map[id] == VT_NO_VALUE && is_half(constant->dtype)) {
+    if (constant != NULL && copy->map[id] == VT_NO_VALUE && vt_dtype_is_half(constant->dtype)) {
         vt_tensor half = {0}, wide;
         status = vt_graph_add_value(copy->out, copy->in->values[id].name, out, error);
         if (status == VT_OK)
@@ -47,7 +42,7 @@ static vt_status operand(preparer *prep, vt_value_id id, vt_value_id *out, vt_er
         return status;
     }
     status = vt_graph_copy_value(copy, id, out, error);
-    if (status == VT_OK && id != VT_NO_VALUE && is_half(copy->out->values[*out].dtype))
+    if (status == VT_OK && id != VT_NO_VALUE && vt_dtype_is_half(copy->out->values[*out].dtype))
         copy->out->values[*out].dtype = VT_F32;
     return status;
 }
@@ -57,8 +52,8 @@ static vt_status result(preparer *prep, vt_value_id id, vt_value_id *out, vt_err
     vt_graph_copy *copy = &prep->copy;
     bool ends_half = false;
     for (size_t i = 0; i < copy->in->output_count && id != VT_NO_VALUE; i++)
-        ends_half = ends_half ||
-                    (copy->in->outputs[i] == id && is_half(prep->plan->values[id].tensor.dtype));
+        ends_half = ends_half || (copy->in->outputs[i] == id &&
+                                  vt_dtype_is_half(prep->plan->values[id].tensor.dtype));
     if (!ends_half)
         return operand(prep, id, out, error);
     vt_status status = vt_graph_copy_name(copy, copy->in->values[id].name, "f32", out, error);
@@ -99,7 +94,7 @@ static vt_status widen_inputs(preparer *prep, vt_error *error)
     vt_status status = VT_OK;
     for (size_t i = 0; i < copy->in->input_count && status == VT_OK; i++) {
         vt_value_id id = copy->in->inputs[i], wide;
-        if (!is_half(copy->in->values[id].dtype))
+        if (!vt_dtype_is_half(copy->in->values[id].dtype))
             continue;
         status = vt_graph_copy_name(copy, copy->in->values[id].name, "f32", &wide, error);
         if (status == VT_OK)
@@ -117,7 +112,7 @@ static vt_status narrow_outputs(preparer *prep, vt_error *error)
         vt_value_id id = copy->in->outputs[i], narrow;
         const vt_value *from = &copy->in->values[id];
         vt_dtype dtype = prep->plan->values[id].tensor.dtype;
-        if (!is_half(dtype))
+        if (!vt_dtype_is_half(dtype))
             continue;
         narrow = vt_graph_find_value(copy->out, from->name);
         if (narrow != VT_NO_VALUE) { /* an output twice, or an input that is one */
@@ -185,7 +180,7 @@ static vt_status fold_outputs(preparer *prep, vt_op_args *args, vt_error *error)
     vt_status status = VT_OK;
     for (size_t i = 0; i < node->output_count; i++) {
         vt_tensor *output = &args->outputs[i], wide;
-        if (status == VT_OK && vt_op_wants(args, i) && is_half(output->dtype) &&
+        if (status == VT_OK && vt_op_wants(args, i) && vt_dtype_is_half(output->dtype) &&
             (status = vt_tensor_cast(output, VT_F32, &wide, error)) == VT_OK) {
             vt_tensor_deinit(output);
             *output = wide;
@@ -240,7 +235,8 @@ static vt_status fold(preparer *prep, const vt_node *node, bool *folded, vt_erro
 /* Casts into a half type go to f32. */
 static vt_status widen_cast(preparer *prep, vt_node *node, vt_error *error)
 {
-    if (strcmp(node->op->name, "Cast") != 0 || !is_half((vt_dtype)vt_node_int(node, "to", 0)))
+    if (strcmp(node->op->name, "Cast") != 0 ||
+        !vt_dtype_is_half((vt_dtype)vt_node_int(node, "to", 0)))
         return VT_OK;
     vt_attr *attr = vt_arena_alloc(&prep->copy.out->arena, sizeof(*attr));
     if (attr == NULL)

@@ -55,6 +55,11 @@ bool vt_dtype_is_float(vt_dtype dtype)
     return dtype == VT_F32 || dtype == VT_F16 || dtype == VT_BF16 || dtype == VT_F64;
 }
 
+bool vt_dtype_is_half(vt_dtype dtype)
+{
+    return dtype == VT_F16 || dtype == VT_BF16;
+}
+
 bool vt_shape_known(const vt_shape *shape)
 {
     if (shape->rank < 0 || shape->rank > VT_MAX_RANK)

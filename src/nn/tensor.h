@@ -35,6 +35,7 @@ typedef enum vt_dtype {
 size_t vt_dtype_bytes(vt_dtype dtype);     /* 0 for none and string */
 const char *vt_dtype_name(vt_dtype dtype); /* "f32" ... */
 bool vt_dtype_is_float(vt_dtype dtype);
+bool vt_dtype_is_half(vt_dtype dtype); /* f16, bf16 */
 
 typedef struct vt_shape {
     int rank;                  /* 0: a scalar */

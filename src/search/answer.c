@@ -4,8 +4,8 @@
  * first, with the facets, from one state of the catalogue. The store groups the nearest pictures by
  * product; here each hit gets its product and the picture that matched.
  *
- * A page is the tail of the nearest `offset + top`: similarities and keys do not depend on how many
- * are asked for, so that pages fit each other as long as nothing is written between them.
+ * A page is the tail of the nearest `offset + top`: which those are, and their order, does not
+ * depend on the offset, so that pages fit each other as long as nothing is written between them.
  *
  * A product that another process removes between the scan and the lookup is left out.
  */
@@ -91,7 +91,7 @@ static vt_status fill(search *s, const vt_hit *hits, size_t count, vt_error *err
             skip--;
         else
             answer->results[answer->count++] =
-                (vt_result){product, picture, (double)hits[i].similarity};
+                (vt_result){product, picture, (double)hits[i].similarity, NULL};
     }
     return VT_OK;
 }
@@ -159,6 +159,7 @@ static vt_status nearest(search *s, const float *vector, vt_error *error)
     vt_status status = wanted(s, &options.k, error);
     if (status != VT_OK)
         return status;
+    options.page = query->top + query->like_count;
     vt_nearest_answer found = {.strategy = "exact", .complete = true};
     size_t count = 0;
     vt_hit *hits = vt_alloc_array(options.k, sizeof(*hits));
@@ -180,16 +181,33 @@ static vt_status nearest(search *s, const float *vector, vt_error *error)
     return status;
 }
 
+/* Room for what an explanation is made of; NULL: none is asked for. */
+static vt_status new_parts(search *s, float **out, vt_error *error)
+{
+    size_t count = s->query->photo_count + s->query->like_count, size = 0;
+    if (!s->query->explain)
+        return VT_OK;
+    if (vt_size_mul(count, s->searcher->dim, &size))
+        *out = vt_arena_array(&s->block->arena, size, sizeof(float));
+    return *out != NULL ? VT_OK : vt_fail_memory(error, "an explanation");
+}
+
 static vt_status run(search *s, float *vector, vt_error *error)
 {
     vt_search_times times = {0};
-    vt_status status = vt_search_query_vector(s->searcher, s->query, vector, &times, error);
+    float *parts = NULL;
+    vt_status status = new_parts(s, &parts, error);
+    if (status == VT_OK)
+        status = vt_search_query_vector(s->searcher, s->query, parts, vector, &times, error);
     double embedded = vt_clock_ms();
     if (status == VT_OK)
         status = select_products(s, error);
     double filtered = vt_clock_ms();
     if (status == VT_OK)
         status = nearest(s, vector, error);
+    if (status == VT_OK && parts != NULL)
+        status = vt_search_explain(s->searcher, s->query, parts, &s->block->answer,
+                                   &s->block->arena, error);
     vt_answer *answer = &s->block->answer;
     answer->decode_ms = times.decode_ms;
     answer->embed_ms = times.embed_ms;

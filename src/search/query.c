@@ -68,36 +68,90 @@ static vt_status check_query(const vt_query *query, vt_error *error)
                        VT_SEARCH_MAX_OFFSET);
     if (isnan(query->min_similarity))
         return vt_fail(error, VT_ERR_USAGE, "search: the minimum similarity is not a number");
-    bool whole = query->crop_width == 0 && query->crop_height == 0;
-    if (!whole &&
-        (query->crop_width < 1 || query->crop_height < 1 || query->crop_x < 0 || query->crop_y < 0))
-        return vt_fail(error, VT_ERR_USAGE, "search: crop %d,%d,%d,%d is not X,Y,W,H of a region",
-                       query->crop_x, query->crop_y, query->crop_width, query->crop_height);
     return VT_OK;
 }
 
-vt_status vt_search_query_vector(const vt_searcher *searcher, const vt_query *query, float *out,
-                                 vt_search_times *times, vt_error *error)
+static bool is_region(int x, int y, int width, int height)
 {
+    return (width == 0 && height == 0) || (width >= 1 && height >= 1 && x >= 0 && y >= 0);
+}
+
+static vt_status check_views(const vt_query *query, vt_error *error)
+{
+    if (!is_region(query->crop_x, query->crop_y, query->crop_width, query->crop_height))
+        return vt_fail(error, VT_ERR_USAGE, "search: crop %d,%d,%d,%d is not X,Y,W,H of a region",
+                       query->crop_x, query->crop_y, query->crop_width, query->crop_height);
+    for (size_t i = 0; query->views != NULL && i < query->photo_count; i++) {
+        const vt_view *view = &query->views[i];
+        if (!is_region(view->x, view->y, view->width, view->height))
+            return vt_fail(error, VT_ERR_USAGE,
+                           "search: crop %d,%d,%d,%d of photo %zu is not X,Y,W,H of a region",
+                           view->x, view->y, view->width, view->height, i + 1);
+        if (!vt_search_weight_valid(view->weight))
+            return vt_fail(error, VT_ERR_USAGE,
+                           "search: the weight of photo %zu is %g, from -%d to %d and not 0 it can "
+                           "be",
+                           i + 1, view->weight, VT_SEARCH_MAX_WEIGHT, VT_SEARCH_MAX_WEIGHT);
+    }
+    return VT_OK;
+}
+
+/* Weight times the vector of photo `i`: out (dim). */
+static vt_status photo_vector(const vt_searcher *searcher, const vt_query *query, size_t i,
+                              float *out, vt_search_times *times, vt_error *error)
+{
+    vt_rect crop = {query->crop_x, query->crop_y, query->crop_width, query->crop_height};
+    const vt_view *view = query->views != NULL ? &query->views[i] : NULL;
+    if (view != NULL && view->width > 0)
+        crop = (vt_rect){view->x, view->y, view->width, view->height};
+    vt_status status = vt_search_embed(searcher, &query->photos[i], crop, out, times, error);
+    if (status != VT_OK && query->photo_count > 1)
+        return vt_fail_context(error, status, "photo %zu", i + 1);
+    for (size_t d = 0; status == VT_OK && view != NULL && d < searcher->dim; d++)
+        out[d] *= (float)view->weight;
+    return status;
+}
+
+/* The sum of the parts, made to length 1, and the parts shrunk with it. */
+static vt_status sum(float *parts, size_t count, size_t dim, float *out, vt_error *error)
+{
+    double squares = 0.0;
+    memset(out, 0, dim * sizeof(float));
+    for (size_t i = 0; i < count; i++)
+        for (size_t d = 0; d < dim; d++)
+            out[d] += parts[i * dim + d];
+    for (size_t d = 0; d < dim; d++)
+        squares += (double)out[d] * (double)out[d];
+    if (!vt_vector_normalize(out, dim))
+        return vt_fail(error, VT_ERR_USAGE,
+                       "search: the vectors of what is searched with cancel each other");
+    for (size_t i = 0; i < count * dim; i++)
+        parts[i] = (float)((double)parts[i] / sqrt(squares));
+    return VT_OK;
+}
+
+vt_status vt_search_query_vector(const vt_searcher *searcher, const vt_query *query, float *parts,
+                                 float *out, vt_search_times *times, vt_error *error)
+{
+    size_t dim = searcher->dim, count = query->photo_count + query->like_count;
+    float *own = NULL;
     vt_status status = check_query(query, error);
+    if (status == VT_OK)
+        status = check_views(query, error);
     if (status != VT_OK)
         return status;
-    size_t dim = searcher->dim;
-    vt_rect crop = {query->crop_x, query->crop_y, query->crop_width, query->crop_height};
-    float *one = vt_calloc(dim, sizeof(float));
-    if (one == NULL)
-        return vt_fail_memory(error, "a query vector");
-    memset(out, 0, dim * sizeof(float));
-    for (size_t i = 0; status == VT_OK && i < query->photo_count; i++) {
-        status = vt_search_embed(searcher, &query->photos[i], crop, one, times, error);
-        for (size_t d = 0; status == VT_OK && d < dim; d++)
-            out[d] += one[d];
+    if (parts == NULL) {
+        own = vt_calloc(count, dim * sizeof(float));
+        if (own == NULL)
+            return vt_fail_memory(error, "a query vector");
+        parts = own;
     }
-    vt_free(one);
+    for (size_t i = 0; status == VT_OK && i < query->photo_count; i++)
+        status = photo_vector(searcher, query, i, parts + i * dim, times, error);
     if (status == VT_OK)
-        status = vt_search_add_likes(searcher, query, out, error);
-    if (status == VT_OK && !vt_vector_normalize(out, dim))
-        status = vt_fail(error, VT_ERR_MISMATCH,
-                         "search: the vectors of what is searched with cancel each other");
+        status = vt_search_like_vectors(searcher, query, parts + query->photo_count * dim, error);
+    if (status == VT_OK)
+        status = sum(parts, count, dim, out, error);
+    vt_free(own);
     return status;
 }

@@ -8,6 +8,7 @@
  *
  * query.c     photo -> pixels -> vector; several photos and liked products -> their direction
  * likes.c     products as examples
+ * explain.c   what each photo and product adds to a similarity
  * answer.c    filter -> products; nearest pictures of them -> products, best picture each
  *
  * Threads: a searcher is read-only; any number of threads may search with one.
@@ -32,6 +33,7 @@ enum {
     VT_SEARCH_MAX_OFFSET = 1000000,
     VT_SEARCH_MAX_PHOTOS = 64,
     VT_SEARCH_MAX_LIKES = 64,
+    VT_SEARCH_MAX_WEIGHT = 1000,
     VT_SEARCH_FACET_TOP = 10 /* where 0 is asked for */
 };
 
@@ -49,11 +51,20 @@ vt_status vt_search_run(const vt_searcher *searcher, const vt_query *query, vt_a
                         vt_error *error);
 void vt_search_answer_free(vt_answer *answer);
 
-/* Inside src/search. The query's vector: out (dim), of length 1. */
-vt_status vt_search_query_vector(const vt_searcher *searcher, const vt_query *query, float *out,
-                                 vt_search_times *times, vt_error *error);
-/* Adds weight times the direction of each liked product: out (dim). */
-vt_status vt_search_add_likes(const vt_searcher *searcher, const vt_query *query, float *out,
-                              vt_error *error);
+/* Inside src/search. The query's vector: out (dim), of length 1. parts (photo_count + like_count,
+ * dim), may be NULL: what each photo and product adds to it; their sum is out. */
+vt_status vt_search_query_vector(const vt_searcher *searcher, const vt_query *query, float *parts,
+                                 float *out, vt_search_times *times, vt_error *error);
+/* Weight times the direction of each liked product: out (like_count, dim). */
+vt_status vt_search_like_vectors(const vt_searcher *searcher, const vt_query *query, float *out,
+                                 vt_error *error);
+/* The mean direction of a product's pictures: out (dim), of length 1; one (dim): scratch. *found:
+ * there is one, it has vectors of the model and they do not cancel each other. */
+vt_status vt_search_direction(const vt_searcher *searcher, const vt_product *product, float *out,
+                              float *one, bool *found, vt_error *error);
+bool vt_search_weight_valid(double weight);
+/* Fills in the shares of what is in the answer; parts: as vt_search_query_vector made them. */
+vt_status vt_search_explain(const vt_searcher *searcher, const vt_query *query, const float *parts,
+                            vt_answer *answer, vt_arena *arena, vt_error *error);
 
 #endif

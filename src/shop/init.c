@@ -16,7 +16,7 @@ enum { PACKED_GROWTH_BYTES = 16 << 20 };
 
 vt_init_options vt_init_options_defaults(void)
 {
-    return (vt_init_options){.model = "classic"};
+    return (vt_init_options){.model = VT_ENCODER_DEFAULT};
 }
 
 static vt_status check_directory(const char *directory, vt_error *error)
@@ -153,7 +153,7 @@ vt_status vt_shop_init(const char *directory, const vt_init_options *options, vt
     if (status == VT_OK)
         status = check_directory(directory, error);
     if (status == VT_OK)
-        status = vt_encoder_open(options->model == NULL ? "classic" : options->model, &how,
+        status = vt_encoder_open(options->model == NULL ? VT_ENCODER_DEFAULT : options->model, &how,
                                  &encoder, error);
     if (status == VT_OK)
         status = name_source(encoder, &settings, error);

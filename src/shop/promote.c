@@ -6,8 +6,14 @@
  * encoders are measured; when recall does not rise the new one is taken away again; (3) every
  * picture without a vector of it is embedded, in batches, the writer's lock being taken for the
  * moment of each write; (4) when nothing is missing the lock is kept, what came in at the last
- * moment is embedded, and one transaction switches; (5) vitrine.json follows, the old vectors are
- * removed a piece at a time, then the old file.
+ * moment is embedded, and one transaction switches; (5) vitrine.json follows, a graph of the new
+ * vectors is built where there are enough of them, the old ones are removed a piece at a time, and
+ * the old files.
+ *
+ * A shop that this process has open for writing is promoted through its own handle. While another
+ * process has, it goes two ways: a promotion that has not begun is refused at once, as an import
+ * is, because a server with --write would make it wait for ever; one that has begun waits, for then
+ * it is an import that came in between.
  *
  * A crash before (4) leaves the old encoder serving and a model that is coming, which the same
  * command goes on with, or another takes away; after (4) the new one serves and what is left of the
@@ -65,6 +71,13 @@ vt_status vt_promote_tell(vt_promotion *p, uint64_t done, uint64_t total, vt_err
                    p->shop->directory);
 }
 
+static vt_status refuse(vt_error *error, const vt_error *reason)
+{
+    return vt_fail(error, VT_ERR_BUSY,
+                   "promote: %.400s; end it first, or let it serve without --write",
+                   reason->message);
+}
+
 vt_status vt_promote_writer_take(vt_promotion *p, vt_error *error)
 {
     if (p->shop->writing) {
@@ -75,9 +88,12 @@ vt_status vt_promote_writer_take(vt_promotion *p, vt_error *error)
     uint64_t done = p->done, total = p->total;
     double started = vt_clock_ms();
     bool shown = false;
+    vt_error reason = {0};
     vt_status status;
     while ((status = vt_store_open(p->shop->directory, VT_STORE_WRITE | VT_STORE_BRIEF, &p->writer,
-                                   error)) == VT_ERR_BUSY) {
+                                   &reason)) == VT_ERR_BUSY) {
+        if (!p->begun)
+            return refuse(error, &reason);
         double waited = vt_clock_ms() - started;
         if (!shown && waited > WAIT_SHOWN_MS) {
             vt_promote_phase(p, "wait for another process that writes", "seconds");
@@ -95,7 +111,10 @@ vt_status vt_promote_writer_take(vt_promotion *p, vt_error *error)
         p->done = done;
         p->total = total;
     }
-    return status;
+    if (status != VT_OK)
+        return vt_fail(error, status, "%s", reason.message);
+    p->begun = true;
+    return VT_OK;
 }
 
 void vt_promote_writer_give(vt_promotion *p)
@@ -387,11 +406,16 @@ static vt_status prepare(vt_promotion *p, vt_error *error)
                                    .source = p->settings.source,
                                    .dim = p->settings.dimension};
     vt_store_stats stats = {0};
-    if (memcmp(&wanted.fingerprint, &p->shop->settings.fingerprint, sizeof(vt_hash)) == 0)
-        return vt_fail(error, VT_ERR_EXISTS,
-                       "promote \"%s\" in shop \"%s\": it is the shop's encoder already",
-                       p->settings.name, p->shop->directory);
     vt_promote_phase(p, "prepare", "steps");
+    if (memcmp(&wanted.fingerprint, &p->shop->settings.fingerprint, sizeof(vt_hash)) == 0) {
+        /* Perhaps since a promotion that was cut off while it cleaned. */
+        vt_status cleaned = remove_stale(p, false, error);
+        return cleaned != VT_OK
+                   ? cleaned
+                   : vt_fail(error, VT_ERR_EXISTS,
+                             "promote \"%s\" in shop \"%s\": it is the shop's encoder already",
+                             p->settings.name, p->shop->directory);
+    }
     vt_status status = vt_promote_writer_take(p, error);
     if (status == VT_OK)
         status = vt_store_model_prepare(p->writer, &wanted, &p->to, error);
@@ -456,7 +480,11 @@ static vt_status run_inside(vt_promotion *p, const char *model, vt_error *error)
     snprintf(report->before, sizeof(report->before), "%s", old->name);
     report->dimension_before = old->dimension;
     p->from = p->shop->model;
-    vt_status status = open_model(p, model, error);
+    /* Whether it may be written at all: before anything is. */
+    vt_status status = vt_promote_writer_take(p, error);
+    vt_promote_writer_give(p);
+    if (status == VT_OK)
+        status = open_model(p, model, error);
     if (status == VT_OK) {
         snprintf(report->after, sizeof(report->after), "%s", p->settings.name);
         report->dimension_after = p->settings.dimension;
@@ -479,6 +507,24 @@ static void close_promotion(vt_promotion *p)
     vt_encoder_free(p->encoder);
 }
 
+static bool report_index(void *context, uint64_t done, uint64_t total)
+{
+    return vt_promote_tell(context, done, total, NULL) == VT_OK;
+}
+
+/* So that the next search finds an index. The shop has been switched: what fails here is only said.
+ * Inside vt_shop_enter. */
+static void refresh_index(vt_promotion *p)
+{
+    vt_shop *shop = p->shop;
+    vt_error error;
+    const vt_store_index_options how = {.pool = p->pool, .on_progress = report_index, .context = p};
+    vt_promote_phase(p, "index", "pictures");
+    vt_status status = vt_store_index_refresh(shop->store, shop->model, &how, &error);
+    if (status != VT_OK && status != VT_ERR_CANCELLED)
+        vt_log(VT_LOG_WARN, "%s; the next search scans", error.message);
+}
+
 static vt_status run(vt_promotion *p, const char *model, vt_error *error)
 {
     vt_status status = vt_shop_enter(p->shop, NULL, error);
@@ -492,6 +538,7 @@ static vt_status run(vt_promotion *p, const char *model, vt_error *error)
     status = vt_shop_enter(p->shop, NULL, error);
     if (status != VT_OK)
         return status;
+    refresh_index(p);
     vt_promote_phase(p, "clean", "steps");
     status = remove_stale(p, false, error);
     vt_shop_leave(p->shop);

@@ -45,6 +45,7 @@ typedef struct vt_promotion {
     vt_idset *failed;     /* pictures that could not be embedded */
     uint64_t done, total; /* of the phase */
     vt_store *writer;     /* while it is taken */
+    bool begun;           /* it was taken once: from now on it is waited for */
 } vt_promotion;
 
 /* ---- promote.c ---- */

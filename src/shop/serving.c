@@ -111,6 +111,7 @@ static vt_status move_on(vt_shop *shop, vt_error *error)
     vt_log(VT_LOG_INFO, "shop \"%s\" has changed its encoder to \"%s\"", shop->directory,
            settings.name);
     vt_store_release(shop->store, shop->model);
+    pthread_mutex_lock(&shop->lock);
     vt_batcher_free(shop->batcher);
     vt_encoder_free(shop->encoder);
     shop->batcher = NULL;
@@ -119,6 +120,7 @@ static vt_status move_on(vt_shop *shop, vt_error *error)
         shop->precision = settings.precision;
     shop->settings = settings;
     shop->model = serving;
+    pthread_mutex_unlock(&shop->lock);
     return VT_OK;
 }
 

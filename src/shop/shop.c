@@ -225,6 +225,18 @@ static vt_status add_category(void *context, const char *category, uint64_t prod
     return VT_OK;
 }
 
+/* Texts that would otherwise change under the reader when another encoder comes. */
+static vt_status keep_texts(vt_shop *shop, vt_shop_info *info, vt_error *error)
+{
+    const vt_settings *settings = &shop->settings;
+    info->model = vt_arena_strdup(&shop->category_arena, settings->name);
+    info->auto_refused = vt_arena_strdup(&shop->category_arena, settings->verdict.refused);
+    info->auto_machine = vt_arena_strdup(&shop->category_arena, settings->machine);
+    if (info->model == NULL || info->auto_refused == NULL || info->auto_machine == NULL)
+        return vt_fail_memory(error, "what a shop is");
+    return VT_OK;
+}
+
 static vt_status gather_info(vt_shop *shop, vt_shop_info *out, vt_error *error)
 {
     vt_store_stats stats = {0};
@@ -245,20 +257,19 @@ static vt_status gather_info(vt_shop *shop, vt_shop_info *out, vt_error *error)
                          .database_bytes = stats.database_bytes,
                          .directory = shop->directory,
                          .driver = stats.driver,
-                         .model = shop->settings.name,
                          .version = vt_version(),
                          .dimension = shop->settings.dimension,
                          .precision = vt_precision_name(shop->settings.precision),
                          .auto_similarity = shop->settings.verdict.similarity,
-                         .auto_refused = shop->settings.verdict.refused,
-                         .auto_machine = shop->settings.machine,
                          .categories = shop->categories,
                          .category_count = list.count};
     vt_hash_hex(&shop->settings.fingerprint, info.model_fingerprint);
     if (shop->settings.machine[0] != '\0')
         info.auto_precision = vt_precision_name(shop->settings.verdict.precision);
-    *out = info;
-    return VT_OK;
+    status = keep_texts(shop, &info, error);
+    if (status == VT_OK)
+        *out = info;
+    return status;
 }
 
 vt_status vt_shop_info_of(vt_shop *shop, vt_shop_info *out, vt_error *error)

@@ -2,9 +2,10 @@
 /*
  * Inside src/shop: what an open shop holds. Everybody else uses vitrine.h, which this folder
  * implements: init.c, shop.c (open, close, products), settings.c (vitrine.json), precision.c,
- * serving.c (which encoder serves, noticed anew), promote.c (another encoder),
- * shop_import.c, shop_search.c, shop_list.c, shop_eval.c, embed.c, onnx_info.c, onnx_plan.c,
- * onnx_run.c, onnx_test.c, model_quantize.c, sample.c.
+ * serving.c (which encoder serves, noticed anew), promote.c (another encoder), shop_import.c,
+ * shop_search.c, shop_list.c, shop_put.c, shop_picture.c, shop_index.c, shop_cluster.c,
+ * shop_eval.c, embed.c, onnx_info.c, onnx_plan.c, onnx_run.c, onnx_test.c, model_quantize.c,
+ * model_eval.c, train.c, sample.c.
  *
  * The encoder is loaded when it is first needed: commands that only look at products start at once.
  *
@@ -15,6 +16,7 @@
 #ifndef VT_SHOP_SHOP_H
 #define VT_SHOP_SHOP_H
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "encoder/encoder.h"
@@ -46,7 +48,8 @@ struct vt_shop {
     vt_store *store;
     uint32_t model;       /* the store's key */
     pthread_rwlock_t use; /* shared: settings, model, encoder and batcher stay as they are */
-    pthread_mutex_t writing_turn; /* held by an import, and by a promotion while it switches */
+    pthread_mutex_t writing_turn; /* held by an import, a put while it stores, and by a promotion
+                                     while it switches */
     pthread_mutex_t lock;
     vt_encoder *encoder;                  /* NULL until needed */
     vt_batcher *batcher;                  /* for single queries; NULL until needed */
@@ -75,6 +78,14 @@ void vt_shop_leave(vt_shop *shop);
 bool vt_shop_has_moved(vt_shop *shop, uint32_t model);
 enum { VT_SHOP_RETRIES = 3 };
 
+/* ---- shop_eval.c ---- */
+/* VT_ERR_USAGE unless the ranks to measure at, k (count), ascend from 1 to at most `largest`. */
+vt_status vt_eval_check_ranks(const size_t *k, size_t count, size_t largest, vt_error *error);
+/* Member "failed" of the open object: the photos with their reasons. */
+void vt_eval_print_failed(const struct vt_eval_failure *failed, size_t count,
+                          vt_json_writer *writer);
+
+/* ---- shop.c ---- */
 /* Loads the encoder if it is not there yet and checks that it is the one the vectors were made by.
  */
 vt_status vt_shop_need_encoder(vt_shop *shop, vt_error *error);

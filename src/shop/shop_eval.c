@@ -60,6 +60,18 @@ vt_eval_options vt_eval_options_defaults(void)
     return (vt_eval_options){.k = {1, 5, 10}, .k_count = 3};
 }
 
+vt_status vt_eval_check_ranks(const size_t *k, size_t count, size_t largest, vt_error *error)
+{
+    if (count < 1 || count > VT_EVAL_MAX_K)
+        return vt_fail(error, VT_ERR_USAGE, "evaluate: %zu values of k, 1 to %d are needed", count,
+                       VT_EVAL_MAX_K);
+    for (size_t i = 0; i < count; i++)
+        if (k[i] < 1 || k[i] > largest || (i > 0 && k[i] <= k[i - 1]))
+            return vt_fail(error, VT_ERR_USAGE,
+                           "evaluate: the values of k must ascend, from 1 to at most %zu", largest);
+    return VT_OK;
+}
+
 void vt_eval_report_free(vt_eval_report *report)
 {
     if (report == NULL)
@@ -182,7 +194,11 @@ static vt_status drop_failed(evaluation *eval, vt_error *error)
 static vt_status measure_block(evaluation *eval, vt_error *error)
 {
     vt_nearest_options options = {
-        .k = eval->depth, .min_similarity = -INFINITY, .pool = eval->pool};
+        /* The measure is the encoder's: what an index misses does not belong in it. */
+        .k = eval->depth,
+        .min_similarity = -INFINITY,
+        .exact = true,
+        .pool = eval->pool};
     vt_nearest_answer answer;
     if (eval->count == 0)
         return VT_OK;
@@ -245,6 +261,19 @@ static vt_status run_blocks(evaluation *eval, vt_error *error)
     return status;
 }
 
+void vt_eval_print_failed(const struct vt_eval_failure *failed, size_t count,
+                          vt_json_writer *writer)
+{
+    vt_json_open_array(writer, "failed");
+    for (size_t i = 0; i < count; i++) {
+        vt_json_open_object(writer, NULL);
+        vt_json_put_text(writer, "photo", failed[i].photo);
+        vt_json_put_text(writer, "reason", failed[i].reason);
+        vt_json_close(writer);
+    }
+    vt_json_close(writer);
+}
+
 static void print_json(evaluation *eval, vt_buf *out)
 {
     const vt_eval_report *report = &eval->block->report;
@@ -252,14 +281,7 @@ static void print_json(evaluation *eval, vt_buf *out)
     vt_json_begin(&writer, out, true);
     vt_json_open_object(&writer, NULL);
     vt_retrieval_print(eval->measures, &writer);
-    vt_json_open_array(&writer, "failed");
-    for (size_t i = 0; i < report->failed_count; i++) {
-        vt_json_open_object(&writer, NULL);
-        vt_json_put_text(&writer, "photo", report->failed[i].photo);
-        vt_json_put_text(&writer, "reason", report->failed[i].reason);
-        vt_json_close(&writer);
-    }
-    vt_json_close(&writer);
+    vt_eval_print_failed(report->failed, report->failed_count, &writer);
     vt_json_put_text(&writer, "computed_in", report->computed_in);
     vt_json_put_number(&writer, "took_s", report->took_s, 3);
     vt_json_close(&writer);
@@ -345,20 +367,6 @@ static vt_status open_searcher(evaluation *eval, vt_error *error)
     return status;
 }
 
-static vt_status check_options(const vt_eval_options *options, vt_error *error)
-{
-    if (options->k_count < 1 || options->k_count > VT_EVAL_MAX_K)
-        return vt_fail(error, VT_ERR_USAGE, "evaluate: %zu values of k, 1 to %d are needed",
-                       options->k_count, VT_EVAL_MAX_K);
-    for (size_t i = 0; i < options->k_count; i++)
-        if (options->k[i] < 1 || options->k[i] > MAXIMUM_K ||
-            (i > 0 && options->k[i] <= options->k[i - 1]))
-            return vt_fail(error, VT_ERR_USAGE,
-                           "evaluate: the values of k must ascend, from 1 to at most %d",
-                           MAXIMUM_K);
-    return VT_OK;
-}
-
 static vt_status run(evaluation *eval, const char *queries, vt_error *error)
 {
     double started = vt_clock_ms();
@@ -383,7 +391,7 @@ static vt_status run(evaluation *eval, const char *queries, vt_error *error)
 vt_status vt_shop_eval(vt_shop *shop, const char *queries, const vt_eval_options *options,
                        vt_eval_report **out, vt_error *error)
 {
-    vt_status status = check_options(options, error);
+    vt_status status = vt_eval_check_ranks(options->k, options->k_count, MAXIMUM_K, error);
     if (status != VT_OK)
         return status;
     evaluation eval = {.shop = shop, .options = options};

@@ -3,6 +3,7 @@
 #include "shop/promote.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "ingest/ingest.h"
 
 vt_import_options vt_import_options_defaults(void)
@@ -31,18 +32,64 @@ static const char *path_or_default(const vt_shop *shop, const char *given, const
     return *owned;
 }
 
-static vt_status run(vt_shop *shop, const char *source, const vt_ingest_options *how,
+typedef struct import_plan {
+    const vt_import_options *options; /* as asked for */
+    const vt_ingest_options *how;
+} import_plan;
+
+/* The bar stays at its end; an interruption is heard. */
+typedef struct index_bridge {
+    const vt_import_options *options;
+    uint64_t rows;
+} index_bridge;
+
+static bool report_index(void *context, uint64_t done, uint64_t total)
+{
+    const index_bridge *bridge = context;
+    (void)done;
+    (void)total;
+    return bridge->options->on_progress == NULL ||
+           bridge->options->on_progress(bridge->options->context, bridge->rows, bridge->rows);
+}
+
+/* So that the next search finds an index. The import is done: what fails here is only said. */
+static void refresh_index(vt_shop *shop, const vt_import_options *options,
+                          const vt_import_report *report)
+{
+    vt_searcher searcher;
+    vt_error error;
+    index_bridge bridge = {options, report->rows};
+    vt_status status = vt_shop_need_scanner(shop, &searcher, &error);
+    const vt_store_index_options how = {
+        .pool = searcher.pool, .on_progress = report_index, .context = &bridge};
+    if (status == VT_OK)
+        status = vt_store_index_refresh(shop->store, shop->model, &how, &error);
+    if (status != VT_OK && status != VT_ERR_CANCELLED)
+        vt_log(VT_LOG_WARN, "%s; the next search scans", error.message);
+}
+
+/* Inside vt_shop_enter. */
+static vt_status run_inside(vt_shop *shop, const char *source, const import_plan *plan,
+                            vt_import_report *report, vt_error *error)
+{
+    vt_status status = vt_shop_need_encoder(shop, error);
+    if (status == VT_OK && shop->writing)
+        status = vt_promote_clean(shop, error);
+    if (status == VT_OK)
+        status = vt_ingest_run(shop->store, shop->model, shop->encoder, source, plan->how, report,
+                               error);
+    if (status == VT_OK && !report->cancelled)
+        refresh_index(shop, plan->options, report);
+    return status;
+}
+
+static vt_status run(vt_shop *shop, const char *source, const import_plan *plan,
                      vt_import_report *report, vt_error *error)
 {
     pthread_mutex_lock(&shop->writing_turn);
     vt_status status = vt_shop_enter(shop, NULL, error);
     if (status == VT_OK) {
-        status = vt_shop_need_encoder(shop, error);
-        if (status == VT_OK && shop->writing)
-            status = vt_promote_clean(shop, error);
-        if (status == VT_OK)
-            status =
-                vt_ingest_run(shop->store, shop->model, shop->encoder, source, how, report, error);
+        status = run_inside(shop, source, plan, report, error);
         vt_shop_leave(shop);
     }
     pthread_mutex_unlock(&shop->writing_turn);
@@ -76,7 +123,7 @@ vt_status vt_shop_import(vt_shop *shop, const char *source, const vt_import_opti
                          "import \"%s\" with pictures from \"%s\": no such directory", source,
                          options->images_dir);
     else
-        status = run(shop, source, &how, report, error);
+        status = run(shop, source, &(import_plan){options, &how}, report, error);
     vt_free(rejects);
     vt_free(duplicates);
     return status;

@@ -230,8 +230,8 @@ static vt_status add_shop(vt_dataset *data, const vt_train_source *source, vt_er
         status = vt_store_each(store, add_product, &walk, error);
     vt_store_close(store);
     if (status == VT_OK && walk.unlabelled > 0)
-        vt_log(VT_LOG_WARN, "train on \"%s\": %zu products have no %s and are left out",
-               source->data, walk.unlabelled, source->label != NULL ? source->label : "category");
+        vt_log(VT_LOG_WARN, "read \"%s\": %zu products have no %s and are left out", source->data,
+               walk.unlabelled, source->label != NULL ? source->label : "category");
     return status;
 }
 

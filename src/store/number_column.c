@@ -13,6 +13,7 @@
  */
 #include "store/postings.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +109,16 @@ static vt_status build(vt_number_column *column, const vt_number_entry *entries,
         at += take;
     }
     return status;
+}
+
+vt_status vt_number_column_fill(vt_number_column *column, const vt_number_entry *entries,
+                                size_t count, vt_error *error)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(entries[i].value) || entries[i].product == 0 ||
+            (i > 0 && compare(&entries[i - 1], &entries[i]) >= 0))
+            return vt_fail(error, VT_ERR_CORRUPT, "numbers are not in order");
+    return count == 0 ? VT_OK : build(column, entries, count, error);
 }
 
 static vt_status rebuild(vt_number_column *column, vt_error *error)

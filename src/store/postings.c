@@ -255,6 +255,12 @@ vt_status vt_postings_end(vt_postings *p, vt_error *error)
     return vt_idset_add(p->all, p->product, error);
 }
 
+const uint32_t *vt_postings_record(const vt_postings *p, uint32_t product)
+{
+    const vt_posting_record *record = find_record(p->records, p->record_count, product);
+    return record->product == 0 || record->at == 0 ? NULL : p->words + record->at - 1;
+}
+
 void vt_postings_forget(vt_postings *p, uint32_t product)
 {
     vt_posting_record *record = find_record(p->records, p->record_count, product);
@@ -279,6 +285,65 @@ void vt_postings_forget(vt_postings *p, uint32_t product)
     record->at = 0;
     vt_idset_remove(p->all, product);
 }
+
+/* ---- from a file ---- */
+
+/* One record: words[0] says how many follow; false: it names what there is not. */
+static bool record_holds(const vt_postings *p, const uint32_t *words, size_t room, uint64_t *pairs)
+{
+    size_t end = (size_t)words[0] + 1;
+    if (end > room)
+        return false;
+    for (size_t i = 1; i < end;) {
+        size_t column = words[i] & ~NUMBER_BIT;
+        bool number = words[i] & NUMBER_BIT;
+        if (column >= p->column_count || end - i < (number ? 3u : 2u) ||
+            (!number && words[i + 1] >= p->columns[column].texts.count))
+            return false;
+        pairs[column] += !number;
+        i += number ? 3 : 2;
+    }
+    return true;
+}
+
+/* Records of so many products, their table and the set of all; false: they cannot be. */
+static bool records_fill(vt_postings *p, const uint32_t *products, size_t count, uint64_t *pairs)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (products[i] <= (i == 0 ? 0 : products[i - 1]) || at >= p->word_count ||
+            !record_holds(p, p->words + at, p->word_count - at, pairs))
+            return false;
+        *find_record(p->records, p->record_count, products[i]) =
+            (vt_posting_record){products[i], (uint32_t)at + 1};
+        at += (size_t)p->words[at] + 1;
+    }
+    return at == p->word_count;
+}
+
+vt_status vt_postings_fill(vt_postings *p, const uint32_t *products, size_t count, uint32_t *words,
+                           size_t word_count, uint64_t *pairs, vt_error *error)
+{
+    size_t slots = FIRST_SLOTS;
+    while (slots / 3 * 2 <= count)
+        slots *= 2;
+    vt_posting_record *records = vt_calloc(slots, sizeof *records);
+    if (records == NULL)
+        return no_memory(error);
+    vt_free(p->records);
+    p->records = records;
+    p->record_count = slots;
+    p->words = words;
+    p->word_count = p->word_capacity = word_count;
+    if (word_count > MAX_WORDS || !records_fill(p, products, count, pairs)) {
+        p->words = NULL;
+        return vt_fail(error, VT_ERR_CORRUPT, "a product's record cannot be");
+    }
+    p->record_used = count;
+    return vt_idset_add_many(p->all, products, count, error);
+}
+
+/* ---- products ---- */
 
 static vt_status put_attribute(vt_postings *p, const vt_attribute *attribute, vt_error *error)
 {

@@ -16,6 +16,7 @@
  *     postings_filter.c    filter -> products
  *     postings_select.c    facets, pages, all of one question
  *     postings_names.c     names of columns
+ *     postings_save.c      to a file, and postings_load.c back
  *
  * A *column* is one name with all its values: texts (also the items of lists) and numbers.
  *
@@ -25,6 +26,7 @@
 #ifndef VT_STORE_POSTINGS_H
 #define VT_STORE_POSTINGS_H
 
+#include "base/snapshot.h"
 #include "store/filter.h"
 #include "store/store.h"
 
@@ -62,6 +64,10 @@ vt_status vt_text_column_sort(vt_text_column *column, vt_error *error);
 /* The first place in the order whose text is not below (`after`: is above) this one. */
 size_t vt_text_column_bound(const vt_text_column *column, const char *text, bool after);
 size_t vt_text_column_bytes(const vt_text_column *column);
+/* Fills an empty column with `count` texts that lie one behind the other in `bytes` (length), each
+ * with its NUL, in order; they stay there. No products yet. VT_ERR_CORRUPT when it is not so. */
+vt_status vt_text_column_fill(vt_text_column *column, const char *bytes, size_t length,
+                              size_t count, vt_error *error);
 
 /* ---- number_column.c: numbers in order, at most one per product ---- */
 typedef struct vt_number_entry {
@@ -103,6 +109,9 @@ size_t vt_number_column_between(const vt_number_column *column, vt_number_place 
 vt_status vt_number_column_range(const vt_number_column *column, vt_number_place from,
                                  vt_number_place to, vt_idset **out, vt_error *error);
 size_t vt_number_column_bytes(const vt_number_column *column);
+/* Fills an empty column with entries that are in order. VT_ERR_CORRUPT when they are not. */
+vt_status vt_number_column_fill(vt_number_column *column, const vt_number_entry *entries,
+                                size_t count, vt_error *error);
 
 /* ---- postings.c ---- */
 typedef struct vt_posting_column {
@@ -166,6 +175,23 @@ size_t vt_postings_bytes(const vt_postings *postings);
 vt_status vt_postings_compare(vt_postings *have, vt_postings *want, vt_error *error);
 /* The column's texts in order. */
 vt_status vt_postings_sorted(vt_postings *postings, size_t column, vt_error *error);
+
+/* What is noted of a product: a count, then so many words; NULL: it is not there. */
+const uint32_t *vt_postings_record(const vt_postings *postings, uint32_t product);
+/* Fills empty postings with products, ascending, and their records, one behind the other, which are
+ * taken (vt_alloc) when it succeeds. VT_ERR_CORRUPT when they name what there is not. `pairs`:
+ * (columns) counts how many texts the products have in each. */
+vt_status vt_postings_fill(vt_postings *postings, const uint32_t *products, size_t count,
+                           uint32_t *words, size_t word_count, uint64_t *pairs, vt_error *error);
+
+/* ---- postings_save.c, postings_load.c: in a snapshot file (docs/formats/postings.md) ---- */
+extern const vt_snapshot_kind vt_postings_kind;
+/* Writes all sections. Postings that are settled; they must not change meanwhile, but may be asked.
+ * What the writer remembers is told by its commit, VT_ERR_NO_MEMORY here. */
+vt_status vt_postings_save(vt_postings *postings, vt_snapshot_writer *writer, vt_error *error);
+/* VT_ERR_CORRUPT when the file is damaged or says what cannot be. */
+vt_status vt_postings_load(const vt_snapshot *file, vt_pool *pool, vt_postings **out,
+                           vt_error *error);
 
 /* ---- postings_names.c ---- */
 /* The column that is called so, or is when case does not matter (unless `quoted`). A failure is

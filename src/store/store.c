@@ -243,3 +243,28 @@ vt_status vt_store_nearest(vt_store *store, uint32_t model, const float *queries
     return store->driver->nearest(store, model, queries, count, options, hits, hit_counts, answer,
                                   error);
 }
+
+vt_status vt_store_index_info_of(vt_store *store, uint32_t model, vt_store_index_info *out,
+                                 vt_error *error)
+{
+    return store->driver->index_info(store, model, out, error);
+}
+
+vt_status vt_store_index_build(vt_store *store, uint32_t model,
+                               const vt_store_index_options *options, vt_error *error)
+{
+    const vt_store_index_options none = {0};
+    return store->driver->index_build(store, model, true, options ? options : &none, error);
+}
+
+vt_status vt_store_index_refresh(vt_store *store, uint32_t model,
+                                 const vt_store_index_options *options, vt_error *error)
+{
+    const vt_store_index_options none = {0};
+    return store->driver->index_build(store, model, false, options ? options : &none, error);
+}
+
+vt_status vt_store_index_check(vt_store *store, uint32_t model, vt_error *error)
+{
+    return store->driver->index_check(store, model, error);
+}

@@ -204,18 +204,30 @@ vt_status vt_store_select(vt_store *store, const vt_select *what, vt_arena *aren
 vt_status vt_store_check_postings(vt_store *store, vt_error *error);
 
 /* ---- nearest ---- */
+typedef enum vt_strategy {
+    VT_STRATEGY_AUTO,     /* the planner's choice (planner.h) */
+    VT_STRATEGY_EXACT,    /* every vector that may answer is compared */
+    VT_STRATEGY_WALK,     /* the graph, without a set */
+    VT_STRATEGY_CHECKED,  /* the graph as if there were no set; what is found is held to it */
+    VT_STRATEGY_FILTERED, /* the graph over what is in the set, bridging what is not */
+} vt_strategy;
+enum { VT_STRATEGY_COUNT = 5 };
+
 typedef struct vt_nearest_options {
     size_t k;                 /* products wanted per query */
+    size_t page;              /* the last so many of them are one page: calls that differ in k alone
+                                 then answer with pages that fit each other; 0: k */
     float min_similarity;     /* -INFINITY: none */
     const vt_idset *products; /* keys of products that may answer; NULL: all */
-    bool exact;               /* look at every vector of those; the exact scan always does */
+    bool exact;               /* look at every vector of those */
+    vt_strategy strategy;     /* for measuring: this one; VT_ERR_USAGE where it cannot be */
     vt_pool *pool;            /* NULL: in the caller's thread */
 } vt_nearest_options;
 typedef struct vt_nearest_answer {
-    const char *strategy; /* "exact"; static text */
+    const char *strategy; /* "exact", "walk"...: vt_strategy_name, or with ", then exact"; static */
     bool complete;        /* no better product exists */
-    uint64_t searched;    /* vectors compared, per query */
-    uint64_t visited;     /* vectors looked at, per query, also those that may not answer */
+    uint64_t searched;    /* vectors compared, per query; of several the mean */
+    uint64_t visited;     /* vectors looked at, also those that may not answer */
     uint64_t products;    /* that have vectors, whether or not they may answer */
 } vt_nearest_answer;
 /* queries: (count, dim); hits: (count, k) with id = picture key and group = product key, one per
@@ -224,6 +236,46 @@ typedef struct vt_nearest_answer {
 vt_status vt_store_nearest(vt_store *store, uint32_t model, const float *queries, size_t count,
                            const vt_nearest_options *options, vt_hit *hits, size_t *hit_counts,
                            vt_nearest_answer *answer, vt_error *error);
+
+/* ---- the index behind it: derived, rebuilt whenever it is missing or damaged ---- */
+typedef struct vt_store_index_options {
+    size_t memory_bytes;         /* what it may take; 0: half of what the machine has */
+    vt_pool *pool;               /* NULL: in the caller's thread */
+    vt_on_progress *on_progress; /* vectors; may be NULL */
+    void *context;
+} vt_store_index_options;
+
+typedef struct vt_store_index_info {
+    bool wanted; /* a graph is worth it; why, or why not: */
+    char why[200];
+    const char *codec; /* of the graph that would be built, static text */
+    size_t rows, products, dim;
+    bool graph; /* there is one in memory: */
+    const char *graph_codec;
+    size_t degree, graph_bytes;
+    bool resident; /* vectors are in memory as well */
+    size_t vector_bytes;
+    uint64_t change, newest; /* changes it contains, and those there are */
+    bool snapshot;           /* there is a file: */
+    uint64_t snapshot_bytes, snapshot_change;
+    char snapshot_fault[256]; /* why it was not used; "": it was, or there is none */
+} vt_store_index_info;
+
+/* Loads it where that was not done, from the snapshot if that fits. */
+vt_status vt_store_index_info_of(vt_store *store, uint32_t model, vt_store_index_info *out,
+                                 vt_error *error);
+/* Builds the graph anew and writes the snapshot, whatever there was; searches go on meanwhile.
+ * Where a graph is not worth it nothing is built and an old snapshot is taken away. */
+vt_status vt_store_index_build(vt_store *store, uint32_t model,
+                               const vt_store_index_options *options, vt_error *error);
+/* The same only where it is missing, or behind by much; writes what has changed. For the end of
+ * imports. */
+vt_status vt_store_index_refresh(vt_store *store, uint32_t model,
+                                 const vt_store_index_options *options, vt_error *error);
+/* Holds the index in memory to the database, row by row, and looks at everything in the graph:
+ * VT_ERR_CORRUPT with the first difference. */
+vt_status vt_store_index_check(vt_store *store, uint32_t model, vt_error *error);
+
 /* The stored vector of a picture: out (dim). */
 vt_status vt_store_vector(vt_store *store, uint32_t model, uint32_t picture, float *out,
                           vt_error *error);

@@ -74,6 +74,12 @@ struct vt_store_driver {
     vt_status (*nearest)(vt_store *store, uint32_t model, const float *queries, size_t count,
                          const vt_nearest_options *options, vt_hit *hits, size_t *hit_counts,
                          vt_nearest_answer *answer, vt_error *error);
+    vt_status (*index_info)(vt_store *store, uint32_t model, vt_store_index_info *out,
+                            vt_error *error);
+    /* always: also where it is there. options not NULL. */
+    vt_status (*index_build)(vt_store *store, uint32_t model, bool always,
+                             const vt_store_index_options *options, vt_error *error);
+    vt_status (*index_check)(vt_store *store, uint32_t model, vt_error *error);
 };
 
 extern const vt_store_driver vt_store_sqlite; /* sqlite/open.c */

@@ -49,18 +49,23 @@ static uint32_t *find_slot(const vt_text_column *column, const char *text, uint3
     return &slots[at];
 }
 
-static bool grow_slots(vt_text_column *column)
+static void slots_fill(const vt_text_column *column, uint32_t *slots, size_t count)
 {
-    size_t count = column->slot_count == 0 ? FIRST_SLOTS : 2 * column->slot_count;
-    uint32_t *slots = vt_calloc(count, sizeof *slots);
-    if (slots == NULL)
-        return false;
     for (size_t i = 0; i < column->count; i++) { /* all differ: no text is looked at */
         size_t at = column->values[i].hash & (count - 1);
         while (slots[at] != 0)
             at = (at + 1) & (count - 1);
         slots[at] = (uint32_t)i + 1;
     }
+}
+
+static bool grow_slots(vt_text_column *column)
+{
+    size_t count = column->slot_count == 0 ? FIRST_SLOTS : 2 * column->slot_count;
+    uint32_t *slots = vt_calloc(count, sizeof *slots);
+    if (slots == NULL)
+        return false;
+    slots_fill(column, slots, count);
     vt_free(column->slots);
     column->slots = slots;
     column->slot_count = count;
@@ -216,4 +221,46 @@ size_t vt_text_column_bytes(const vt_text_column *column)
         if (column->values[i].products != NULL)
             bytes += vt_idset_bytes(column->values[i].products);
     return bytes;
+}
+
+/* ---- from a file ---- */
+
+/* The texts, each above the one before; false: they are not so many, or not so. */
+static bool texts_fill(vt_text_column *column, const char *bytes, size_t length, size_t count)
+{
+    const char *end = bytes + length, *before = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const char *stop = bytes < end ? memchr(bytes, '\0', (size_t)(end - bytes)) : NULL;
+        if (stop == NULL || (before != NULL && strcmp(before, bytes) >= 0) ||
+            !vt_utf8_valid(bytes, (size_t)(stop - bytes)))
+            return false;
+        uint32_t hash = (uint32_t)vt_table_hash(bytes, (size_t)(stop - bytes));
+        column->values[i] = (vt_text_value){.text = bytes, .hash = hash};
+        column->order[i] = (uint32_t)i;
+        before = bytes;
+        bytes = stop + 1;
+    }
+    return bytes == end;
+}
+
+vt_status vt_text_column_fill(vt_text_column *column, const char *bytes, size_t length,
+                              size_t count, vt_error *error)
+{
+    if (count == 0 && length == 0)
+        return VT_OK;
+    size_t slots = FIRST_SLOTS;
+    while (slots / 3 * 2 <= count)
+        slots *= 2;
+    column->values = vt_alloc_array(count, sizeof *column->values);
+    column->order = vt_alloc_array(count, sizeof *column->order);
+    column->slots = vt_calloc(slots, sizeof *column->slots);
+    if (column->values == NULL || column->order == NULL || column->slots == NULL)
+        return vt_fail_memory(error, "the postings of a catalogue");
+    column->capacity = count;
+    column->slot_count = slots;
+    if (!texts_fill(column, bytes, length, count))
+        return vt_fail(error, VT_ERR_CORRUPT, "texts are not in order");
+    column->count = column->ordered = column->dead = count;
+    slots_fill(column, column->slots, slots);
+    return VT_OK;
 }

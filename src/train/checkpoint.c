@@ -5,9 +5,9 @@
  */
 #include "train/checkpoint.h"
 
+#include "base/crc32c.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "train/crc32c.h"
 
 #include <errno.h>
 #include <fcntl.h>

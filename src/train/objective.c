@@ -124,6 +124,7 @@ vt_status vt_objective_add(vt_run_state *run, vt_error *error)
     if (status == VT_OK)
         status = vt_builder_from(run->network, &builder, error);
     if (status == VT_OK) {
+        vt_builder_renew(builder);
         add_nodes(run, builder, teacher_dim);
         status = vt_builder_finish(builder, &run->model, error);
     }

@@ -16,7 +16,6 @@
 
 #define VT_OBJECTIVE_LOSS "loss"
 /* In a model's metadata: the names of its classes, a JSON array. */
-#define VT_METADATA_LABELS "vitrine.labels"
 /* The recipe that it was trained by, a JSON object. */
 #define VT_METADATA_RECIPE "vitrine.recipe"
 enum { VT_OBJECTIVE_DIM = 128, VT_OBJECTIVE_INPUTS = 8 };

@@ -7,10 +7,10 @@
  */
 #include "train/picture_cache_file.h"
 
+#include "base/crc32c.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "train/crc32c.h"
 
 #include <stdatomic.h>
 #include <string.h>

@@ -8,8 +8,8 @@
  */
 #include "train/picture_cache_file.h"
 
+#include "base/crc32c.h"
 #include "base/mem.h"
-#include "train/crc32c.h"
 
 #include <errno.h>
 #include <stdio.h>

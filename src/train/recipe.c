@@ -40,6 +40,7 @@ typedef struct key {
 static const key keys[] = {
     TEXT_KEY(arch, NULL),
     TEXT_KEY(from, NULL),
+    TEXT_KEY(preset, NULL),
     INTEGER_KEY(size, 8, 1024, 128),
     INTEGER_KEY(dim, 0, 4096, 0),
     TEXT_KEY(pooling, "average"),

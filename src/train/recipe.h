@@ -25,8 +25,8 @@
 
 typedef struct vt_recipe {
     /* As given; texts are the recipe's, NULL: none. */
-    const char *arch, *from, *pooling, *fit, *kernel, *loss, *teacher, *optimizer, *schedule,
-        *augment, *sampler, *label, *val, *split, *measure, *precision, *freeze;
+    const char *arch, *from, *preset, *pooling, *fit, *kernel, *loss, *teacher, *optimizer,
+        *schedule, *augment, *sampler, *label, *val, *split, *measure, *precision, *freeze;
     double epochs, batch, accumulate, lr, ema, size, dim, fuse, width, dropout, depth, val_share,
         early_stop, seed, threads, crop_ratio, layer_rate, lora;
     bool small_input;

@@ -6,22 +6,11 @@
 #include "train/run_state.h"
 
 #include "base/file.h"
+#include "eval/page.h"
 
 #include <math.h>
 
-enum { REPORT_BYTES = 256 << 20, WIDTH = 640, HEIGHT = 220, MARGIN = 44, MATRIX_CLASSES = 60 };
-
-static const char style[] =
-    "<style>body{font:15px/1.5 system-ui,sans-serif;margin:2em auto;max-width:1000px;padding:0 1em;"
-    "color:#222}h1{font-size:1.5em}h2{margin-top:2em;font-size:1.2em}table{border-collapse:"
-    "collapse}"
-    "td,th{padding:2px 10px;text-align:right;border-bottom:1px solid #ddd}td:first-child,"
-    "th:first-child{text-align:left}svg{max-width:100%;height:auto}.m td{padding:0;width:14px;"
-    "height:14px;border:0;font-size:9px;text-align:center}.m th{font-size:10px;padding:0 4px;"
-    "border:0}.r{display:flex;gap:6px;margin:8px 0;align-items:flex-start}.r figure{margin:0;"
-    "width:86px;font-size:11px;overflow-wrap:anywhere}.r img{width:80px;height:80px;"
-    "object-fit:cover;border:3px solid #bbb}.r .y img{border-color:#2a2}.r .n img{border-color:"
-    "#c33}</style>";
+enum { WIDTH = 640, HEIGHT = 220, MARGIN = 44 };
 
 typedef struct curve {
     const char *title;
@@ -118,56 +107,6 @@ static void put_summary(const vt_run_state *run, vt_buf *out)
     put_curve(run, &rate, out);
 }
 
-static void put_matrix(const vt_run_state *run, const vt_evaluation *evaluation, vt_buf *out)
-{
-    size_t classes = evaluation->classes;
-    if (classes == 0)
-        return;
-    vt_buf_append_text(out, "<h2>Confusion matrix</h2><p>Rows: the true class. Columns: the one "
-                            "that was named, in the same order.</p>\n");
-    if (classes > MATRIX_CLASSES) {
-        vt_buf_printf(out, "<p>Not drawn: %zu classes are more than %d.</p>\n", classes,
-                      MATRIX_CLASSES);
-        return;
-    }
-    vt_buf_append_text(out, "<table class=\"m\">");
-    for (size_t i = 0; i < classes; i++) {
-        vt_class_result one;
-        vt_classification_class(evaluation->confusions, i, &one);
-        vt_buf_append_text(out, "<tr><th>");
-        vt_buf_append_html(out, run->data->labels[i]);
-        vt_buf_append_text(out, "</th>");
-        for (size_t j = 0; j < classes; j++) {
-            size_t count = vt_classification_confused(evaluation->confusions, i, j);
-            double share = one.examples > 0 ? (double)count / (double)one.examples : 0;
-            vt_buf_printf(out, "<td style=\"background:hsl(%d,70%%,%.0f%%)\" title=\"%zu\">",
-                          i == j ? 140 : 10, 97 - 50 * share, count);
-            if (count > 0)
-                vt_buf_printf(out, "%zu", count);
-            vt_buf_append_text(out, "</td>");
-        }
-        vt_buf_append_text(out, "</tr>");
-    }
-    vt_buf_append_text(out, "</table>\n");
-}
-
-static void put_classes(const vt_run_state *run, const vt_evaluation *evaluation, vt_buf *out)
-{
-    if (evaluation->classes == 0)
-        return;
-    vt_buf_append_text(out, "<h2>Classes</h2><table><tr><th>class</th><th>photos</th>"
-                            "<th>precision</th><th>recall</th><th>F1</th></tr>");
-    for (size_t i = 0; i < evaluation->classes; i++) {
-        vt_class_result one;
-        vt_classification_class(evaluation->confusions, i, &one);
-        vt_buf_append_text(out, "<tr><td>");
-        vt_buf_append_html(out, run->data->labels[i]);
-        vt_buf_printf(out, "</td><td>%zu</td><td>%.3f</td><td>%.3f</td><td>%.3f</td></tr>",
-                      one.examples, one.precision, one.recall, one.f1);
-    }
-    vt_buf_append_text(out, "</table>\n");
-}
-
 static void put_recipe(const vt_run_state *run, vt_buf *out)
 {
     vt_buf text;
@@ -186,17 +125,16 @@ static void put_recipe(const vt_run_state *run, vt_buf *out)
 vt_status vt_run_report(vt_run_state *run, const vt_evaluation *evaluation, vt_error *error)
 {
     vt_buf page;
-    vt_buf_init(&page, REPORT_BYTES);
-    vt_buf_append_text(&page, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">"
-                              "<title>Training</title>");
-    vt_buf_append_text(&page, style);
-    vt_buf_append_text(&page, "</head><body>\n");
+    vt_buf_init(&page, VT_PAGE_BYTES);
+    vt_page_begin(&page, "Training");
     put_summary(run, &page);
-    put_matrix(run, evaluation, &page);
-    put_classes(run, evaluation, &page);
+    if (evaluation->classes > 0) {
+        vt_page_matrix(&page, evaluation->confusions, run->data->labels);
+        vt_page_classes(&page, evaluation->confusions, run->data->labels);
+    }
     vt_report_examples(run, evaluation, &page);
     put_recipe(run, &page);
-    vt_buf_append_text(&page, "</body></html>\n");
+    vt_page_end(&page);
     vt_status status =
         page.failed ? vt_fail_memory(error, "the report")
                     : vt_file_replace(run->options->report, page.data, page.length, false, error);

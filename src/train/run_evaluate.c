@@ -192,8 +192,14 @@ static vt_status measure_neighbours(vt_run_state *run, vt_evaluation *out, vt_er
         return VT_OK;
     out->neighbours = vt_alloc_array(out->count * VT_RUN_NEIGHBOURS, sizeof(uint32_t));
     size_t *counts = vt_calloc(run->data->label_count + 1, sizeof(*counts));
-    const vt_neighbours_plan plan = {out->vectors, out->count,        out->vectors, out->count,
-                                     out->dim,     VT_RUN_NEIGHBOURS, true,         run->pool};
+    const vt_neighbours_plan plan = {.queries = out->vectors,
+                                     .query_count = out->count,
+                                     .gallery = out->vectors,
+                                     .gallery_count = out->count,
+                                     .dim = out->dim,
+                                     .k = VT_RUN_NEIGHBOURS,
+                                     .leave_self = true,
+                                     .pool = run->pool};
     const vt_retrieval_options options = vt_retrieval_options_defaults();
     vt_retrieval *retrieval = NULL;
     vt_retrieval_result result;

@@ -3,8 +3,7 @@
  * What a run trains: a network by name or out of a file, a loss behind it, the optimiser over its
  * weights.
  *
- * A file is trained as it is where it names the same classes; otherwise what feeds its classifier
- * gets a new one. Weights that are multiplied with in bulk decay, biases and norms do not (He et
+ * Weights that are multiplied with in bulk decay, biases and norms do not (He et
  * al. 2019, "Bag of Tricks"). With layer rates each stage learns slower than the next one by the
  * factor (Howard and Ruder 2018).
  */
@@ -45,120 +44,6 @@ static vt_status from_architecture(vt_run_state *run, vt_error *error)
     run->embedding = vt_strdup(options.dim > 0 ? "embedding" : "features");
     run->pooled = options.dim == 0;
     return run->embedding == NULL ? vt_fail_memory(error, "a network") : VT_OK;
-}
-
-/* Shape of a value for one picture. */
-static vt_status shape_of(const vt_model *model, const char *value, int size, vt_shape *out,
-                          vt_error *error)
-{
-    vt_session *session = NULL;
-    vt_session_options options = vt_session_options_defaults();
-    const vt_shape picture = vt_shape_of(4, (int64_t[]){1, 3, size, size});
-    options.outputs = &value;
-    options.output_count = 1;
-    vt_status status = vt_session_new(model, &options, &session, error);
-    if (status == VT_OK)
-        status = vt_session_output_shapes(session, &picture, 1, out, error);
-    vt_session_free(session);
-    return status;
-}
-
-/* Whether the file's classifier is of these very labels. */
-static bool has_labels(const vt_run_state *run, const vt_model *model)
-{
-    const char *text = vt_model_metadata(model, VT_METADATA_LABELS);
-    vt_json *labels = NULL;
-    if (text == NULL || vt_json_parse(text, strlen(text), 4, &labels, NULL) != VT_OK)
-        return false;
-    bool same = vt_json_count(labels) == run->data->label_count;
-    for (size_t i = 0; same && i < run->data->label_count; i++)
-        same = vt_text_equal(vt_json_text(vt_json_at(labels, i), NULL), run->data->labels[i]);
-    vt_json_free(labels);
-    return same && vt_model_has_value(model, "logits");
-}
-
-/* He's initialisation for a layer without activation: deviation 1 / sqrt(inputs). */
-static vt_status add_classifier(vt_run_state *run, const vt_model *model, const char *feature,
-                                const vt_shape *shape, vt_error *error)
-{
-    vt_builder *builder;
-    vt_random random;
-    size_t inputs = (size_t)shape->dims[1], classes = run->data->label_count, count;
-    float *values =
-        vt_size_mul(inputs, classes, &count) ? vt_alloc_array(count, sizeof(float)) : NULL;
-    if (values == NULL)
-        return vt_fail_memory(error, "a classifier");
-    vt_random_init(&random, (uint64_t)run->recipe->seed);
-    for (size_t i = 0; i < count; i++)
-        values[i] = (float)(vt_random_normal(&random) / sqrt((double)inputs));
-    vt_status status = vt_builder_from(model, &builder, error);
-    if (status == VT_OK) {
-        const vt_shape weight = vt_shape_of(2, (int64_t[]){(int64_t)classes, shape->dims[1]});
-        const vt_shape bias = vt_shape_of(1, (int64_t[]){(int64_t)classes});
-        vt_value_id x = vt_builder_find(builder, feature);
-        if (shape->rank == 4) {
-            x = vt_builder_node(builder, "GlobalAveragePool", NULL, &x, 1);
-            x = vt_builder_node(builder, "Flatten", "axis=1", &x, 1);
-        }
-        vt_builder_clear_outputs(builder);
-        vt_builder_enter(builder, "new_head");
-        const vt_value_id inputs_of[3] = {x, vt_builder_floats(builder, "weight", &weight, values),
-                                          vt_builder_floats(builder, "bias", &bias, NULL)};
-        vt_builder_leave(builder);
-        x = vt_builder_node(builder, "Gemm", "transB=1", inputs_of, 3);
-        vt_builder_output(builder, "logits", x);
-        vt_builder_output(builder, feature, vt_builder_find(builder, feature));
-        status = vt_builder_finish(builder, &run->network, error);
-    }
-    vt_free(values);
-    return status;
-}
-
-static vt_status adopt(vt_run_state *run, const vt_model *model, vt_error *error)
-{
-    const char *feature =
-        run->contract.output[0] != '\0' ? run->contract.output : vt_model_feature_output(model);
-    vt_shape shape;
-    if (feature == NULL)
-        feature = vt_model_output(model, 0).name;
-    vt_status status = shape_of(model, feature, (int)run->recipe->size, &shape, error);
-    if (status == VT_OK && shape.rank != 2 && shape.rank != 4)
-        status = vt_fail(error, VT_ERR_UNSUPPORTED,
-                         "train from \"%s\": its value \"%s\" has %d axes, 2 or 4 are needed",
-                         run->recipe->from, feature, shape.rank);
-    if (status != VT_OK)
-        return status;
-    if (run->score_count == 0 || has_labels(run, model))
-        status = vt_model_dup(model, &run->network, error);
-    else
-        status = add_classifier(run, model, feature, &shape, error);
-    run->pooled = shape.rank == 4;
-    run->embedding = vt_strdup(feature);
-    if (status == VT_OK && run->embedding == NULL)
-        status = vt_fail_memory(error, "a network");
-    return status;
-}
-
-static vt_status from_file(vt_run_state *run, vt_error *error)
-{
-    vt_model *model = NULL;
-    vt_model_limits limits = vt_model_limits_defaults();
-    vt_status status = vt_model_open(run->recipe->from, &limits, &model, error);
-    if (status == VT_OK) {
-        const char *text = vt_model_metadata(model, VT_METADATA_CONTRACT);
-        vt_contract contract;
-        if (text != NULL)
-            status = vt_contract_parse(text, strlen(text), &contract, error);
-        if (text != NULL && status == VT_OK) { /* pixels as the file is used to, but their size */
-            contract.pixels.width = run->contract.pixels.width;
-            contract.pixels.height = run->contract.pixels.height;
-            run->contract = contract;
-        }
-    }
-    if (status == VT_OK)
-        status = adopt(run, model, error);
-    vt_model_free(model);
-    return status;
 }
 
 /* ---- the weights ---- */
@@ -286,9 +171,10 @@ vt_status vt_run_build(vt_run_state *run, vt_error *error)
     if (run->scores == NULL)
         return vt_fail_memory(error, "a network");
     run->scores[0] = "logits";
-    status = run->recipe->from != NULL ? from_file(run, error) : from_architecture(run, error);
+    status = run->recipe->from != NULL ? vt_run_adopt(run, error) : from_architecture(run, error);
     if (status == VT_OK)
-        status = shape_of(run->network, run->embedding, (int)run->recipe->size, &shape, error);
+        status =
+            vt_run_shape_of(run->network, run->embedding, (int)run->recipe->size, &shape, error);
     if (status == VT_OK)
         run->dim = (size_t)shape.dims[1];
     if (status == VT_OK && run->recipe->lora > 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Inside src/train: what a run holds, and its parts: run.c (order of things), run_network.c (what
- * is trained), run_step.c (a step), run_evaluate.c, run_save.c (checkpoints), run_log.c,
- * run_export.c, report*.c.
+ * is trained), run_adopt.c (a network to go on from), run_step.c (a step), run_evaluate.c,
+ * run_save.c (checkpoints), run_log.c, run_export.c, report*.c.
  *
  * Threads: as vt_run.
  */
@@ -98,6 +98,14 @@ const char *vt_run_value_name(const vt_run_state *run, size_t index);
 size_t vt_run_value_length(const vt_run_state *run, size_t index);
 vt_status vt_run_weights_copy(vt_run_state *run, vt_run_weights *out, vt_error *error);
 void vt_run_weights_deinit(vt_run_weights *weights);
+
+/* ---- run_adopt.c ---- */
+/* The network of the recipe's file with the heads that the run wants: fills network, embedding,
+ * pooled and the pixels of the contract. */
+vt_status vt_run_adopt(vt_run_state *run, vt_error *error);
+/* Shape of a value for one picture of size x size. */
+vt_status vt_run_shape_of(const vt_model *model, const char *value, int size, vt_shape *out,
+                          vt_error *error);
 
 /* ---- run_step.c ---- */
 vt_status vt_run_step(vt_run_state *run, const vt_batch *batch, float *loss, double *norm,

@@ -8,9 +8,9 @@
 #include "train/tensorboard.h"
 
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "train/crc32c.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -6,6 +6,7 @@
 #ifndef VT_VECTOR_IDSET_H
 #define VT_VECTOR_IDSET_H
 
+#include "base/buf.h"
 #include "base/status.h"
 
 typedef struct vt_idset vt_idset;
@@ -34,6 +35,13 @@ vt_status vt_idset_add_many(vt_idset *set, const uint32_t *ids, size_t count, vt
 uint64_t vt_idset_common_count(const vt_idset *a, const vt_idset *b);
 bool vt_idset_equal(const vt_idset *a, const vt_idset *b);
 size_t vt_idset_bytes(const vt_idset *set); /* about what it takes in memory */
+
+/* ---- idset_file.c: in files, little-endian ---- */
+bool vt_idset_append(const vt_idset *set, vt_buf *out); /* false: no memory */
+/* A set at the beginning of these bytes, *used of them; *out is the caller's. They may be anyone's:
+ * VT_ERR_CORRUPT when they are no set. */
+vt_status vt_idset_read(const void *bytes, size_t length, size_t *used, vt_idset **out,
+                        vt_error *error);
 
 /* Walks the ids in ascending order: `for (vt_idset_cursor c = vt_idset_begin(set); c.valid;
  * vt_idset_next(&c)) use(c.id);`. The set must not change meanwhile. */

@@ -162,6 +162,28 @@ static void test_rate_follows(void **state)
     assert_true(s->bar.rate_per_s > 900 && s->bar.rate_per_s < 1100);
 }
 
+/* A run of 100000 that goes on at 90000: neither rate nor time left may count what was before. */
+static void test_work_that_is_gone_on_with(void **state)
+{
+    screen *s = *state;
+    uint64_t done = 90000;
+    vt_progress_bar_go_on(&s->bar, done);
+    for (int i = 0; i < 10; i++) {
+        pass(s, 1);
+        vt_progress_bar_update(&s->bar, done += 10, 100000);
+        assert_true(s->bar.rate_per_s > 9 && s->bar.rate_per_s < 11);
+    }
+    assert_non_null(strstr(shown(s), "90 % 900"));
+    assert_non_null(strstr(shown(s), "/s, 16:")); /* 9980 more, ten a second */
+    vt_progress_bar_finish(&s->bar);
+    const char *last = strstr(shown(s), "took");
+    assert_non_null(last);
+    while (last > s->text && strncmp(last, "products, ", 10) != 0)
+        last--;
+    double rate = strtod(last + 10, NULL);
+    assert_true(rate > 9 && rate < 11);
+}
+
 #define SCREEN_TEST(name) cmocka_unit_test_setup_teardown(name, screen_setup, screen_teardown)
 
 int main(void)
@@ -170,6 +192,7 @@ int main(void)
         SCREEN_TEST(test_quick_work_is_silent),      SCREEN_TEST(test_log_lines_are_few),
         SCREEN_TEST(test_slow_work_without_updates), SCREEN_TEST(test_terminal_redraws),
         SCREEN_TEST(test_total_unknown_or_wrong),    SCREEN_TEST(test_rate_follows),
+        SCREEN_TEST(test_work_that_is_gone_on_with),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

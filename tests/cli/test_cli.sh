@@ -194,9 +194,14 @@ offers init model preset output precision json
 offers import precision images jobs rejects product-per-folder json
 offers search top offset where like facets facet-top exact min-similarity crop precision json html
 offers list where sort top offset facets facet-top json
-offers eval images k precision json
+offers cluster k tree cut linkage where seed html json
+offers eval images k precision label split against against-split against-images preset output report json
 offers embed out preset output precision json
 offers info check json
+offers 'index build' memory json
+offers 'index info' json
+offers 'index check' sample json
+offers 'index bench' queries json
 offers show json
 offers remove json
 offers 'model export' json
@@ -206,6 +211,13 @@ offers 'model run' in out precision json
 offers 'model quantize' calibrate method percentile pictures queries images max-drop min-cosine preset output json
 offers 'model test' precision json
 offers sample products views seed size json
+offers train out arch from size dim loss teacher epochs batch accumulate lr optimizer schedule ema augment sampler \
+    label val split val-share measure early-stop precision layer-rate freeze lora seed threads small-input recipe set \
+    images cache report logdir checkpoint resume json
+offers serve listen write public-search open-to-all access-log queue max-body stop-timeout precision json
+offers 'key add' scopes name expires rate json
+offers 'key list' json
+offers 'key revoke' json
 
 run 2 search shop photo.jpg --top 0
 complains '--top "0"'
@@ -237,9 +249,9 @@ is products "$(number products)" 16
 is rows "$(wc -l <goods/products.csv | tr -d ' ')" 17
 run 4 sample goods --products 16
 complains 'goods'
-run 0 init shop
+run 0 init shop --model classic
 says 'classic'
-run 4 init shop
+run 4 init shop --model classic
 complains 'not empty'
 run 0 info shop --json
 is_json
@@ -301,6 +313,28 @@ run 0 search shop fx/photo0.jpg --crop 10,10,60,60 --top 1
 run 2 search shop fx/photo0.jpg --crop 90,0,20,10
 complains 'photo0.jpg'
 
+section 'index'
+run 0 index info shop --json
+is_json
+is kind "$(number kind)" '"exact"'
+has_members auto why codec vectors products dimension change newest_change snapshot present fault
+run 0 index info shop
+says 'scanned exactly'
+run 0 index build shop --json
+is_json
+run 0 index check shop --sample 10 --json
+is_json
+is sound "$(number sound)" true
+is recall "$(number recall)" 1.00000
+run 0 index check shop
+says 'equals the catalogue'
+run 0 index bench shop --queries 3 --json
+is_json
+has_members queries strategies strategy share rate recall visited
+run 3 index info nowhere --json
+run 2 index check shop --sample 0
+run 2 index build
+
 section 'filters, lists, examples'
 run 0 list shop --json --top 100
 is_json
@@ -327,6 +361,30 @@ is_json
 says 'filter, column 9'
 run 2 list shop --sort nothing
 complains 'sort: no product has an attribute "nothing"'
+run 0 cluster shop --k 4 --json
+is_json
+has_members groups group label size tightness terms medoid members method chosen silhouette took_ms
+is products "$(number products)" 16
+is groups "$(grep -c '^      "group": ' "$out")" 4
+run 0 cluster shop --k 3 --html groups.html
+says '16 products in 3 groups by k-means'
+holds groups.html '<h1>3 groups of products that look alike</h1>'
+lacks groups.html '<script'
+lacks groups.html '<img src=x'
+run 0 cluster shop --tree --k 4 --html tree.html
+says 'by ward linkage'
+is 'parts of the tree' "$(grep -c '<details' tree.html)" "$(grep -c '</details>' tree.html)"
+is 'nodes of the tree' "$(grep -c '<details' tree.html)" 7
+run 0 cluster shop --tree --cut 0.5 --where "price IS NOT NULL" --json
+is_json
+says '"method": "average linkage"'
+run 2 cluster shop --k none
+complains '--k'
+run 2 cluster shop --cut 0.5
+complains 'for a tree'
+run 3 cluster shop --where "price < 0" --json
+is_json
+says 'no product that passes the filter has a vector'
 run 2 list shop --facets nothing
 complains 'facets: no product has an attribute "nothing"'
 run 2 list shop extra
@@ -405,6 +463,135 @@ run 3 eval shop goods/queries.csv --images nowhere
 complains 'nowhere'
 run 3 eval shop goods/no-such-list.csv
 
+section 'eval of a model'
+# Two kinds of things with two views of each; in val two more, a broken picture and a stranger.
+for i in 0 1 2 3 4 5; do
+    mkdir -p "seen/train/kind$((i % 2))" "seen/val/kind$((i % 2))"
+    cp "fx/good$i.jpg" "fx/photo$i.jpg" "seen/train/kind$((i % 2))"
+    cp "fx/good$i.jpg" "seen/val/kind$((i % 2))/other$i.jpg"
+done
+printf 'no picture' >seen/val/kind0/broken.jpg
+mkdir seen/val/stranger bare
+cp fx/good0.jpg seen/val/stranger/s.jpg
+printf 'photo,label,thing\n' >seen/list.csv
+for i in 0 1 2 3 4 5; do
+    printf 'train/kind%d/good%d.jpg,kind%d,thing%d\ntrain/kind%d/photo%d.jpg,kind%d,thing%d\n' \
+        $((i % 2)) "$i" $((i % 2)) "$i" $((i % 2)) "$i" $((i % 2)) "$i" >>seen/list.csv
+done
+printf 'photo,label,thing\nval/kind0/other0.jpg,kind0,thing0\nval/kind1/other1.jpg,kind1,thing1\n' >seen/few.csv
+printf 'photo,label,thing\ntrain/kind0/good0.jpg,x,y\ntrain/kind1/good1.jpg,z,w\n' >seen/foreign.csv
+run 0 eval classic seen/list.csv --label thing --label label
+says '12 photos, each against all others'
+says 'nearest neighbours by thing, 6 values'
+says 'nearest neighbours by label, 2 values'
+says 'the model names no classes'
+run 0 eval classic seen --split val --against-split train --report seen.html --json
+is_json
+has_members model data photos gallery labels recall precision map mrr vote_accuracy per_category classification failed took_s
+is photos "$(number photos)" 7
+is gallery "$(number gallery)" 12
+is alone "$(number alone)" 1
+is "recall at 1" "$(number 1)" 1.000000
+is failed "$(grep -c '"reason"' "$out")" 1
+says 'broken.jpg'
+holds seen.html 'Nearest neighbours: label'
+run 0 eval classic seen/few.csv --against seen/list.csv --label thing --k 1,2 --json
+is gallery "$(number gallery)" 12
+is "recall at 1" "$(number 1)" 1.000000
+run 0 eval fx/tiny.onnx seen --preset imagenet --split train --precision f32 --json
+is_json
+is computed_in "$(number computed_in)" '"f32"'
+run 2 eval fx/tiny.onnx seen
+complains 'preset'
+run 2 eval fx/tiny.onnx seen --preset imagenet --precision double
+run 3 eval fx/tiny.onnx seen --preset imagenet --output no-such-value
+complains 'no-such-value'
+run 3 eval no-such.onnx seen
+complains 'no-such.onnx'
+run 3 eval classic no-such-data
+complains 'no-such-data'
+run 5 eval classic bare
+complains 'it has no photo'
+run 3 eval classic seen --split test
+complains 'test split'
+run 2 eval classic seen --split half
+complains '"half"'
+run 2 eval classic seen --split val --against-split val
+complains 'would find itself'
+run 11 eval classic seen/few.csv --against seen/foreign.csv --json
+is_json
+complains 'no label of its photos'
+run 5 eval classic seen/list.csv --label colour
+complains 'colour'
+run 3 eval classic seen --report nowhere/page.html
+complains 'nowhere/page.html'
+run 2 eval shop goods/queries.csv --against seen
+complains '--against is for models'
+run 2 eval shop goods/queries.csv --label a
+complains '--label is for models'
+
+section 'train'
+tiny='--arch resnet9 --set width=0.1 --size 32 --batch 4 --epochs 1 --augment none --threads 1'
+# shellcheck disable=SC2086
+run 0 train seen/list.csv --out own.onnx $tiny --report own.html --logdir own.log
+says ' photos of 2 labels, '
+says 'written: own.onnx'
+says 'vitrine init my.shop --model own.onnx'
+holds own.html 'Confusion matrix'
+holds own.html '</html>'
+holds own.log/log.jsonl '"epoch"'
+[ -f own.onnx.checkpoint ] && good || bad 'there is no checkpoint'
+# shellcheck disable=SC2086
+run 0 train seen/list.csv --out json.onnx $tiny --label thing --loss triplet --seed 2 --json
+is_json
+has_members model measure accuracy recall@1 epochs best_epoch train_loss parameters labels trained validated left_out \
+    resumed stopped_early took_s
+is labels "$(number labels)" 6
+is accuracy "$(number accuracy)" null
+printf '{"arch": "resnet9", "width": 0.1, "size": 32, "batch": 4, "epochs": 5, "threads": 1}' >own.json
+run 5 train seen --out recipe.onnx --recipe own.json
+complains '"stranger" has 1 photos to validate on'
+rm -r seen/val/stranger
+run 0 train seen --out recipe.onnx --recipe own.json --epochs 1 --augment none --json
+is 'best epoch' "$(number best_epoch)" 1
+is left_out "$(number left_out)" 1
+run 0 model check own.onnx
+run 0 init own.shop --model own.onnx
+run 0 eval own.onnx seen/list.csv --json
+is_json
+is unclassified "$(number unclassified)" null
+has_members accuracy top5 f1 classes
+run 0 eval own.onnx seen/list.csv
+says 'classes named by the model, of 12 photos by label'
+run 2 train seen/list.csv
+complains '--out is missing'
+run 2 train seen/list.csv --out bad.onnx --no-such-option 3
+run 2 train seen/list.csv --out bad.onnx --set width
+complains '--set takes KEY=VALUE'
+run 2 train seen/list.csv --out bad.onnx --set widht=1
+complains '"widht"'
+# shellcheck disable=SC2086
+run 2 train seen/list.csv --out bad.onnx $tiny --batch many
+complains '"batch" is "many"'
+# shellcheck disable=SC2086
+run 2 train seen/list.csv --out bad.onnx $tiny --loss anger --json
+is_json
+says 'VT_ERR_USAGE'
+# shellcheck disable=SC2086
+run 2 train seen/list.csv --out bad.onnx $tiny --loss kd
+complains 'teacher'
+run 2 train seen/list.csv --out bad.onnx
+complains '"arch" or "from"'
+# shellcheck disable=SC2086
+run 3 train no-such-data --out bad.onnx $tiny
+# shellcheck disable=SC2086
+run 5 train bare --out bad.onnx $tiny
+complains 'no photo'
+# shellcheck disable=SC2086
+run 2 train seen/list.csv --out bad.onnx $tiny --batch 64
+complains 'batch'
+[ ! -e bad.onnx ] && good || bad 'a refused training wrote a file'
+
 section 'show, info, remove, embed'
 run 0 show shop "$first"
 says "$first"
@@ -449,14 +636,14 @@ cp fx/good0.jpg folder/red/disc.jpg
 cp fx/good1.jpg folder/red/deep/box.jpg
 cp fx/good2.jpg folder/blue/diamond.jpg
 cp fx/truncated.jpg folder/blue/half.jpg
-run 0 init folder.shop
+run 0 init folder.shop --model classic
 run 0 import folder.shop folder --json
 is imported "$(number imported)" 3
 is rejected "$(number rejected_rows)" 1
 holds folder.shop/rejects.csv half.jpg
 run 0 show folder.shop red/deep/box
 says 'red > deep'
-run 0 init leaf.shop
+run 0 init leaf.shop --model classic
 run 0 import leaf.shop folder --product-per-folder --json
 is imported "$(number imported)" 3
 run 0 show leaf.shop blue
@@ -672,7 +859,7 @@ mkdir bad/images/folder.jpg
     printf 'good-last,Last,2.00,good3.jpg,\n'
 } >bad/feed.csv
 good_ids='good-first good-onepixel good-cmyk good-animated good-renamed good-link good-half good-last'
-run 0 init bad.shop
+run 0 init bad.shop --model classic
 run 0 import bad.shop bad/feed.csv --images bad/images --rejects bad/rejects.csv --json
 is_json
 is imported "$(number imported)" 8
@@ -752,7 +939,7 @@ complains none.csv
     printf 'open,"never closed,good1.jpg\n'
     printf 'behind,Behind,good2.jpg\n'
 } >bad/open.csv
-run 0 init open.shop
+run 0 init open.shop --model classic
 run 0 import open.shop bad/open.csv --images bad/images --json
 run 0 show open.shop before
 if [ "$(wc -l <open.shop/rejects.csv | tr -d ' ')" -ge 2 ]; then good; else bad 'the open quote was not rejected'; fi

@@ -17,7 +17,7 @@ static void neighbours_are_the_nearest(void **state)
     for (int i = 0; i < ROWS * DIM; i++)
         rows[i] = (float)vt_random_int(&random, -3, 3); /* many ties */
     assert_int_equal(vt_pool_new(3, &pool, NULL), VT_OK);
-    const vt_neighbours_plan plan = {rows, ROWS, rows, ROWS, DIM, K, true, pool};
+    const vt_neighbours_plan plan = {rows, ROWS, rows, ROWS, DIM, K, true, pool, 0};
     assert_int_equal(vt_neighbours_find(&plan, ids, similarities, NULL), VT_OK);
     for (uint32_t q = 0; q < ROWS; q++) {
         bool used[ROWS] = {false};
@@ -39,6 +39,14 @@ static void neighbours_are_the_nearest(void **state)
             assert_float_equal(similarities[q * K + (uint32_t)k], best, 1e-4);
         }
     }
+    /* A part of the queries leaves out the same rows. */
+    uint32_t some[K * 5];
+    vt_neighbours_plan part = plan;
+    part.queries = rows + 7 * DIM;
+    part.query_count = 5;
+    part.self_first = 7;
+    assert_int_equal(vt_neighbours_find(&part, some, NULL, NULL), VT_OK);
+    assert_memory_equal(some, ids + 7 * K, sizeof(some));
     vt_pool_free(pool);
 }
 
@@ -47,7 +55,7 @@ static void few_rows_give_few(void **state)
     (void)state;
     const float rows[2] = {1, 2};
     uint32_t ids[4];
-    const vt_neighbours_plan plan = {rows, 2, rows, 2, 1, 2, true, NULL};
+    const vt_neighbours_plan plan = {rows, 2, rows, 2, 1, 2, true, NULL, 0};
     assert_int_equal(vt_neighbours_find(&plan, ids, NULL, NULL), VT_OK);
     assert_int_equal(ids[0], 1);
     assert_int_equal(ids[1], VT_NO_NEIGHBOUR);

@@ -3,6 +3,7 @@
 #include "support/scratch.h"
 
 #include "nn/builder.h"
+#include "nn/models.h"
 #include "nn/weights.h"
 
 static const vt_shape three = {.rank = 1, .dims = {3}};
@@ -104,6 +105,56 @@ static void test_prune(void **state)
     vt_model_free(model);
 }
 
+/* f16 in and out: y = Cast(x to f16) + w. */
+static void test_widen(void **state)
+{
+    (void)state;
+    static const uint16_t halves[3] = {0x3c00, 0x4000, 0xc200}; /* 1, 2, -3 */
+    static const float want[3] = {1.1f, 2.2f, -2.7f};
+    float x[3] = {0.1f, 0.2f, 0.3f};
+    const vt_tensor input = {.dtype = VT_F32, .shape = three, .data = x, .bytes = sizeof(x)};
+    maker m;
+    vt_model *copy = NULL;
+    vt_session *session;
+    vt_tensor output;
+    vt_error error = {0};
+    maker_init(&m, 13);
+    maker_input(&m, "x", VT_F16, 1, (int64_t[]){3});
+    maker_weight(&m, "w", VT_F16, 1, (int64_t[]){3}, halves);
+    maker_int(&m, maker_node(&m, "Cast", "x", "c"), "to", VT_F16);
+    maker_node(&m, "Add", "c,w", "y");
+    maker_output(&m, "y");
+    vt_model *model = maker_model(&m);
+    maker_deinit(&m);
+    assert_int_equal(vt_model_dup(model, &copy, &error), VT_OK);
+    assert_int_equal(vt_model_widen(copy, &error), VT_OK);
+    assert_int_equal(vt_model_input(copy, 0).dtype, VT_F32);
+    assert_int_equal(vt_session_new(copy, NULL, &session, &error), VT_OK);
+    if (vt_session_run(session, &input, 1, &output, &error) != VT_OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(output.dtype, VT_F32);
+    for (int i = 0; i < 3; i++) /* closer than f16 would be */
+        assert_float_equal(((const float *)output.data)[i], want[i], 1e-6);
+    vt_session_free(session);
+    vt_model_free(copy);
+    vt_model_free(model);
+}
+
+static void test_reshape(void **state)
+{
+    (void)state;
+    const vt_shape open = vt_shape_of(1, (int64_t[]){-1});
+    static const char *const y[] = {"y"};
+    vt_model *model = network();
+    vt_error error = {0};
+    assert_int_equal(vt_model_reshape(model, &open, &error), VT_ERR_USAGE); /* two inputs */
+    assert_int_equal(vt_model_prune(model, y, 1, &error), VT_OK);
+    assert_int_equal(vt_model_reshape(model, &open, &error), VT_OK);
+    assert_int_equal(vt_model_input(model, 0).shape.dims[0], -1);
+    assert_true(first(model, 0) == 12);
+    vt_model_free(model);
+}
+
 static vt_status attempt(void *context)
 {
     vt_model *copy = NULL;
@@ -131,10 +182,9 @@ static void test_memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_redirect),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_prune),
-        cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_redirect), cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_prune),    cmocka_unit_test(test_widen),
+        cmocka_unit_test(test_reshape),  cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

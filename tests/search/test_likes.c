@@ -28,7 +28,7 @@ static void expect_vector(stock *s, const vt_query *query, const float *wanted)
 {
     vt_error error = {0};
     float *vector = vt_calloc(s->dim, sizeof(float));
-    if (vt_search_query_vector(&s->searcher, query, vector, NULL, &error) != VT_OK)
+    if (vt_search_query_vector(&s->searcher, query, NULL, vector, NULL, &error) != VT_OK)
         fail_msg("%s", error.message);
     for (size_t d = 0; d < s->dim; d++) /* stored vectors are half floats */
         assert_float_equal(vector[d], wanted[d], 2e-3f);
@@ -125,7 +125,7 @@ static void likes_that_make_no_sense_are_refused(void **state)
     vt_query query = (vt_query){.top = 10, .min_similarity = -1.0};
     query.likes = both;
     query.like_count = 2;
-    assert_int_equal(vt_search_run(&s->searcher, &query, &answer, &error), VT_ERR_MISMATCH);
+    assert_int_equal(vt_search_run(&s->searcher, &query, &answer, &error), VT_ERR_USAGE);
     assert_non_null(strstr(error.message, "cancel"));
 }
 

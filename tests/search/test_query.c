@@ -8,7 +8,7 @@ static void expect_usage_error(stock *s, const vt_query *query, const char *text
 {
     vt_error error = {0};
     float *vector = vt_calloc(s->dim, sizeof(float));
-    vt_status status = vt_search_query_vector(&s->searcher, query, vector, NULL, &error);
+    vt_status status = vt_search_query_vector(&s->searcher, query, NULL, vector, NULL, &error);
     if (status != VT_ERR_USAGE || strstr(error.message, text) == NULL)
         fail_msg("status %d, \"%s\"; wanted \"%s\"", (int)status, error.message, text);
     vt_free(vector);
@@ -47,7 +47,7 @@ static float *query_vector(stock *s, const vt_query *query)
 {
     vt_error error = {0};
     float *vector = vt_calloc(s->dim, sizeof(float));
-    if (vt_search_query_vector(&s->searcher, query, vector, NULL, &error) != VT_OK)
+    if (vt_search_query_vector(&s->searcher, query, NULL, vector, NULL, &error) != VT_OK)
         fail_msg("%s", error.message);
     assert_float_equal(vt_distance()->dot_f32(vector, vector, s->dim), 1.0f, 1e-5f);
     return vector;
@@ -134,22 +134,22 @@ static void photos_that_cannot_be_used_are_named(void **state)
     float *vector = vt_calloc(s->dim, sizeof(float));
     vt_photo photo = {.path = stock_path(s, "missing.jpg")};
     vt_query query = {.photos = &photo, .photo_count = 1, .top = 1, .min_similarity = -1.0};
-    assert_int_equal(vt_search_query_vector(&s->searcher, &query, vector, NULL, &error),
+    assert_int_equal(vt_search_query_vector(&s->searcher, &query, NULL, vector, NULL, &error),
                      VT_ERR_NOT_FOUND);
     assert_non_null(strstr(error.message, "missing.jpg"));
     scratch_write(s->scratch, "empty.jpg", "", 0);
     photo.path = stock_path(s, "empty.jpg");
-    assert_int_equal(vt_search_query_vector(&s->searcher, &query, vector, NULL, &error),
+    assert_int_equal(vt_search_query_vector(&s->searcher, &query, NULL, vector, NULL, &error),
                      VT_ERR_FORMAT);
     assert_non_null(strstr(error.message, "empty.jpg"));
     photo = (vt_photo){.bytes = NULL, .length = 0};
-    assert_int_equal(vt_search_query_vector(&s->searcher, &query, vector, NULL, &error),
+    assert_int_equal(vt_search_query_vector(&s->searcher, &query, NULL, vector, NULL, &error),
                      VT_ERR_FORMAT);
     assert_true(goods_write(stock_path(s, "small.png"), 0, 0));
     photo = (vt_photo){.path = stock_path(s, "small.png")};
     query.crop_x = GOODS_SIDE;
     query.crop_width = query.crop_height = 5;
-    assert_int_equal(vt_search_query_vector(&s->searcher, &query, vector, NULL, &error),
+    assert_int_equal(vt_search_query_vector(&s->searcher, &query, NULL, vector, NULL, &error),
                      VT_ERR_USAGE);
     assert_non_null(strstr(error.message, "small.png"));
     vt_free(vector);

@@ -97,6 +97,7 @@ static inline void make_shop_with(journey *j, const vt_init_options *options)
 static inline void make_shop(journey *j)
 {
     vt_init_options options = vt_init_options_defaults();
+    options.model = "classic"; /* opens at once */
     make_shop_with(j, &options);
 }
 

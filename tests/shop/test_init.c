@@ -63,6 +63,26 @@ static void a_shop_with_a_network_finds_its_products(void **state)
     }
 }
 
+/* Without any word of a model: the network that the library brings, which the shop keeps. */
+static void the_default_encoder_finds_its_products(void **state)
+{
+    journey *j = *state;
+    vt_error error = {0};
+    vt_shop_info info;
+    vt_init_options options = vt_init_options_defaults();
+    make_shop_with(j, &options);
+    vt_shop *shop = open_shop(j);
+    expect_ok(vt_shop_info_of(shop, &info, &error), &error);
+    assert_string_equal(info.model, "vitrine-s.onnx");
+    assert_int_equal(info.dimension, 256);
+    vt_answer *answer = ask(shop, at(j, "p1.jpg"), 1);
+    assert_string_equal(answer->results[0].product->id, "P-1");
+    assert_true(answer->results[0].similarity > 0.9);
+    vt_answer_free(answer);
+    vt_shop_close(shop);
+    assert_int_equal(access(at(j, "shop/models/vitrine-s.onnx"), F_OK), 0);
+}
+
 /* Searches and expects this failure: the encoder is loaded when it is first needed. */
 static void expect_search_fails(journey *j, vt_status status, const char *text)
 {
@@ -293,6 +313,7 @@ static void vectors_of_a_shop_have_length_one_whatever_the_contract_says(void **
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        IN_JOURNEY(the_default_encoder_finds_its_products),
         IN_JOURNEY(a_shop_with_a_network_finds_its_products),
         IN_JOURNEY(another_model_in_the_shop_is_a_mismatch),
         IN_JOURNEY(a_damaged_or_missing_model_is_named),

@@ -7,7 +7,9 @@
 #include "support/onnx_builder.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 
@@ -80,8 +82,10 @@ static void make(journey *j, int tiny)
 {
     vt_error error = {0};
     char path[SCRATCH_PATH_BYTES];
-    vt_init_options options =
-        tiny ? tiny_model(j, "tiny.onnx", 1, path) : vt_init_options_defaults();
+    vt_init_options options = vt_init_options_defaults();
+    options.model = "classic";
+    if (tiny)
+        options = tiny_model(j, "tiny.onnx", 1, path);
     ok(vt_shop_init(j->shop, &options, &error));
     import_into(j->shop, j->feed);
 }
@@ -483,7 +487,185 @@ static void searches_of_the_same_handle_go_on(void **state)
     assert_int_equal(in_child(*state, promote_under_load, 1), 0);
 }
 
+/* Products that come one at a time through the same handle: none is without a vector after it. */
+enum { PUTS = 40 };
+
+static void *put_on(void *context)
+{
+    searching *s = context;
+    for (int i = 0; i < PUTS; i++) {
+        vt_error error = {0};
+        char id[32];
+        snprintf(id, sizeof(id), "late-%d", i);
+        vt_photo photo = {.path = s->photos[i % PRODUCTS]};
+        vt_product product = {.id = id, .title = "Late", .price = (double)NAN};
+        ok(vt_shop_put(s->shop, &product, &photo, 1, NULL, &error));
+        atomic_fetch_add(&s->rounds, 1);
+    }
+    return NULL;
+}
+
+static void promote_with_puts(journey *j, int argument)
+{
+    vt_error error = {0};
+    char path[SCRATCH_PATH_BYTES];
+    vt_shop *shop = NULL;
+    vt_promote_report report;
+    vt_promote_options how = forced();
+    searching s = {.j = j};
+    pthread_t thread;
+    (void)argument;
+    make(j, false);
+    tiny_model(j, "next.onnx", 3, path);
+    for (int i = 0; i < PRODUCTS; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "p%d.jpg", i);
+        snprintf(s.photos[i], sizeof(s.photos[i]), "%s", at(j, name));
+    }
+    ok(vt_shop_open(j->shop, VT_OPEN_WRITE, &shop, &error));
+    s.shop = shop;
+    must(pthread_create(&thread, NULL, put_on, &s) == 0);
+    for (int turn = 0; turn < 3 || atomic_load(&s.rounds) < PUTS; turn++) {
+        how.preset = turn % 2 ? NULL : "imagenet";
+        ok(vt_shop_promote(shop, turn % 2 ? "classic" : path, &how, &report, &error));
+        must(report.switched && report.failed == 0);
+    }
+    pthread_join(thread, NULL);
+    vt_shop_info info;
+    ok(vt_shop_info_of(shop, &info, &error));
+    must(info.products == PRODUCTS + PUTS && info.vectors == PRODUCTS + PUTS);
+    ok(vt_shop_check(shop, &error));
+    vt_shop_close(shop);
+}
+
+static void puts_of_the_same_handle_go_on(void **state)
+{
+    assert_int_equal(in_child(*state, promote_with_puts, 0), 0);
+}
+
+/* ---- the encoder in the program ---- */
+
+static void promote_by_its_word(journey *j, int argument)
+{
+    vt_error error = {0};
+    vt_shop *shop = NULL;
+    vt_promote_report report;
+    vt_promote_options how = forced();
+    how.preset = NULL;
+    (void)argument;
+    make(j, false);
+    ok(vt_shop_open(j->shop, VT_OPEN_READ, &shop, &error));
+    ok(vt_shop_promote(shop, "vitrine-s", &how, &report, &error));
+    must(report.switched && report.embedded == PRODUCTS && files_in_models(j) == 1);
+    must_find_all(j, shop, report.after, PRODUCTS);
+    must(vt_shop_promote(shop, "vitrine-s", &how, &report, &error) == VT_ERR_EXISTS);
+    vt_shop_close(shop);
+}
+
+static void promote_the_default(journey *j, int argument)
+{
+    vt_error error = {0};
+    vt_shop *shop = NULL;
+    vt_promote_report report;
+    const vt_promote_options how = vt_promote_options_defaults();
+    const vt_init_options options = vt_init_options_defaults();
+    (void)argument;
+    ok(vt_shop_init(j->shop, &options, &error));
+    ok(vt_shop_open(j->shop, VT_OPEN_READ, &shop, &error));
+    must(vt_shop_promote(shop, "vitrine-s", &how, &report, &error) == VT_ERR_EXISTS);
+    vt_shop_close(shop);
+}
+
+static void the_default_encoder_goes_by_its_word(void **state)
+{
+    assert_int_equal(in_child(*state, promote_by_its_word, 0), 0);
+}
+
+static void a_new_shop_has_the_default_encoder_already(void **state)
+{
+    assert_int_equal(in_child(*state, promote_the_default, 0), 0);
+}
+
+/* ---- older shops ---- */
+
+static void run_sql(journey *j, const char *sql)
+{
+    sqlite3 *db = NULL;
+    char *message = NULL;
+    must(sqlite3_open(at(j, "shop/catalog.db"), &db) == SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK)
+        fprintf(stderr, "%s: %s\n", sql, message);
+    must(message == NULL);
+    sqlite3_close(db);
+}
+
+static void promote_older(journey *j, int version)
+{
+    vt_error error = {0};
+    char path[SCRATCH_PATH_BYTES];
+    vt_shop *shop = NULL, *watcher = NULL;
+    vt_promote_report report;
+    vt_promote_options how = forced();
+    make(j, false);
+    run_sql(j, "DROP INDEX models_serving; ALTER TABLE models DROP COLUMN source;"
+               "ALTER TABLE models DROP COLUMN state; ALTER TABLE models DROP COLUMN change;"
+               "PRAGMA user_version = 2");
+    if (version == 1)
+        run_sql(j, "DROP TABLE sessions; PRAGMA user_version = 1");
+    tiny_model(j, "next.onnx", 3, path);
+    ok(vt_shop_open(j->shop, VT_OPEN_READ, &watcher, &error));
+    must_find_all(j, watcher, "classic", PRODUCTS);
+    ok(vt_shop_open(j->shop, VT_OPEN_READ, &shop, &error));
+    ok(vt_shop_promote(shop, path, &how, &report, &error));
+    must(report.switched);
+    must_find_all(j, watcher, "next.onnx", PRODUCTS);
+    ok(vt_shop_check(watcher, &error));
+    vt_shop_close(watcher);
+    vt_shop_close(shop);
+}
+
+static void shops_of_older_versions_are_promoted(void **state)
+{
+    assert_int_equal(in_child(*state, promote_older, 1), 0);
+}
+
+static void shops_of_the_version_before_are_promoted(void **state)
+{
+    assert_int_equal(in_child(*state, promote_older, 2), 0);
+}
+
 /* ---- what cannot be ---- */
+
+/* Another process writes as it begins: said at once, nothing touched. */
+static void promote_beside_a_writer(journey *j, int argument)
+{
+    vt_error error = {0};
+    char path[SCRATCH_PATH_BYTES];
+    vt_shop *writer = NULL, *shop = NULL;
+    vt_promote_report report;
+    vt_promote_options how = forced();
+    vt_shop_info before, after;
+    (void)argument;
+    make(j, false);
+    tiny_model(j, "next.onnx", 3, path);
+    ok(vt_shop_open(j->shop, VT_OPEN_READ, &shop, &error));
+    ok(vt_shop_info_of(shop, &before, &error));
+    ok(vt_shop_open(j->shop, VT_OPEN_WRITE, &writer, &error));
+    must(vt_shop_promote(shop, path, &how, &report, &error) == VT_ERR_BUSY);
+    must(strstr(error.message, "for writing") != NULL && strstr(error.message, "--write") != NULL);
+    must(files_in_models(j) == 0);
+    ok(vt_shop_info_of(shop, &after, &error));
+    must(after.change == before.change);
+    vt_shop_close(writer);
+    ok(vt_shop_promote(shop, path, &how, &report, &error));
+    must_find_all(j, shop, "next.onnx", PRODUCTS);
+    vt_shop_close(shop);
+}
+
+static void one_begins_only_where_nobody_else_may_write(void **state)
+{
+    assert_int_equal(in_child(*state, promote_beside_a_writer, 0), 0);
+}
 
 static void promote_badly(journey *j, int argument)
 {
@@ -537,6 +719,12 @@ int main(void)
         IN_JOURNEY(products_that_come_meanwhile_are_there_after_it),
         IN_JOURNEY(searches_go_on_and_never_mix),
         IN_JOURNEY(searches_of_the_same_handle_go_on),
+        IN_JOURNEY(puts_of_the_same_handle_go_on),
+        IN_JOURNEY(the_default_encoder_goes_by_its_word),
+        IN_JOURNEY(a_new_shop_has_the_default_encoder_already),
+        IN_JOURNEY(shops_of_older_versions_are_promoted),
+        IN_JOURNEY(shops_of_the_version_before_are_promoted),
+        IN_JOURNEY(one_begins_only_where_nobody_else_may_write),
         IN_JOURNEY(what_cannot_be_promoted_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

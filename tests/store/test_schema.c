@@ -58,52 +58,96 @@ static void test_version_0(void **state)
     assert_ok(vt_store_check(store, error));
     vt_store_stats stats;
     assert_ok(vt_store_stats_of(store, model, &stats, error));
-    assert_int_equal(stats.schema_version, 2);
+    assert_int_equal(stats.schema_version, VT_SQLITE_VERSION);
     vt_store_close(store);
-    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 2);
+    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), VT_SQLITE_VERSION);
     assert_int_equal(ask_file(f.catalog, "PRAGMA application_id"), VT_SQLITE_APPLICATION_ID);
     fixture_deinit(&f);
 }
 
-/* Version 1, which had no word of which model serves: readers take it as it is, also one that is
- * open while a writer makes it newer; then its models can be switched. */
-static void test_version_1(void **state)
+/* Each older version, with a change in it: readers take it as it is, also those that are open while
+ * a writer makes it today's; then its models can be switched. */
+static void read_as_it_is(vt_store *reader)
 {
-    (void)state;
-    fixture f;
-    uint32_t model, serving = 99;
-    vt_store *store = fixture_create(&f, &model), *reader = NULL;
-    assert_ok(fixture_put(store, model, 1, 1, FIXTURE_DIM, 1, error));
-    vt_store_close(store);
-    run_sql(f.catalog,
-            "DROP INDEX models_serving; ALTER TABLE models DROP COLUMN source;"
-            "ALTER TABLE models DROP COLUMN state; ALTER TABLE models DROP COLUMN change;"
-            "PRAGMA user_version = 1");
-    assert_ok(vt_store_open(f.shop, VT_STORE_READ, &reader, error));
-    assert_made_stored(reader, model, 1, 1, FIXTURE_DIM, 1);
+    vt_product product;
+    vt_store_stats stats;
+    vt_arena arena;
+    uint32_t serving = 99, model = 0;
+    vt_hash fingerprint = fixture_hash(1);
+    vt_arena_init(&arena, 1 << 20);
+    assert_ok(vt_store_model_find(reader, &fingerprint, &model, error));
     assert_ok(vt_store_serving(reader, &serving, error));
     assert_int_equal(serving, 0);
-    assert_ok(vt_store_check(reader, error));
-    vt_store_stats stats;
+    assert_ok(vt_store_get(reader, "old", &arena, &product, error));
     assert_ok(vt_store_stats_of(reader, model, &stats, error));
     assert_int_equal(stats.change, 1);
-    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 1);
+    assert_int_equal(stats.products, 1);
+    assert_ok(vt_store_check(reader, error));
+    vt_arena_deinit(&arena);
+}
 
-    assert_ok(vt_store_open(f.shop, VT_STORE_WRITE, &store, error));
-    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 2);
+static const char old_product[] =
+    "INSERT INTO products (id, content, change, created_ms, updated_ms)"
+    " VALUES ('old', zeroblob(32), 1, 0, 0);"
+    "INSERT INTO pictures (product, position, hash, phash, width, height, bytes)"
+    " VALUES (1, 0, zeroblob(32), 0, 1, 1, 1);"
+    "INSERT INTO changes (product, kind) VALUES (1, 0);"
+    "INSERT INTO models (fingerprint, name, dim) VALUES (x'%s', 'm', 3)";
+
+static void make_old(const fixture *f, size_t version)
+{
+    char sql[1024], hex[VT_HASH_HEX];
+    vt_hash fingerprint = fixture_hash(1);
+    vt_hash_hex(&fingerprint, hex);
+    assert_ok(vt_dir_make(f->shop, error));
+    run_sql(f->catalog, "PRAGMA journal_mode = WAL");
+    sqlite3 *db = open_db(f->catalog);
+    assert_ok(vt_sqlite_migrate(db, vt_sqlite_migrations, version, true, error));
+    assert_int_equal(ask(db, "PRAGMA user_version"), version);
+    sqlite3_close(db);
+    snprintf(sql, sizeof sql, old_product, hex);
+    run_sql(f->catalog, sql);
+}
+
+static void switch_model(vt_store *store, vt_store *reader)
+{
+    uint32_t next = 0, serving = 0;
+    vt_store_stats stats;
     const vt_store_model wanted = {
         .fingerprint = fixture_hash(5), .name = "n", .source = "models/n.onnx", .dim = 3};
-    uint32_t next = 0;
     assert_ok(vt_store_model_prepare(store, &wanted, &next, error));
     assert_ok(vt_store_model_switch(store, NULL, next, error));
     assert_ok(vt_store_serving(reader, &serving, error));
     assert_int_equal(serving, next);
-    assert_ok(vt_store_stats_of(reader, model, &stats, error));
+    assert_ok(vt_store_stats_of(reader, next, &stats, error));
     assert_int_equal(stats.change, 2);
     assert_ok(vt_store_check(reader, error));
-    vt_store_close(reader);
-    vt_store_close(store);
-    fixture_deinit(&f);
+}
+
+static void test_older_versions(void **state)
+{
+    (void)state;
+    for (size_t version = 1; version < VT_SQLITE_VERSION; version++) {
+        fixture f;
+        vt_store *store = NULL, *reader = NULL;
+        fixture_init(&f);
+        make_old(&f, version);
+        assert_ok(vt_store_open(f.shop, VT_STORE_READ, &reader, error));
+        read_as_it_is(reader);
+        assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), version);
+
+        assert_ok(vt_store_open(f.shop, VT_STORE_WRITE, &store, error));
+        assert_ok(vt_store_check(store, error));
+        assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), VT_SQLITE_VERSION);
+        /* The old change is that of one session, unknown but one's own. */
+        assert_int_equal(ask_file(f.catalog, "SELECT count(*) FROM sessions"), 1);
+        read_as_it_is(reader);
+        switch_model(store, reader);
+        assert_int_equal(ask_file(f.catalog, "SELECT max(first_change) FROM sessions"), 2);
+        vt_store_close(reader);
+        vt_store_close(store);
+        fixture_deinit(&f);
+    }
 }
 
 static void test_newer_version(void **state)
@@ -113,12 +157,12 @@ static void test_newer_version(void **state)
     uint32_t model;
     vt_store *store = fixture_create(&f, &model);
     vt_store_close(store);
-    run_sql(f.catalog, "PRAGMA user_version = 3");
-    assert_fails_saying(VT_ERR_UNSUPPORTED, "format 3",
+    run_sql(f.catalog, "PRAGMA user_version = 99");
+    assert_fails_saying(VT_ERR_UNSUPPORTED, "format 99",
                         vt_store_open(f.shop, VT_STORE_READ, &store, error));
-    assert_fails_saying(VT_ERR_UNSUPPORTED, "format 3",
+    assert_fails_saying(VT_ERR_UNSUPPORTED, "format 99",
                         vt_store_open(f.shop, VT_STORE_WRITE, &store, error));
-    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 3);
+    assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), 99);
     fixture_deinit(&f);
 }
 
@@ -195,7 +239,7 @@ static void test_magic(void **state)
     assert_int_equal(head[16] << 8 | head[17], 4096);
     assert_int_equal(head[18], 2);
     assert_int_equal(head[19], 2);
-    assert_memory_equal(head + 60, "\0\0\0\2", 4);
+    assert_memory_equal(head + 60, "\0\0\0\3", 4);
     assert_memory_equal(head + 68, "VTRN", 4);
     fixture_deinit(&f);
 }
@@ -237,7 +281,7 @@ static void test_last_keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_version_0),     cmocka_unit_test(test_version_1),
+        cmocka_unit_test(test_version_0),     cmocka_unit_test(test_older_versions),
         cmocka_unit_test(test_newer_version), cmocka_unit_test(test_failing_step_changes_nothing),
         cmocka_unit_test(test_steps),         cmocka_unit_test(test_magic),
         cmocka_unit_test(test_last_keys),

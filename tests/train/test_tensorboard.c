@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "support/scratch.h"
 
+#include "base/crc32c.h"
 #include "base/file.h"
-#include "train/crc32c.h"
 #include "train/tensorboard.h"
 
 static uint64_t number(const uint8_t *at, int bytes)

@@ -35,7 +35,8 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_ROLLBACK] = "ROLLBACK",
     [VT_SQL_MODEL_FIND] = "SELECT key, dim FROM models WHERE fingerprint = ?1",
     [VT_SQL_MODEL_DIM] = "SELECT dim FROM models WHERE key = ?1",
-    [VT_SQL_MODEL_SERVING] = "SELECT key FROM models WHERE state = 2",
+    [VT_SQL_MODEL_FINGERPRINT] = "SELECT fingerprint FROM models WHERE key = ?1",
+    [VT_SQL_MODEL_SERVING] = "SELECT key, change FROM models WHERE state = 2",
     [VT_SQL_MODEL_EACH] = "SELECT key, fingerprint, name, dim, source, state FROM models "
                           "ORDER BY key",
     [VT_SQL_MISSING] = "SELECT p.id, p.key, i.key, i.source, i.hash, i.phash, i.width, i.height, "
@@ -71,7 +72,13 @@ static const char *const sql_text[VT_SQL_COUNT] = {
                       " (" NEWEST_CHANGE ")",
     [VT_SQL_NEWEST_CHANGE] = NEWEST_CHANGE,
     [VT_SQL_CHANGES_SINCE] = "SELECT product, kind FROM changes WHERE change > ?1 ORDER BY change",
+    [VT_SQL_SESSION_OF] = "SELECT id FROM sessions WHERE first_change <= ?1"
+                          " AND ?1 <= (" NEWEST_CHANGE ")"
+                          " ORDER BY first_change DESC LIMIT 1",
     [VT_SQL_VECTOR] = "SELECT data FROM vectors WHERE picture = ?1 AND model = ?2",
+    [VT_SQL_VECTOR_ROW] = "SELECT i.product, v.data FROM vectors v"
+                          " CROSS JOIN pictures i ON i.key = v.picture"
+                          " WHERE v.picture = ?1 AND v.model = ?2",
     [VT_SQL_VECTOR_COUNT] = "SELECT count(*) FROM vectors WHERE model = ?1",
     [VT_SQL_VECTOR_EACH] = "SELECT v.picture, i.product, v.data FROM vectors v"
                            " CROSS JOIN pictures i ON i.key = v.picture WHERE v.model = ?1",
@@ -103,6 +110,7 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_CHANGE_NEXT] = "SELECT seq + 1 FROM sqlite_sequence WHERE name = 'changes'",
     [VT_SQL_CHANGE_INSERT] = "INSERT INTO changes (change, product, kind) VALUES (?1, ?2, ?3)",
     [VT_SQL_CHANGE_DELETE] = "DELETE FROM changes WHERE change = ?1",
+    [VT_SQL_SESSION_PUT] = "INSERT OR REPLACE INTO sessions (first_change, id) VALUES (?1, ?2)",
     [VT_SQL_ATTRIBUTE_INSERT] =
         "INSERT INTO attributes (product, position, item, name, kind, text, number)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -127,15 +135,33 @@ static const char *const sql_text[VT_SQL_COUNT] = {
                               " WHERE picture > ?2 AND picture <= ?3 AND model = ?1",
 };
 
-/* The same of a catalogue of version 1, which readers take as it is: no model of it has a state. */
-static const char *const sql_text_1[VT_SQL_READ_COUNT] = {
-    [VT_SQL_MODEL_SERVING] = "SELECT 1 WHERE 0",
+/* The same of catalogues of older versions, which readers take as they are. Of version 2 and below:
+ * no model of it has a state. */
+static const char *const sql_text_2[VT_SQL_READ_COUNT] = {
+    [VT_SQL_MODEL_SERVING] = "SELECT 1, 0 WHERE 0",
     [VT_SQL_MODEL_EACH] = "SELECT key, fingerprint, name, dim, NULL, 0 FROM models ORDER BY key",
     [VT_SQL_COUNTS] = "SELECT (SELECT count(*) FROM products), (SELECT count(*) FROM pictures),"
                       " (SELECT count(*) FROM vectors WHERE model = ?1),"
                       " (SELECT max(change) FROM changes)",
     [VT_SQL_NEWEST_CHANGE] = "SELECT max(change) FROM changes",
+    [VT_SQL_SESSION_OF] = "SELECT id FROM sessions WHERE first_change <= ?1"
+                          " AND ?1 <= (SELECT max(change) FROM changes)"
+                          " ORDER BY first_change DESC LIMIT 1",
 };
+
+/* Of version 1: nobody noted who gave a change number. */
+static const char *const sql_text_1[VT_SQL_READ_COUNT] = {
+    [VT_SQL_SESSION_OF] = "SELECT zeroblob(16) WHERE ?1 < 0",
+};
+
+static const char *text_of(size_t statement, int version)
+{
+    if (version < 2 && sql_text_1[statement] != NULL)
+        return sql_text_1[statement];
+    if (version < 3 && sql_text_2[statement] != NULL)
+        return sql_text_2[statement];
+    return sql_text[statement];
+}
 
 static vt_status status_of(int code)
 {
@@ -311,8 +337,7 @@ static vt_status prepare_all(vt_sqlite_connection *connection, const char *path,
 {
     size_t count = writer ? VT_SQL_COUNT : VT_SQL_READ_COUNT;
     for (size_t i = 0; i < count; i++) {
-        bool older = connection->version < VT_SQLITE_VERSION && sql_text_1[i] != NULL;
-        const char *text = older ? sql_text_1[i] : sql_text[i];
+        const char *text = text_of(i, connection->version);
         if (sqlite3_prepare_v3(connection->db, text, -1, SQLITE_PREPARE_PERSISTENT,
                                &connection->statements[i], NULL) != SQLITE_OK)
             return vt_sqlite_fail(connection->db, error, "open catalogue", path);

@@ -127,6 +127,54 @@ bool vt_members_pop(vt_members *members, uint32_t product, uint32_t *picture)
     return true;
 }
 
+static size_t chain_copy(const vt_members *members, const member_slot *slot, uint32_t *out)
+{
+    size_t count = 0;
+    for (uint32_t node = slot->head; node != 0; node = members->nodes[node - 1].next)
+        out[count++] = members->nodes[node - 1].picture;
+    return count;
+}
+
+static size_t chain_length(const vt_members *members, const member_slot *slot)
+{
+    size_t count = 0;
+    for (uint32_t node = slot->head; node != 0; node = members->nodes[node - 1].next)
+        count++;
+    return count;
+}
+
+vt_status vt_members_collect(const vt_members *members, const vt_idset *products, uint32_t **out,
+                             size_t *count, vt_error *error)
+{
+    size_t held = 0, room = 0;
+    if (products == NULL) {
+        uint32_t *all = vt_alloc_array(members->node_count, sizeof *all);
+        if (all == NULL)
+            return vt_fail_memory(error, "a list of pictures");
+        for (size_t i = 0; i < members->slot_count; i++)
+            held += chain_copy(members, &members->slots[i], all + held);
+        *out = all;
+        *count = held;
+        return VT_OK;
+    }
+    void *ids = NULL; /* also of none: a list without pictures is a list */
+    if (!vt_grow(&ids, &room, 1, sizeof(uint32_t), UINT32_MAX))
+        return vt_fail_memory(error, "a list of pictures");
+    for (vt_idset_cursor c = vt_idset_begin(products); c.valid; vt_idset_next(&c)) {
+        const member_slot *slot = find_slot(members->slots, members->slot_count, c.id);
+        size_t length = slot->product == 0 ? 0 : chain_length(members, slot);
+        if (!vt_grow(&ids, &room, held + length + 1, sizeof(uint32_t), UINT32_MAX)) {
+            vt_free(ids);
+            return vt_fail_memory(error, "a list of pictures");
+        }
+        if (length > 0)
+            held += chain_copy(members, slot, (uint32_t *)ids + held);
+    }
+    *out = ids;
+    *count = held;
+    return VT_OK;
+}
+
 size_t vt_members_products(const vt_members *members)
 {
     return members->products;

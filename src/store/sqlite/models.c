@@ -80,31 +80,42 @@ vt_status vt_sqlite_model_put(vt_store *base, const vt_hash *fingerprint, const 
     return status;
 }
 
-static vt_status read_serving(vt_sqlite_connection *connection, uint32_t *model, vt_error *error)
+/* Which serves, and the number of the change that made it; 0 and 0: none was ever switched to. */
+static vt_status read_serving(vt_sqlite_connection *connection, uint32_t *model, int64_t *since,
+                              vt_error *error)
 {
     sqlite3_stmt *row = connection->statements[VT_SQL_MODEL_SERVING];
     vt_status status = VT_OK;
     uint32_t key = 0;
+    int64_t change = 0;
     int result = sqlite3_step(row);
     if (result == SQLITE_ROW)
         status = vt_sqlite_row_key(row, 0, &key, error);
-    else if (result != SQLITE_DONE)
+    if (result == SQLITE_ROW && status == VT_OK)
+        status = vt_sqlite_row_int(row, 1, 0, INT64_MAX, &change, error);
+    if (result != SQLITE_ROW && result != SQLITE_DONE)
         status = vt_sqlite_fail(connection->db, error, "look up the model of",
                                 sqlite3_db_filename(connection->db, "main"));
     vt_sqlite_reset(row);
-    if (status == VT_OK)
+    if (status == VT_OK) {
         *model = key;
+        *since = change;
+    }
     return status;
 }
 
-vt_status vt_sqlite_model_serves(vt_sqlite_connection *connection, uint32_t model, vt_error *error)
+vt_status vt_sqlite_model_serves(vt_sqlite_connection *connection, uint32_t model, int64_t *since,
+                                 vt_error *error)
 {
     uint32_t serving = 0;
-    vt_status status = read_serving(connection, &serving, error);
+    int64_t change = 0;
+    vt_status status = read_serving(connection, &serving, &change, error);
     if (status == VT_OK && serving != 0 && serving != model)
         status =
             vt_fail(error, VT_ERR_MISMATCH,
                     "use model \"key %" PRIu32 "\": the catalogue has changed to another", model);
+    if (status == VT_OK && since != NULL)
+        *since = change;
     return status;
 }
 
@@ -115,7 +126,8 @@ vt_status vt_sqlite_serving(vt_store *base, uint32_t *model, vt_error *error)
     vt_status status = vt_sqlite_reader_take(store, &connection, error);
     if (status != VT_OK)
         return status;
-    status = read_serving(connection, model, error);
+    int64_t since = 0;
+    status = read_serving(connection, model, &since, error);
     vt_sqlite_reader_give(store, connection);
     return status;
 }
@@ -174,10 +186,11 @@ static vt_status prepare_model(vt_sqlite_connection *connection, const vt_store_
                                uint32_t *model, vt_error *error)
 {
     uint32_t serving = 0;
+    int64_t since = 0;
     vt_status status =
         put_model(connection, &wanted->fingerprint, wanted->name, wanted->dim, model, error);
     if (status == VT_OK)
-        status = read_serving(connection, &serving, error);
+        status = read_serving(connection, &serving, &since, error);
     if (status == VT_OK && serving == *model)
         status =
             vt_fail(error, VT_ERR_EXISTS, "prepare model \"%s\": it serves already", wanted->name);
@@ -372,7 +385,7 @@ static bool spend_change(vt_sqlite_connection *connection, int64_t change, uint3
     if (!vt_sqlite_run(add))
         return false;
     sqlite3_bind_int64(forget, 1, change);
-    return vt_sqlite_run(forget);
+    return vt_sqlite_run(forget) && vt_sqlite_session_note(connection, change);
 }
 
 static vt_status switch_model(vt_sqlite_connection *connection, const vt_store_model *from,
@@ -408,6 +421,8 @@ vt_status vt_sqlite_model_switch(vt_store *base, const vt_store_model *from, uin
         status = vt_sqlite_finish_write(store->writer, status, action, store->path, error);
     }
     pthread_mutex_unlock(&store->write_lock);
+    if (status == VT_OK)
+        vt_sqlite_indexes_follow(store); /* those of other models find out that they are done */
     return status;
 }
 
@@ -433,8 +448,9 @@ static vt_status empty_model(vt_sqlite_connection *connection, uint32_t model, s
 {
     int64_t range[2];
     uint32_t serving = 0;
+    int64_t since = 0;
     char label[MODEL_KEY_BYTES];
-    vt_status status = read_serving(connection, &serving, error);
+    vt_status status = read_serving(connection, &serving, &since, error);
     if (status == VT_OK && serving == model)
         status = vt_fail(error, VT_ERR_USAGE, "remove the vectors of model \"%s\": it serves",
                          model_label(model, label));
@@ -472,7 +488,10 @@ vt_status vt_sqlite_model_empty(vt_store *base, uint32_t model, size_t limit, ui
         status = vt_sqlite_finish_write(store->writer, status, action, store->path, error);
     }
     pthread_mutex_unlock(&store->write_lock);
-    if (status == VT_OK)
-        *after = reached;
-    return status;
+    if (status != VT_OK)
+        return status;
+    *after = reached;
+    if (reached == UINT32_MAX)
+        vt_sqlite_graph_discard(store, model);
+    return VT_OK;
 }

@@ -212,6 +212,8 @@ static vt_status create(const char *dir, const char *path, vt_error *error)
 static void sqlite_close(vt_store *base)
 {
     vt_sqlite *store = (vt_sqlite *)base;
+    vt_sqlite_postings_keep(store);
+    vt_sqlite_graphs_keep(store);
     vt_sqlite_indexes_free(store);
     vt_postings_free(store->postings);
     vt_sqlite_readers_close(store);
@@ -241,7 +243,7 @@ static vt_status make_store(const char *dir, bool writable, vt_sqlite **out, vt_
     store->lock_fd = -1;
     pthread_mutex_init(&store->write_lock, NULL);
     pthread_mutex_init(&store->readers_lock, NULL);
-    pthread_rwlock_init(&store->index_lock, NULL);
+    vt_sqlite_lock_init(&store->index_lock);
     pthread_rwlock_init(&store->postings_lock, NULL);
     store->dir = vt_strdup(real);
     store->path = vt_path_join(real, "catalog.db");
@@ -328,6 +330,7 @@ static vt_status sqlite_open(const char *dir, int mode, vt_store **out, vt_error
         sqlite_close(&store->base);
         return status;
     }
+    store->keeps = (mode & VT_STORE_BRIEF) == 0;
     *out = &store->base;
     return VT_OK;
 }
@@ -361,4 +364,7 @@ const vt_store_driver vt_store_sqlite = {
     .select = vt_sqlite_select,
     .check_postings = vt_sqlite_check_postings,
     .nearest = vt_sqlite_nearest,
+    .index_info = vt_sqlite_index_info,
+    .index_build = vt_sqlite_index_build,
+    .index_check = vt_sqlite_index_check,
 };

@@ -2,12 +2,13 @@
 /*
  * Postings of the catalogue, always in step with the database.
  *
- * Method: as nearest.c does it. They are read from the database at the first question that needs
- * them, remember the newest change they contain, and each question first asks the database for its
- * newest one and replays `changes` from there: all products that changed are forgotten, then those
- * that were put are read again. One way for a change to arrive, whoever made it. Postings that
- * could not be brought up to date are dropped and read again by the next question; so are those
- * that are mostly dead, or behind by so much that reading all is less work.
+ * Method: as nearest.c does it. They are read at the first question that needs them, from their
+ * snapshot (postings_snapshot.c) or, where there is none to use, from the database. They remember
+ * the newest change they contain, and each question first asks the database for its newest one and
+ * replays `changes` from there: all products that changed are forgotten, then those that were put
+ * are read again. One way for a change to arrive, whoever made it. Postings that could not be
+ * brought up to date are dropped and read again by the next question; so are those that are mostly
+ * dead, or behind by so much that reading all is less work.
  *
  * Locking: questions share postings_lock, loading and replaying hold it alone.
  */
@@ -187,6 +188,9 @@ static vt_status bring_up_to_date(vt_sqlite *store, vt_sqlite_connection *connec
         return fail_read(connection, error);
     int64_t newest = 0;
     vt_status status = vt_sqlite_newest_change(connection, &newest, error);
+    if (status == VT_OK && store->postings == NULL && !store->postings_tried)
+        status = vt_sqlite_postings_load(store, connection, &store->postings,
+                                         &store->postings_change, error);
     if (store->postings != NULL && (status != VT_OK || better_read_anew(store, newest))) {
         vt_postings_free(store->postings);
         store->postings = NULL;
@@ -210,9 +214,8 @@ static vt_status bring_up_to_date(vt_sqlite *store, vt_sqlite_connection *connec
     return status;
 }
 
-/* Leaves with postings_lock held shared and the postings in step with what was committed before; or
- * fails without the lock. */
-static vt_status postings_share(vt_sqlite *store, vt_error *error)
+/* Leaves with postings_lock held shared, or fails without the lock. */
+vt_status vt_sqlite_postings_share(vt_sqlite *store, vt_error *error)
 {
     vt_sqlite_connection *connection;
     vt_status status = vt_sqlite_reader_take(store, &connection, error);
@@ -235,15 +238,21 @@ static vt_status postings_share(vt_sqlite *store, vt_error *error)
     return status;
 }
 
+void vt_sqlite_postings_release(vt_sqlite *store)
+{
+    pthread_rwlock_unlock(&store->postings_lock);
+}
+
 vt_status vt_sqlite_select(vt_store *base, const vt_select *what, vt_arena *arena,
                            vt_selection *out, vt_error *error)
 {
     vt_sqlite *store = (vt_sqlite *)base;
-    vt_status status = postings_share(store, error);
+    vt_status status = vt_sqlite_postings_share(store, error);
     if (status != VT_OK)
         return status;
     status = vt_postings_select(store->postings, what, arena, out, error);
-    pthread_rwlock_unlock(&store->postings_lock);
+    vt_sqlite_postings_release(store);
+    vt_sqlite_postings_offer(store);
     return status;
 }
 
@@ -259,6 +268,9 @@ vt_status vt_sqlite_check_postings(vt_store *base, vt_error *error)
     int64_t newest = 0;
     pthread_rwlock_wrlock(&store->postings_lock);
     bool same = false;
+    if (store->postings == NULL && !store->postings_tried) /* what is in the file, too */
+        status = vt_sqlite_postings_load(store, connection, &store->postings,
+                                         &store->postings_change, error);
     while (status == VT_OK && !same && store->postings != NULL) {
         status = vt_sqlite_newest_change(connection, &newest, error);
         if (status == VT_OK)

@@ -66,17 +66,25 @@ static const char version_1[] =
     "  kind INTEGER NOT NULL CHECK (kind IN (0, 1))"
     ") STRICT;";
 
+/* What was changed before has one session, and none is known that gave it. */
+static const char version_2[] =
+    "CREATE TABLE sessions ("
+    "  first_change INTEGER PRIMARY KEY CHECK (first_change >= 1),"
+    "  id BLOB NOT NULL CHECK (length(id) = 16)"
+    ") STRICT;"
+    "INSERT INTO sessions VALUES (1, randomblob(16));";
+
 /* Which model answers is in the catalogue from here on, so that it changes in one transaction with
  * nothing beside it. */
-static const char version_2[] =
+static const char version_3[] =
     "ALTER TABLE models ADD COLUMN source TEXT;"
     "ALTER TABLE models ADD COLUMN state INTEGER NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 3);"
     "ALTER TABLE models ADD COLUMN change INTEGER NOT NULL DEFAULT 0 CHECK (change >= 0);"
     "CREATE UNIQUE INDEX models_serving ON models (state) WHERE state = 2;";
 /* clang-format on */
 
-const vt_sqlite_migration vt_sqlite_migrations[VT_SQLITE_VERSION] = {{1, version_1},
-                                                                     {2, version_2}};
+const vt_sqlite_migration vt_sqlite_migrations[VT_SQLITE_VERSION] = {
+    {1, version_1}, {2, version_2}, {3, version_3}};
 
 static bool run_steps(sqlite3 *db, const vt_sqlite_migration *steps, size_t count, int64_t version)
 {

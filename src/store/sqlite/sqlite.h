@@ -11,25 +11,28 @@
  *     rows.c        rows to products, with bounds      check.c    is everything as it must be
  *     nearest.c     vectors in memory, kept in step    members.c  which pictures a product has
  * there                                              postings.c values in memory, kept in step
+ *     session.c     who gave which change number       postings_snapshot.c values in a file
  *
  * Call order: vt_sqlite_reader_take, statements, vt_sqlite_reader_give; or write_lock, the writer's
  * statements inside one transaction, write_unlock.
  *
  * Threads: a connection belongs to one thread at a time. No two of the four locks are ever held
- * together.
+ * together, but for index_lock before readers_lock.
  */
 #ifndef VT_STORE_SQLITE_SQLITE_H
 #define VT_STORE_SQLITE_SQLITE_H
 
+#include "base/snapshot.h"
 #include "store/postings.h"
 #include "store/store_driver.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 enum {
     VT_SQLITE_APPLICATION_ID = 0x5654524E, /* "VTRN" */
-    VT_SQLITE_VERSION = 2,
+    VT_SQLITE_VERSION = 3,
     VT_SQLITE_READABLE = 1, /* versions below it have to be migrated before they are read */
     VT_SQLITE_CHANGE_PUT = 0,
     VT_SQLITE_CHANGE_REMOVED = 1
@@ -46,6 +49,7 @@ typedef enum vt_sqlite_sql {
     VT_SQL_MODEL_EACH,
     VT_SQL_MISSING,
     VT_SQL_UNFOUND,
+    VT_SQL_MODEL_FINGERPRINT,
     VT_SQL_PRODUCT_BY_ID,
     VT_SQL_PRODUCT_BY_KEY,
     VT_SQL_PRODUCT_EACH,
@@ -57,7 +61,9 @@ typedef enum vt_sqlite_sql {
     VT_SQL_COUNTS,
     VT_SQL_NEWEST_CHANGE,
     VT_SQL_CHANGES_SINCE,
+    VT_SQL_SESSION_OF,
     VT_SQL_VECTOR,
+    VT_SQL_VECTOR_ROW,
     VT_SQL_VECTOR_COUNT,
     VT_SQL_VECTOR_EACH,
     VT_SQL_VECTORS_OF_PRODUCT,
@@ -79,6 +85,7 @@ typedef enum vt_sqlite_sql {
     VT_SQL_CHANGE_NEXT,
     VT_SQL_CHANGE_INSERT,
     VT_SQL_CHANGE_DELETE,
+    VT_SQL_SESSION_PUT,
     VT_SQL_ATTRIBUTE_INSERT,
     VT_SQL_ATTRIBUTES_DELETE,
     VT_SQL_PICTURE_HASHES,
@@ -97,15 +104,18 @@ typedef struct vt_sqlite_connection {
     int version; /* of the catalogue when it was opened; below today's only of readers */
     sqlite3_stmt *statements[VT_SQL_COUNT];
     struct vt_sqlite_connection *next; /* among the idle readers */
+    vt_snapshot_session session;       /* the writer's, drawn with its first change */
+    bool session_noted, session_known; /* in this transaction; committed */
 } vt_sqlite_connection;
 
-typedef struct vt_sqlite_index vt_sqlite_index; /* nearest.c: one model's vectors in memory */
+typedef struct vt_sqlite_index vt_sqlite_index; /* vectors.h: one model's vectors in memory */
 
 typedef struct vt_sqlite {
     vt_store base;
     char *dir;
     char *path;  /* of catalog.db */
     int lock_fd; /* -1 with READ */
+    bool keeps;  /* closing brings derived files up to date: it opened, and not for a moment only */
 
     pthread_mutex_t write_lock;
     vt_sqlite_connection *writer; /* NULL with READ */
@@ -118,8 +128,12 @@ typedef struct vt_sqlite {
     vt_sqlite_index *indexes;
 
     pthread_rwlock_t postings_lock;
-    vt_postings *postings;   /* NULL until a question needs them */
-    int64_t postings_change; /* newest contained */
+    vt_postings *postings;     /* NULL until a question needs them */
+    int64_t postings_change;   /* newest contained */
+    int64_t postings_saved;    /* newest contained in the snapshot file; 0: there is none to use */
+    bool postings_tried;       /* the snapshot file was looked for */
+    vt_thread *postings_saver; /* under way, or to be joined; NULL */
+    atomic_bool postings_being_saved;
 } vt_sqlite;
 
 /* ---- connection.c ---- */
@@ -187,8 +201,11 @@ vt_status vt_sqlite_model_switch(vt_store *store, const vt_store_model *from, ui
                                  vt_error *error);
 vt_status vt_sqlite_model_empty(vt_store *store, uint32_t model, size_t limit, uint32_t *after,
                                 vt_error *error);
-/* VT_ERR_MISMATCH when the catalogue names another model as the one that serves. */
-vt_status vt_sqlite_model_serves(vt_sqlite_connection *connection, uint32_t model, vt_error *error);
+/* VT_ERR_MISMATCH when the catalogue names another model as the one that serves. *since (may be
+ * NULL): the number of the change that made it serve, 0: none did. What was derived from its
+ * vectors before that is of no use: they are others. */
+vt_status vt_sqlite_model_serves(vt_sqlite_connection *connection, uint32_t model, int64_t *since,
+                                 vt_error *error);
 
 /* ---- read.c ---- */
 vt_status vt_sqlite_model_find(vt_store *store, const vt_hash *fingerprint, uint32_t *model,
@@ -237,19 +254,66 @@ bool vt_sqlite_halves_are_finite(const uint16_t *halves, size_t count);
 /* ---- check.c ---- */
 vt_status vt_sqlite_check(vt_store *store, vt_error *error);
 
+/* ---- vectors.c ---- */
+/* What is in memory follows what this process has committed; before it is acknowledged. */
+void vt_sqlite_indexes_follow(vt_sqlite *store);
+/* Gives back what is kept of one model's vectors, also the graph's file when another serves. */
+void vt_sqlite_release(vt_store *store, uint32_t model);
+/* A lock whose writers do not wait for ever. */
+void vt_sqlite_lock_init(pthread_rwlock_t *lock);
+
 /* ---- nearest.c ---- */
 vt_status vt_sqlite_nearest(vt_store *store, uint32_t model, const float *queries, size_t count,
                             const vt_nearest_options *options, vt_hit *hits, size_t *hit_counts,
                             vt_nearest_answer *answer, vt_error *error);
 uint64_t vt_sqlite_index_bytes(vt_sqlite *store);
-/* Gives back what is kept in memory of one model's vectors. */
-void vt_sqlite_release(vt_store *store, uint32_t model);
 void vt_sqlite_indexes_free(vt_sqlite *store);
 
 /* The number of the newest change; 0: there is none. */
 vt_status vt_sqlite_newest_change(vt_sqlite_connection *connection, int64_t *out, vt_error *error);
 
+/* ---- graph_snapshot.c ---- */
+/* Before the store is closed: brings the files up to date where that is worth it. */
+void vt_sqlite_graphs_keep(vt_sqlite *store);
+void vt_sqlite_graph_discard(vt_sqlite *store, uint32_t model); /* the file */
+
+/* ---- index_admin.c ---- */
+vt_status vt_sqlite_index_info(vt_store *store, uint32_t model, vt_store_index_info *out,
+                               vt_error *error);
+vt_status vt_sqlite_index_build(vt_store *store, uint32_t model, bool always,
+                                const vt_store_index_options *options, vt_error *error);
+vt_status vt_sqlite_index_check(vt_store *store, uint32_t model, vt_error *error);
+
+/* ---- session.c: which catalogue's changes a derived file was made from ---- */
+/* Inside the writer's transaction, with the change that it has just logged. */
+bool vt_sqlite_session_note(vt_sqlite_connection *writer, int64_t change);
+void vt_sqlite_session_end(vt_sqlite_connection *writer, bool committed); /* of the transaction */
+/* Who gave this change number; zeros: nobody, it is beyond the newest one. */
+vt_status vt_sqlite_session_of(vt_sqlite_connection *connection, int64_t change,
+                               vt_snapshot_session *out, vt_error *error);
+/* Whether a file that contains the changes up to this one, given by this session, is of this
+ * catalogue, so that replaying the later ones brings it up to date. */
+vt_status vt_sqlite_session_fits(vt_sqlite_connection *connection, const vt_snapshot_head *head,
+                                 bool *fits, vt_error *error);
+
+/* ---- postings_snapshot.c ---- */
+/* With postings_lock held alone and none loaded: from the file, with the change that they contain;
+ * *out NULL: they must be read from the catalogue, and why is logged. */
+vt_status vt_sqlite_postings_load(vt_sqlite *store, vt_sqlite_connection *connection,
+                                  vt_postings **out, int64_t *change, vt_error *error);
+/* Writes the file from what is in memory; nothing when nothing is. VT_ERR_BUSY when that is being
+ * done. */
+vt_status vt_sqlite_postings_save(vt_sqlite *store, vt_error *error);
+/* Saves them in a thread of their own when what the file lacks has become much. Without locks. */
+void vt_sqlite_postings_offer(vt_sqlite *store);
+/* Before the store is closed: brings the file up to date where that is worth it. */
+void vt_sqlite_postings_keep(vt_sqlite *store);
+
 /* ---- postings.c ---- */
+/* Makes the postings contain what is committed and keeps them from changing: give them back with
+ * vt_sqlite_postings_release. */
+vt_status vt_sqlite_postings_share(vt_sqlite *store, vt_error *error);
+void vt_sqlite_postings_release(vt_sqlite *store);
 vt_status vt_sqlite_select(vt_store *store, const vt_select *what, vt_arena *arena,
                            vt_selection *out, vt_error *error);
 vt_status vt_sqlite_check_postings(vt_store *store, vt_error *error);
@@ -262,7 +326,10 @@ void vt_members_free(vt_members *members);
 vt_status vt_members_add(vt_members *members, uint32_t product, uint32_t picture,
                          vt_error *error); /* product >= 1 */
 bool vt_members_pop(vt_members *members, uint32_t product,
-                    uint32_t *picture);                /* false: none left */
+                    uint32_t *picture); /* false: none left */
+/* *out (*count), the caller's: the pictures of these products; products NULL: of all. */
+vt_status vt_members_collect(const vt_members *members, const vt_idset *products, uint32_t **out,
+                             size_t *count, vt_error *error);
 size_t vt_members_products(const vt_members *members); /* that have pictures */
 size_t vt_members_bytes(const vt_members *members);
 

@@ -65,6 +65,7 @@ vt_status vt_sqlite_finish_write(vt_sqlite_connection *connection, vt_status sta
     /* Some errors (a full disk) roll back by themselves. */
     if (status != VT_OK && !sqlite3_get_autocommit(connection->db))
         vt_sqlite_run(connection->statements[VT_SQL_ROLLBACK]);
+    vt_sqlite_session_end(connection, status == VT_OK);
     return status;
 }
 
@@ -115,7 +116,7 @@ static bool log_change(vt_sqlite_connection *connection, int64_t old_change, int
     sqlite3_bind_int64(add, 1, change);
     sqlite3_bind_int64(add, 2, product);
     sqlite3_bind_int(add, 3, kind);
-    return vt_sqlite_run(add);
+    return vt_sqlite_run(add) && vt_sqlite_session_note(connection, change);
 }
 
 /* ---- putting a product ---- */
@@ -298,7 +299,7 @@ static vt_status put(put_job *job, vt_error *error)
         !vt_sqlite_next_change(job->connection, &job->change))
         return vt_sqlite_fail(db, error, "store product", id);
     bool replace = job->key != 0;
-    vt_status status = vt_sqlite_model_serves(job->connection, job->model, error);
+    vt_status status = vt_sqlite_model_serves(job->connection, job->model, NULL, error);
     if (status == VT_OK && replace)
         status = read_old_pictures(job, error);
     if (status != VT_OK)
@@ -328,6 +329,8 @@ vt_status vt_sqlite_put(vt_store *base, uint32_t model, const vt_product *produc
     pthread_mutex_unlock(&store->write_lock);
     vt_free(job.halves);
     vt_free(job.old);
+    if (status == VT_OK)
+        vt_sqlite_indexes_follow(store);
     return status;
 }
 
@@ -358,5 +361,7 @@ vt_status vt_sqlite_remove(vt_store *base, const char *id, vt_error *error)
         status = vt_sqlite_finish_write(store->writer, status, "remove product", id, error);
     }
     pthread_mutex_unlock(&store->write_lock);
+    if (status == VT_OK)
+        vt_sqlite_indexes_follow(store);
     return status;
 }

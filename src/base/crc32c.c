@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * CRC-32C: polynomial 0x1EDC6F41, reflected (RFC 3720, appendix B.4), eight bytes at a time with
- * eight tables (Kounavis and Berry 2005, "slicing by 8"): about 2 GB/s, and no special
- * instructions.
+ * eight tables (Kounavis and Berry 2005, "slicing by 8"): about 2 GB/s. Processors with SSE 4.2
+ * have an instruction for it: eight bytes each third cycle, about 10 GB/s, which is as fast as
+ * memory delivers them; interleaving several sums would gain only in the cache.
  */
-#include "train/crc32c.h"
+#include "base/crc32c.h"
+
+#include "base/cpu.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -33,7 +36,7 @@ static uint32_t load32(const uint8_t *at)
     return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
 
-uint32_t vt_crc32c(uint32_t crc, const void *bytes, size_t length)
+uint32_t vt_crc32c_scalar(uint32_t crc, const void *bytes, size_t length)
 {
     const uint8_t *at = bytes;
     pthread_once(&once, make_slices);
@@ -47,4 +50,33 @@ uint32_t vt_crc32c(uint32_t crc, const void *bytes, size_t length)
     for (; length > 0; length--, at++)
         crc = (crc >> 8) ^ slices[0][(crc ^ *at) & 0xff];
     return ~crc;
+}
+
+#if defined(__x86_64__)
+/* The compiler's names, for headers of intrinsics belong to src/vector. */
+__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const void *bytes,
+                                                               size_t length)
+{
+    const uint8_t *at = bytes;
+    uint64_t sum = ~crc;
+    for (; length >= 8; length -= 8, at += 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        sum = __builtin_ia32_crc32di(sum, word);
+    }
+    for (; length > 0; length--, at++)
+        sum = __builtin_ia32_crc32qi((uint32_t)sum, *at);
+    return ~(uint32_t)sum;
+}
+#endif
+
+uint32_t vt_crc32c(uint32_t crc, const void *bytes, size_t length)
+{
+#if defined(__x86_64__)
+    /* Every processor with AVX2 has it. */
+    vt_cpu_level level = vt_cpu();
+    if (level == VT_CPU_AVX2 || level == VT_CPU_AVX512)
+        return crc32c_sse42(crc, bytes, length);
+#endif
+    return vt_crc32c_scalar(crc, bytes, length);
 }

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Searches under filters: recall@10 and rate in each cell of selectivity and correlation.
+ *
+ * Method: vectors of a clustered mixture (tests/index/clustered.h), each a product; a set for each
+ * query: drawn from all products (uncorrelated), or from a quarter more than the set of those
+ * nearest to the query (positive) or farthest from it (negative). What the planner chooses is done
+ * as the store does it, walks that run out are answered by the scan within the time taken, and the
+ * truth is the scan's. One thread, one query at a time; sets are made beforehand.
+ *
+ *     bench/filter --walk [--rows N] [--queries Q]
+ */
+#include "filter_walk.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "index/flat.h"
+#include "index/graph.h"
+#include "store/planner.h"
+#include "tests/index/clustered.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { DIM = 256, K = 10, CLUSTERS = 50 };
+
+typedef struct walk_bench {
+    size_t rows, queries;
+    clustered mixture;
+    vt_flat *flat;
+    vt_graph *graph;
+    float *vectors; /* (rows, DIM) */
+    uint32_t *ids;  /* (rows) */
+    vt_hit *all;    /* (rows) */
+} walk_bench;
+
+static void vector_make(const walk_bench *b, uint64_t number, float *out)
+{
+    clustered_make(&b->mixture, number, out);
+    double sum = 0;
+    for (size_t i = 0; i < DIM; i++)
+        sum += (double)out[i] * (double)out[i];
+    for (size_t i = 0; i < DIM; i++)
+        out[i] = (float)(out[i] / sqrt(sum));
+}
+
+static vt_status bench_make(walk_bench *b, vt_error *error)
+{
+    vt_graph_options options = vt_graph_options_defaults();
+    vt_pool *pool = NULL;
+    options.metric = VT_METRIC_DOT;
+    b->vectors = vt_alloc_array(b->rows, DIM * sizeof *b->vectors);
+    b->ids = vt_alloc_array(b->rows, sizeof *b->ids);
+    b->all = vt_alloc_array(b->rows, sizeof *b->all);
+    if (!b->vectors || !b->ids || !b->all || !clustered_init(&b->mixture, DIM, CLUSTERS, 3))
+        return vt_fail_memory(error, "the vectors");
+    vt_status status = vt_flat_new(DIM, VT_CODEC_F16, VT_METRIC_DOT, &b->flat, error);
+    for (size_t i = 0; status == VT_OK && i < b->rows; i++) {
+        b->ids[i] = (uint32_t)i + 1;
+        vector_make(b, i, b->vectors + i * DIM);
+        status = vt_flat_add(b->flat, b->ids[i], b->ids[i], b->vectors + i * DIM, error);
+    }
+    if (status == VT_OK)
+        status = vt_graph_new(DIM, &options, &b->graph, error);
+    if (status == VT_OK)
+        status = vt_pool_new(0, &pool, error);
+    const vt_graph_rows rows = {b->vectors, b->ids, NULL, b->rows};
+    if (status == VT_OK)
+        status = vt_graph_build(b->graph, &rows, pool, error);
+    vt_pool_free(pool);
+    return status;
+}
+
+static vt_status scan(walk_bench *b, const float *query, const vt_idset *set, size_t k,
+                      vt_hit *hits, size_t *count, vt_error *error)
+{
+    enum { PICK_SHARE = 8 };
+    vt_scan_options options = vt_scan_options_defaults();
+    uint32_t *ids = NULL;
+    options.k = k;
+    options.groups = set;
+    if (set && vt_idset_count(set) < b->rows / PICK_SHARE) {
+        ids = vt_alloc_array(vt_idset_count(set) + 1, sizeof *ids);
+        if (!ids)
+            return vt_fail_memory(error, "a list of rows");
+        for (vt_idset_cursor c = vt_idset_begin(set); c.valid; vt_idset_next(&c))
+            ids[options.id_count++] = c.id;
+        options.ids = ids;
+    }
+    vt_status status = vt_flat_search(b->flat, query, 1, &options, hits, count, NULL, error);
+    vt_free(ids);
+    return status;
+}
+
+/* correlation: 0 none, 1 positive, -1 negative */
+static vt_status set_make(walk_bench *b, const float *query, double share, int correlation,
+                          uint64_t seed, vt_idset **out, vt_error *error)
+{
+    size_t there = b->rows, count = (size_t)(share * (double)b->rows + 0.5);
+    vt_status status = vt_idset_new(out, error);
+    if (status == VT_OK)
+        status = scan(b, query, NULL, b->rows, b->all, &there, error);
+    size_t from = correlation == 0 ? there : count + count / 4;
+    from = from < there ? from : there;
+    vt_hit *first = correlation < 0 ? b->all + (there - from) : b->all;
+    vt_random random;
+    vt_random_init(&random, seed);
+    for (size_t i = 0; status == VT_OK && i < count && i < from; i++) {
+        size_t at = i + (size_t)vt_random_below(&random, from - i);
+        status = vt_idset_add(*out, first[at].group, error);
+        first[at] = first[i];
+    }
+    return status;
+}
+
+static vt_status answer(walk_bench *b, const float *query, const vt_idset *set, vt_hit *hits,
+                        size_t *count, const char **strategy, vt_error *error)
+{
+    const vt_plan_question question = {.rows = b->rows,
+                                       .products = b->rows,
+                                       .passing = set ? vt_idset_count(set) : b->rows,
+                                       .dim = DIM,
+                                       .degree = vt_graph_degree(b->graph),
+                                       .page = K,
+                                       .filtered = set != NULL,
+                                       .graph = true,
+                                       .resident = true};
+    const vt_plan plan = vt_plan_search(&question);
+    *strategy = vt_strategy_name(plan.strategy);
+    if (plan.strategy == VT_STRATEGY_EXACT)
+        return scan(b, query, set, K, hits, count, error);
+    vt_graph_search_options walk = vt_graph_search_defaults();
+    walk.k = plan.prefix;
+    walk.width = plan.width;
+    walk.budget = plan.budget;
+    walk.strays = plan.strays;
+    walk.share = plan.share;
+    walk.checked = plan.strategy == VT_STRATEGY_CHECKED;
+    walk.groups = set;
+    vt_hit *found = vt_alloc_array(plan.prefix, sizeof *found);
+    vt_graph_walked walked = {0};
+    const vt_graph_answers answers = {found, count, &walked};
+    if (!found)
+        return vt_fail_memory(error, "hits");
+    vt_status status = vt_graph_search(b->graph, query, 1, &walk, &answers, error);
+    size_t wanted = plan.prefix < question.passing ? plan.prefix : (size_t)question.passing;
+    if (status == VT_OK && (walked.ran_out || *count < wanted)) {
+        *strategy = vt_strategy_fallback_name(plan.strategy);
+        status = scan(b, query, set, K, hits, count, error);
+    } else if (status == VT_OK) {
+        *count = *count < K ? *count : K;
+        memcpy(hits, found, *count * sizeof *hits);
+    }
+    vt_free(found);
+    return status;
+}
+
+static vt_status cell(walk_bench *b, double share, int correlation, double *rate, vt_error *error)
+{
+    static const char *const names[] = {"negative", "uncorrelated", "positive"};
+    double recall = 0, ms = 0;
+    const char *strategy = "";
+    vt_status status = VT_OK;
+    for (size_t q = 0; status == VT_OK && q < b->queries; q++) {
+        float query[DIM];
+        vt_hit hits[K], truth[K];
+        size_t count = 0, wanted = 0, both = 0;
+        vt_idset *set = NULL;
+        vector_make(b, 1000000000 + q, query);
+        if (share < 1)
+            status = set_make(b, query, share, correlation, q, &set, error);
+        if (status == VT_OK)
+            status = scan(b, query, set, K, truth, &wanted, error);
+        double started = vt_clock_ms();
+        if (status == VT_OK)
+            status = answer(b, query, set, hits, &count, &strategy, error);
+        ms += vt_clock_ms() - started;
+        for (size_t i = 0; status == VT_OK && i < count; i++)
+            for (size_t j = 0; j < wanted; j++)
+                both += hits[i].id == truth[j].id;
+        recall += wanted ? (double)both / (double)wanted : 1;
+        vt_idset_free(set);
+    }
+    if (status != VT_OK)
+        return status;
+    double here = (double)b->queries * 1000 / ms;
+    if (share >= 1)
+        *rate = here;
+    printf("%8.2f %%  %-13s %9.4f %10.0f %9.2f  %s\n", share * 100, names[correlation + 1],
+           recall / (double)b->queries, here, here / *rate, strategy);
+    return VT_OK;
+}
+
+bool filter_walk(size_t rows, size_t queries)
+{
+    static const double shares[] = {1, 0.5, 0.1, 0.01, 0.001, 0.0001};
+    walk_bench b = {.rows = rows, .queries = queries};
+    vt_error error = {0};
+    double rate = 1;
+    vt_status status = bench_make(&b, &error);
+    if (status == VT_OK)
+        printf("%zu vectors of %d dimensions, %zu queries a cell, one thread\n\n%10s  %-13s %9s "
+               "%10s %9s\n",
+               rows, DIM, queries, "products", "correlation", "recall@10", "q/s", "of all");
+    for (size_t s = 0; status == VT_OK && s < sizeof shares / sizeof shares[0]; s++)
+        for (int how = 1; status == VT_OK && how >= -1; how--)
+            if (shares[s] < 1 || how == 0)
+                status = cell(&b, shares[s], how, &rate, &error);
+    if (status != VT_OK)
+        fprintf(stderr, "filter: %s\n", error.message);
+    vt_flat_free(b.flat);
+    vt_graph_free(b.graph);
+    vt_free(b.vectors);
+    vt_free(b.ids);
+    vt_free(b.all);
+    clustered_deinit(&b.mixture);
+    return status == VT_OK;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The exact index: the best of few rows, given by their ids.
+ *
+ * Method: each row is looked up in the table and compared where it lies. A scan streams memory and
+ * has to look at every row's group; this costs a few misses of the cache for each row asked for and
+ * nothing for the others, which below some tenth of the rows is less. The lines of the next rows
+ * are asked for before this one is compared. Scores have the bits that the scan's have.
+ *
+ * Queries are shared out among threads; one query is one thread's.
+ */
+#include "index/flat_rows.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum { AHEAD = 8 };
+
+typedef struct pick {
+    const vt_flat *flat;
+    const vt_scan_options *options;
+    const float *queries; /* (count, dim) */
+    size_t count, k;
+    uint32_t *rows; /* (row_count) of the ids, owned */
+    size_t row_count;
+    vt_hit *hits;
+    size_t *hit_counts;
+    atomic_size_t next;
+    atomic_bool out_of_memory;
+} pick;
+
+static const void *row_vector(const pick *p, uint32_t row)
+{
+    const flat_segment *segment = &p->flat->segments[row / p->flat->segment_rows];
+    return (const char *)segment->vectors + row % p->flat->segment_rows * p->flat->row_bytes;
+}
+
+static void row_request(const pick *p, size_t at)
+{
+    if (at >= p->row_count)
+        return;
+    const char *vector = row_vector(p, p->rows[at]);
+    for (size_t byte = 0; byte < p->flat->row_bytes; byte += 64)
+        __builtin_prefetch(vector + byte, 0, 3);
+}
+
+static float row_score(const pick *p, const float *query, uint32_t row)
+{
+    const vt_flat *flat = p->flat;
+    const vt_distance_table *kernels = flat->kernels;
+    const void *vector = row_vector(p, row);
+    const bool half = flat->codec == VT_CODEC_F16;
+    if (flat->metric == VT_METRIC_L2)
+        return -(half ? kernels->l2_f16(query, vector, flat->dim)
+                      : kernels->l2_f32(query, vector, flat->dim));
+    float dot = half ? kernels->dot_f16(query, vector, flat->dim)
+                     : kernels->dot_f32(query, vector, flat->dim);
+    if (flat->metric == VT_METRIC_DOT)
+        return dot;
+    const flat_segment *segment = &flat->segments[row / flat->segment_rows];
+    float cosine = dot * segment->scales[row % flat->segment_rows];
+    cosine = cosine < 1.0f ? cosine : 1.0f;
+    return cosine > -1.0f ? cosine : -1.0f;
+}
+
+static void query_answer(const pick *p, const float *query, vt_topk *top)
+{
+    for (size_t i = 0; i < AHEAD; i++)
+        row_request(p, i);
+    for (size_t i = 0; i < p->row_count; i++) {
+        row_request(p, i + AHEAD);
+        uint32_t row = p->rows[i];
+        float score = row_score(p, query, row);
+        const flat_segment *segment = &p->flat->segments[row / p->flat->segment_rows];
+        size_t at = row % p->flat->segment_rows;
+        if (score >= p->options->min_similarity && score >= vt_topk_threshold(top))
+            vt_topk_push(top, score, segment->ids[at], segment->groups[at]);
+    }
+}
+
+static void queries_answer(void *context, size_t worker)
+{
+    (void)worker;
+    pick *p = context;
+    const size_t dim = p->flat->dim;
+    vt_topk top = {0};
+    float *query = vt_alloc_array(dim, sizeof *query);
+    if (!query || vt_topk_init(&top, p->k, p->options->grouped, NULL) != VT_OK) {
+        atomic_store(&p->out_of_memory, true);
+        goto out;
+    }
+    for (;;) {
+        size_t q = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
+        if (q >= p->count)
+            break;
+        memcpy(query, p->queries + q * dim, dim * sizeof *query);
+        if (p->flat->metric == VT_METRIC_COSINE) /* a zero query stays zero: similar to nothing */
+            (void)vt_vector_normalize(query, dim);
+        vt_topk_clear(&top);
+        query_answer(p, query, &top);
+        p->hit_counts[q] = vt_topk_sort(&top);
+        memcpy(p->hits + q * p->options->k, top.hits, p->hit_counts[q] * sizeof *top.hits);
+    }
+out:
+    vt_topk_deinit(&top);
+    vt_free(query);
+}
+
+bool vt_flat_pick(const vt_flat *flat, const float *queries, size_t count,
+                  const vt_scan_options *options, vt_hit *hits, size_t *hit_counts)
+{
+    pick p = {.flat = flat, .options = options, .queries = queries, .count = count};
+    p.hits = hits;
+    p.hit_counts = hit_counts;
+    p.rows = vt_alloc_array(options->id_count, sizeof *p.rows);
+    if (!p.rows)
+        return false;
+    for (size_t i = 0; i < options->id_count; i++) {
+        size_t row = vt_flat_row_of(flat, options->ids[i]);
+        if (row != VT_FLAT_MAX_ROWS)
+            p.rows[p.row_count++] = (uint32_t)row;
+    }
+    p.k = options->k < p.row_count ? options->k : p.row_count;
+    if (p.k > 0) {
+        size_t threads = options->pool ? (size_t)vt_pool_threads(options->pool) : 1;
+        vt_pool_for(options->pool, threads < count ? threads : count, queries_answer, &p);
+    } else {
+        memset(hit_counts, 0, count * sizeof *hit_counts);
+    }
+    vt_free(p.rows);
+    return !atomic_load(&p.out_of_memory);
+}

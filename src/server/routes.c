@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every route there is. web/openapi.json describes each; a test holds the two together. */
+#include "server/routes.h"
+
+const vt_route vt_routes[] = {
+    /* method, path, scope, immediate, body, handler */
+    {"GET", "/healthz", VT_SCOPE_NONE, true, false, vt_answer_health},
+    {"GET", "/readyz", VT_SCOPE_NONE, true, false, vt_answer_ready},
+    {"GET", "/metrics", VT_SCOPE_ADMIN, false, false, vt_answer_metrics},
+    {"GET", "/v1/info", VT_SCOPE_SEARCH, false, false, vt_answer_info},
+    {"POST", "/v1/search", VT_SCOPE_SEARCH, false, true, vt_answer_search},
+    {"POST", "/v1/embed", VT_SCOPE_EMBED, false, true, vt_answer_embed},
+    {"GET", "/v1/products", VT_SCOPE_SEARCH, false, false, vt_answer_list},
+    {"GET", "/v1/products/{id}/similar", VT_SCOPE_SEARCH, false, false, vt_answer_similar},
+    {"GET", "/v1/products/{id}", VT_SCOPE_SEARCH, false, false, vt_answer_product},
+    {"PUT", "/v1/products/{id}", VT_SCOPE_WRITE, false, true, vt_answer_put},
+    {"PATCH", "/v1/products/{id}", VT_SCOPE_WRITE, false, true, vt_answer_patch},
+    {"DELETE", "/v1/products/{id}", VT_SCOPE_WRITE, false, false, vt_answer_delete},
+    {"POST", "/v1/products/{id}/images", VT_SCOPE_WRITE, false, true, vt_answer_add_images},
+    {"POST", "/v1/products:batch", VT_SCOPE_WRITE, false, true, vt_answer_batch},
+    {"GET", "/v1/images/{hash}", VT_SCOPE_SEARCH, false, false, vt_answer_image},
+    {"GET", "/", VT_SCOPE_NONE, true, false, vt_answer_page},
+    {"GET", "/{file}", VT_SCOPE_NONE, true, false, vt_answer_page},
+};
+const size_t vt_route_count = sizeof(vt_routes) / sizeof(vt_routes[0]);
+
+_Static_assert(sizeof(vt_routes) / sizeof(vt_routes[0]) <= VT_ROUTES_MAXIMUM,
+               "metrics have room for every route");

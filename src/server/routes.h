@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside src/server: what the routes of routes.c do. Threads: as http.h says of requests. */
+#ifndef VT_SERVER_ROUTES_H
+#define VT_SERVER_ROUTES_H
+
+#include "server/http.h"
+
+/* pages.c */
+vt_handler vt_answer_page;
+/* service_routes.c */
+vt_handler vt_answer_health, vt_answer_ready, vt_answer_metrics, vt_answer_info;
+/* search_routes.c */
+vt_handler vt_answer_search, vt_answer_similar, vt_answer_embed;
+/* list_route.c */
+vt_handler vt_answer_list;
+/* product_routes.c */
+vt_handler vt_answer_product, vt_answer_put, vt_answer_patch, vt_answer_add_images,
+    vt_answer_delete;
+/* batch_route.c, image_route.c */
+vt_handler vt_answer_batch, vt_answer_image;
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The index as its owner sees it: what it is and why, building it on demand, and whether it equals
+ * the store.
+ *
+ * Method of the check: with changes held up, and one snapshot of the database of the same change
+ * number, every row of the database is looked for in what is in memory, and the counts must agree;
+ * the graph's own validator looks at the rest.
+ */
+#include "store/sqlite/vectors.h"
+
+#include "base/status.h"
+#include "vector/distance.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- what it is ---- */
+
+static void memory_tell(vt_sqlite_index *index, vt_store_index_info *out)
+{
+    vt_graph *graph = atomic_load(&index->graph);
+    out->rows = atomic_load(&index->row_count);
+    out->products = atomic_load(&index->product_count);
+    out->dim = index->dim;
+    out->change = (uint64_t)atomic_load(&index->change);
+    out->graph = graph != NULL;
+    if (graph != NULL) {
+        out->graph_codec = vt_codec_name(vt_graph_codec(graph));
+        out->degree = vt_graph_degree(graph);
+        out->graph_bytes = vt_graph_bytes(graph);
+    }
+    pthread_rwlock_rdlock(&index->rows);
+    out->resident = index->flat != NULL;
+    out->vector_bytes = vt_members_bytes(index->members);
+    if (index->flat != NULL)
+        out->vector_bytes += vt_flat_bytes(index->flat);
+    pthread_rwlock_unlock(&index->rows);
+}
+
+static void choice_tell(vt_sqlite_index *index, vt_store_index_info *out)
+{
+    vt_index_choice choice;
+    vt_index_choose(out->rows, index->dim, 0, &choice);
+    out->wanted = choice.graph;
+    out->codec = vt_codec_name(choice.codec);
+    memcpy(out->why, choice.why, sizeof out->why);
+    if (!choice.graph || atomic_load(&index->uneven) == 0)
+        return;
+    out->wanted = false;
+    snprintf(out->why, sizeof out->why,
+             "%zu vectors do not have the length 1: among them walks go astray",
+             atomic_load(&index->uneven));
+}
+
+vt_status vt_sqlite_index_info(vt_store *base, uint32_t model, vt_store_index_info *out,
+                               vt_error *error)
+{
+    vt_sqlite *store = (vt_sqlite *)base;
+    vt_sqlite_index *index;
+    vt_status status = vt_sqlite_index_share(store, model, &index, error);
+    if (status != VT_OK)
+        return status;
+    vt_store_index_info info = {0};
+    memory_tell(index, &info);
+    choice_tell(index, &info);
+    memcpy(info.snapshot_fault, index->fault, sizeof info.snapshot_fault);
+    vt_sqlite_index_release(store);
+    vt_sqlite_connection *connection;
+    status = vt_sqlite_reader_take(store, &connection, error);
+    if (status != VT_OK)
+        return status;
+    int64_t newest = 0;
+    status = vt_sqlite_newest_change(connection, &newest, error);
+    vt_sqlite_reader_give(store, connection);
+    info.newest = (uint64_t)newest;
+    vt_sqlite_graph_tell(store, model, &info);
+    if (status == VT_OK)
+        *out = info;
+    return status;
+}
+
+/* ---- building ---- */
+
+vt_status vt_sqlite_index_build(vt_store *base, uint32_t model, bool always,
+                                const vt_store_index_options *options, vt_error *error)
+{
+    vt_sqlite *store = (vt_sqlite *)base;
+    vt_sqlite_index *index;
+    vt_status status = vt_sqlite_index_share(store, model, &index, error);
+    if (status != VT_OK)
+        return status;
+    const vt_sqlite_build how = {options->memory_bytes, options->pool, options->on_progress,
+                                 options->context, true};
+    vt_index_choice choice;
+    vt_index_choose(atomic_load(&index->row_count), index->dim, options->memory_bytes, &choice);
+    bool missing = atomic_load(&index->graph) == NULL;
+    bool build = choice.graph && (always || missing);
+    bool save = choice.graph && !build && vt_sqlite_graph_is_unsaved(index);
+    bool begun = (build || save) && vt_sqlite_graph_begin(index);
+    vt_sqlite_index_release(store);
+    if (!choice.graph && always)
+        vt_sqlite_graph_discard(store, model);
+    if ((build || save) && !begun)
+        return vt_fail(error, VT_ERR_BUSY, "build the index: it is being built");
+    if (build)
+        return vt_sqlite_graph_build(index, &how, error);
+    if (save) {
+        status = vt_sqlite_graph_save(index, error);
+        atomic_store(&index->building, false);
+    }
+    return status;
+}
+
+/* ---- checking ---- */
+
+typedef struct check {
+    vt_sqlite_index *index;
+    vt_graph *graph;
+    vt_sqlite_connection *connection;
+    size_t rows;
+    uint16_t *halves;   /* (dim) */
+    float *want, *have; /* (dim) */
+    vt_idset *pictures; /* that the database has */
+} check;
+
+static vt_status row_check(check *c, sqlite3_stmt *row, vt_error *error)
+{
+    uint32_t picture = 0, product = 0, held = 0;
+    vt_sqlite_index *index = c->index;
+    vt_status status = vt_sqlite_row_key(row, 0, &picture, error);
+    if (status == VT_OK)
+        status = vt_sqlite_row_key(row, 1, &product, error);
+    if (status == VT_OK)
+        status = vt_sqlite_row_halves(row, 2, index->dim, c->halves, error);
+    if (status == VT_OK)
+        status = vt_idset_add(c->pictures, picture, error);
+    if (status != VT_OK)
+        return status;
+    c->rows++;
+    vt_distance()->f16_to_f32(c->halves, c->want, index->dim);
+    if (index->flat != NULL &&
+        (!vt_flat_get_row(index->flat, picture, c->have, &held) || held != product ||
+         memcmp(c->want, c->have, index->dim * sizeof *c->want) != 0))
+        return vt_fail(error, VT_ERR_CORRUPT,
+                       "check the index: picture %u of product %u is not in memory as it is in the "
+                       "catalogue",
+                       picture, product);
+    return VT_OK;
+}
+
+static vt_status rows_check(check *c, vt_error *error)
+{
+    sqlite3_stmt *row = c->connection->statements[VT_SQL_VECTOR_EACH];
+    sqlite3_bind_int64(row, 1, c->index->model);
+    vt_status status = VT_OK;
+    int result;
+    while (status == VT_OK && (result = sqlite3_step(row)) != SQLITE_DONE)
+        status = result == SQLITE_ROW ? row_check(c, row, error)
+                                      : vt_sqlite_fail(c->connection->db, error, "read vectors",
+                                                       c->index->store->path);
+    vt_sqlite_reset(row);
+    if (status == VT_OK && c->index->flat != NULL && vt_flat_count(c->index->flat) != c->rows)
+        status = vt_fail(error, VT_ERR_CORRUPT,
+                         "check the index: %zu vectors are in memory, %zu in the catalogue",
+                         vt_flat_count(c->index->flat), c->rows);
+    return status;
+}
+
+static vt_status graph_row_check(void *context, uint32_t id, uint32_t group, vt_error *error)
+{
+    check *c = context;
+    uint32_t held = 0;
+    if (vt_idset_has(c->pictures, id) &&
+        (c->index->flat == NULL ||
+         (vt_flat_get_row(c->index->flat, id, c->have, &held) && held == group)))
+        return VT_OK;
+    return vt_fail(error, VT_ERR_CORRUPT,
+                   "check the index: the graph has picture %u of product %u, the catalogue has not",
+                   id, group);
+}
+
+static vt_status graph_check(check *c, vt_error *error)
+{
+    vt_graph_shape shape = {0};
+    vt_status status = vt_graph_check(c->graph, &shape, error);
+    if (status == VT_OK && shape.rows != c->rows)
+        status = vt_fail(error, VT_ERR_CORRUPT,
+                         "check the index: the graph has %zu vectors, the catalogue %zu",
+                         shape.rows, c->rows);
+    return status == VT_OK ? vt_graph_each(c->graph, graph_row_check, c, error) : status;
+}
+
+/* With `follow` held: of one state of the catalogue. */
+static vt_status index_check(check *c, vt_error *error)
+{
+    vt_sqlite_index *index = c->index;
+    int64_t newest = -1;
+    vt_status status = VT_OK;
+    do {
+        status = vt_sqlite_index_follow(index, c->connection, error);
+        if (status == VT_OK && atomic_load(&index->broken))
+            return vt_fail(error, VT_ERR_BUSY, "check the index: too much has changed meanwhile");
+        if (status == VT_OK && !vt_sqlite_run(c->connection->statements[VT_SQL_BEGIN]))
+            status = vt_sqlite_fail(c->connection->db, error, "read vectors", index->store->path);
+        if (status == VT_OK)
+            status = vt_sqlite_newest_change(c->connection, &newest, error);
+        bool same = newest == atomic_load(&index->change);
+        if (status == VT_OK && same)
+            status = rows_check(c, error);
+        vt_sqlite_run(c->connection->statements[VT_SQL_ROLLBACK]);
+        if (same)
+            break;
+    } while (status == VT_OK);
+    return status == VT_OK && c->graph != NULL ? graph_check(c, error) : status;
+}
+
+vt_status vt_sqlite_index_check(vt_store *base, uint32_t model, vt_error *error)
+{
+    vt_sqlite *store = (vt_sqlite *)base;
+    check c = {0};
+    vt_status status = vt_sqlite_index_share(store, model, &c.index, error);
+    if (status != VT_OK)
+        return status;
+    c.graph = atomic_load(&c.index->graph);
+    c.halves = vt_alloc_array(c.index->dim, sizeof *c.halves);
+    c.want = vt_alloc_array(c.index->dim, sizeof *c.want);
+    c.have = vt_alloc_array(c.index->dim, sizeof *c.have);
+    status = vt_idset_new(&c.pictures, error);
+    if (status == VT_OK && (c.halves == NULL || c.want == NULL || c.have == NULL))
+        status = vt_fail_memory(error, "check of the index");
+    if (status == VT_OK)
+        status = vt_sqlite_reader_take(store, &c.connection, error);
+    if (status == VT_OK) {
+        pthread_mutex_lock(&c.index->follow);
+        status = index_check(&c, error);
+        pthread_mutex_unlock(&c.index->follow);
+        vt_sqlite_reader_give(store, c.connection);
+    }
+    vt_sqlite_index_release(store);
+    vt_idset_free(c.pictures);
+    vt_free(c.halves);
+    vt_free(c.want);
+    vt_free(c.have);
+    return status;
+}

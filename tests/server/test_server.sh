@@ -1,0 +1,129 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# 'vitrine serve' and 'vitrine key' as people run them, with curl: requests, limits, keys, stop. What every
+# route answers to every kind of key is test_server.c's.
+#
+#     tests/server/test_server.sh VITRINE
+set -u
+LC_ALL=C
+export LC_ALL
+vitrine=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
+command -v curl >/dev/null || { echo "curl is not here"; exit 77; }
+work=$(mktemp -d /tmp/vt-server-XXXXXX) || exit 1
+server=
+trap 'test -n "$server" && kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
+cd "$work" || exit 1
+passed=0 failures=0
+
+# check WHAT WANT GOT
+check() {
+    if [ "$2" = "$3" ]; then passed=$((passed + 1)); else
+        failures=$((failures + 1))
+        echo "[  FAILED  ] $1: $3 instead of $2"
+    fi
+}
+# code WANT ARGUMENT...: curl answers with this HTTP status
+code() {
+    want=$1
+    shift
+    got=$(curl -s -o body -w '%{http_code}' "$@")
+    check "$*" "$want" "$got"
+}
+holds() { if grep -qF -- "$1" body; then got=yes; else got=no; fi; check "body holds $1" yes $got; }
+start() {
+    : >out
+    "$vitrine" serve shop --listen 127.0.0.1:0 "$@" >out 2>err &
+    server=$!
+    while ! grep -q 'http://' out; do
+        kill -0 $server 2>/dev/null || { cat err; exit 1; }
+        sleep 0.1
+    done
+    url=$(sed 's/.* at //' out)
+}
+stop() {
+    kill -TERM $server
+    wait $server
+    check "end of the server" 0 $?
+    server=
+}
+
+"$vitrine" sample goods --products 8 --views 1 --size 96 >/dev/null 2>&1 &&
+    "$vitrine" init shop >/dev/null && "$vitrine" import shop goods/products.csv >/dev/null 2>&1 || exit 1
+photo=goods/$(sed -n 2p goods/queries.csv | cut -d, -f1)
+id=p00001
+
+start --write --max-body 1 --head-timeout 1 --body-timeout 1 --access-log access.log
+for path in /healthz /readyz /metrics /v1/info /v1/products / /app.js /openapi.json \
+    "/v1/products/$id" "/v1/products/$id/similar"; do
+    code 200 "$url$path"
+done
+code 200 -F "image=@$photo" -F top=3 -F 'facets=category,price' "$url/v1/search"
+holds '"results"'
+holds '"facets":[{"name":"category"'
+code 200 -H 'Content-Type: application/json' -d "{\"product\":\"$id\",\"where\":\"price > 0\"}" "$url/v1/search"
+code 200 -F "image=@$photo" "$url/v1/embed"
+holds '"dimension"'
+hash=$(curl -s "$url/v1/products/$id" | sed 's/.*"hash":"\([0-9a-f]*\)".*/\1/')
+code 200 "$url/v1/images/$hash"
+code 304 -H "If-None-Match: \"$hash\"" "$url/v1/images/$hash"
+code 200 "$url/v1/images/$hash?w=24"
+code 404 "$url/v1/images/00"
+code 404 "$url/v1/products/none"
+code 404 "$url/nothing/at/all"
+code 405 -X POST "$url/healthz"
+code 400 "$url/v1/products/%ff"
+code 400 "$url/v1/products?top=x"
+code 403 -H 'Host: elsewhere.example' "$url/v1/info"
+code 415 -d x "$url/v1/search"
+code 422 -H 'Content-Type: application/json' -d '{' "$url/v1/search"
+code 422 -H 'Content-Type: multipart/form-data; boundary=b' -d 'xx' "$url/v1/search"
+code 400 -H 'Content-Type: application/json' -d '{"colour":1}' "$url/v1/search"
+head -c 1500000 /dev/zero >large
+code 413 -H 'Content-Type: application/json' --data-binary @large "$url/v1/search"
+code 413 -H 'Transfer-Encoding: chunked' -H 'Content-Type: application/json' --data-binary @large "$url/v1/search"
+code 201 -X PUT -F 'product={"title":"New","price":5,"attributes":{"color":"red"}}' -F "image=@$photo" "$url/v1/products/new%2F1"
+code 200 -X PATCH -H 'Content-Type: application/json' -d '{"price":7}' "$url/v1/products/new%2F1"
+holds '"price":7'
+holds '"title":"New"'
+code 400 -X PUT -H 'Content-Type: application/json' -d '{"title":"No picture"}' "$url/v1/products/other"
+code 200 -X POST -F "image=@$photo" "$url/v1/products/new%2F1/images"
+printf '%s\n' '{"op":"patch","id":"new/1","price":8}' '{"op":"delete","id":"none"}' >lines
+code 200 -H 'Content-Type: application/x-ndjson' --data-binary @lines "$url/v1/products:batch"
+holds '{"line":1,"id":"new/1","status":200}'
+holds '"status":404'
+code 204 -X DELETE "$url/v1/products/new%2F1"
+code 404 "$url/v1/products/new%2F1"
+# A client that drips its body is let go.
+code 000 --limit-rate 1000 -H 'Content-Type: application/json' --data-binary "@$photo" -H 'Expect:' "$url/v1/search"
+pids=
+for i in 1 2 3 4 5 6 7 8; do
+    curl -s -o /dev/null -w '%{http_code}\n' -F "image=@$photo" "$url/v1/search" >"many.$i" &
+    pids="$pids $!"
+done
+wait $pids
+check "eight at once" 8 "$(cat many.* | grep -c 200)"
+stop
+check "lines of the access log" yes "$(grep -q '"route":"/v1/search","status":200' access.log && echo yes)"
+
+search=$("$vitrine" key add shop --scopes search 2>/dev/null)
+slow=$("$vitrine" key add shop --scopes search --rate 1 2>/dev/null)
+check "who may read the keys" 600 "$(stat -c %a shop/keys.json)"
+start
+code 200 "$url/"
+code 401 "$url/v1/info"
+code 200 -H "X-Api-Key: $search" "$url/v1/info"
+code 200 -H "Authorization: Bearer $slow" "$url/v1/info"
+code 429 -H "Authorization: Bearer $slow" "$url/v1/info"
+"$vitrine" key revoke shop "$(echo "$search" | cut -d_ -f2)"
+sleep 1.2
+code 401 -H "X-Api-Key: $search" "$url/v1/info"
+stop
+
+rm shop/keys.json
+"$vitrine" serve shop --listen 0.0.0.0:0 >out 2>err
+check "serving strangers without a key" 8 $?
+check "ids of keys that are not there" 3 "$("$vitrine" key revoke shop none >/dev/null 2>&1; echo $?)"
+
+echo "[  PASSED  ] $passed test(s)"
+[ "$failures" -eq 0 ]

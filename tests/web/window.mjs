@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shop window in a browser: photos by file, paste and drop, the crop frame, examples, filters, one product,
+// keyboard alone, a phone, dark, Chinese, a shop with a key. axe-core looks for faults at every stop.
+//
+//     node window.mjs MODULES CHROMIUM URL PHOTO KEYED_URL KEY [SCREENSHOTS]
+import { createRequire } from 'node:module';
+import { readFile } from 'node:fs/promises';
+import assert from 'node:assert/strict';
+
+const [modules, executablePath, url, photo, keyedUrl, key, shots] = process.argv.slice(2);
+const load = createRequire(`${modules}/`);
+const { chromium } = load('playwright-core');
+const axe = await readFile(load.resolve('axe-core/axe.min.js'), 'utf8');
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
+let passed = 0;
+
+async function stop(page, name) {
+  await page.waitForTimeout(350); // pictures and transitions settle before colours are judged
+  const found = await page.evaluate(`${axe}; axe.run({ resultTypes: ['violations'] })`);
+  assert.deepEqual(found.violations.map(one => `${one.id}: ${one.nodes.map(node => node.target).join(' ')}`), [], name);
+  if (shots) await page.screenshot({ path: `${shots}/${name}.jpg`, quality: 85 });
+}
+
+async function check(name, options, steps) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-GB', ...options });
+  const page = await context.newPage();
+  await page.addInitScript(() => {
+    const send = window.fetch;
+    window.fetch = (path, what) => {
+      if (what?.body instanceof FormData) window.asked = JSON.parse(what.body.get('options'));
+      return send(path, what);
+    };
+  });
+  const faults = [];
+  page.on('pageerror', error => faults.push(String(error)));
+  page.on('console', message => { if (message.type() === 'error' && !/status of 401/.test(message.text())) faults.push(message.text()); });
+  page.setDefaultTimeout(20000);
+  try {
+    await steps(page);
+    assert.deepEqual(faults, []);
+    passed++;
+    console.log(`[       OK ] ${name}`);
+  } catch (error) {
+    console.log(`[  FAILED  ] ${name}\n${error.stack}`);
+    process.exitCode = 1;
+  }
+  await context.close();
+}
+
+const cards = page => page.locator('#grid .card');
+const settled = page => page.waitForFunction(() => document.getElementById('progress').hidden);
+async function open(page, at = url) {
+  await page.goto(at);
+  await cards(page).first().waitFor();
+  await settled(page);
+}
+async function choose(page) {
+  const answer = page.waitForResponse(response => response.url().endsWith('/v1/search'));
+  await page.setInputFiles('#file', photo);
+  await answer;
+  await settled(page);
+}
+// What the page last asked for, once it asks for a part of the photo.
+const cropped = page => page.waitForFunction(() => window.asked?.crop).then(handle => handle.jsonValue());
+const names = page => page.locator('#grid .name').allTextContents();
+
+await check('a photo finds products, its frame searches again', {}, async page => {
+  await open(page);
+  await stop(page, 'shop');
+  await choose(page);
+  assert.match(await page.locator('#grid .match').first().textContent(), /^\d+ %$/);
+  await stop(page, 'search');
+  const area = await page.locator('#crop').boundingBox();
+  await page.mouse.move(area.x + area.width * 0.3, area.y + area.height * 0.3);
+  await page.mouse.down();
+  await page.mouse.move(area.x + area.width * 0.8, area.y + area.height * 0.9, { steps: 4 });
+  await page.mouse.up();
+  const [x, y, width, height] = await cropped(page);
+  assert.ok(x > 0 && y > 0 && width > 0 && height > 0);
+  await settled(page);
+  await stop(page, 'crop');
+});
+
+await check('filters narrow, and can be cleared', {}, async page => {
+  await open(page);
+  const all = await page.locator('#status').textContent();
+  const box = page.locator('#facets input[type=checkbox]').first();
+  await box.focus();
+  await page.keyboard.press('Space');
+  await page.waitForFunction(before => document.getElementById('status').textContent !== before, all);
+  await settled(page);
+  assert.equal(await box.isChecked(), true);
+  await stop(page, 'filter');
+  await page.getByRole('button', { name: 'Clear filters' }).click();
+  await page.waitForFunction(before => document.getElementById('status').textContent === before, all);
+});
+
+await check('one product, what resembles it, more and less like it', {}, async page => {
+  await open(page);
+  await cards(page).first().locator('.open').click();
+  await page.locator('#product[open]').waitFor();
+  await page.locator('#product .row .card').first().waitFor();
+  await stop(page, 'product');
+  const first = await page.locator('#product h2').textContent();
+  await page.locator('#product').getByRole('button', { name: 'More like this' }).click();
+  await page.locator('.chip').waitFor();
+  await settled(page);
+  assert.ok(!(await names(page)).includes(first) || (await names(page)).length > 0);
+  await cards(page).nth(1).getByRole('button', { name: 'Less like this' }).click();
+  await page.locator('.chip.less').waitFor();
+  await settled(page);
+  await stop(page, 'examples');
+  await page.locator('.chip').first().click();
+  await page.waitForFunction(() => document.querySelectorAll('.chip').length === 1);
+});
+
+await check('why it was found', {}, async page => {
+  await open(page);
+  await choose(page);
+  await cards(page).first().getByRole('button', { name: 'Why?' }).click();
+  await page.locator('#product[open] .shares li').first().waitFor();
+  await stop(page, 'why');
+});
+
+await check('a pasted photo', {}, async page => {
+  await open(page);
+  const bytes = (await readFile(photo)).toString('base64');
+  await page.evaluate(async text => {
+    const blob = new Blob([Uint8Array.from(atob(text), c => c.charCodeAt(0))], { type: 'image/jpeg' });
+    const data = new DataTransfer();
+    data.items.add(new File([blob], 'photo.jpg', { type: 'image/jpeg' }));
+    dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }));
+  }, bytes);
+  await page.locator('#grid .match').first().waitFor();
+});
+
+await check('keyboard alone', {}, async page => {
+  await open(page);
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+  await page.keyboard.press('Enter');
+  for (let i = 0; i < 40 && !(await page.evaluate(() => document.activeElement.classList.contains('open'))); i++)
+    await page.keyboard.press('Tab');
+  await page.keyboard.press('Enter');
+  await page.locator('#product[open]').waitFor();
+  await page.keyboard.press('Escape');
+  await page.locator('#product').waitFor({ state: 'hidden' });
+  await choose(page);
+  await page.locator('.frame').focus();
+  await page.keyboard.press('Shift+ArrowLeft');
+  await page.keyboard.press('ArrowRight');
+  const [x, y] = await cropped(page);
+  assert.ok(x > 0 && y === 0);
+});
+
+await check('a phone, dark', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, colorScheme: 'dark' }, async page => {
+  await open(page);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+  await choose(page);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true);
+  await stop(page, 'phone');
+});
+
+await check('Chinese', { locale: 'zh-CN' }, async page => {
+  await open(page);
+  assert.equal(await page.locator('h1').textContent(), '以图找货');
+  await stop(page, 'chinese');
+});
+
+await check('a shop with a key asks for it', {}, async page => {
+  await page.goto(keyedUrl);
+  await page.locator('#key').fill('wrong');
+  await page.keyboard.press('Enter');
+  await page.waitForFunction(() => document.getElementById('key').value === '' && document.getElementById('key-box').open);
+  await stop(page, 'key');
+  await page.locator('#key').fill(key);
+  await page.keyboard.press('Enter');
+  await cards(page).first().waitFor();
+  await page.waitForFunction(() => document.querySelector('#grid img')?.naturalWidth > 0);
+});
+
+await browser.close();
+console.log(`[  PASSED  ] ${passed} test(s)`);

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// The service, as the page uses it. A key is asked for when the service wants one.
+const keyBox = document.getElementById('key-box');
+let key = sessionStorage.getItem('key') || '';
+
+export class Problem extends Error {}
+
+function askForKey() {
+  return new Promise(resolve => {
+    const field = document.getElementById('key');
+    field.value = '';
+    keyBox.showModal();
+    keyBox.addEventListener('close', () => {
+      key = field.value.trim();
+      sessionStorage.setItem('key', key);
+      resolve();
+    }, { once: true });
+  });
+}
+
+let asking = null;
+async function call(path, options = {}) {
+  for (;;) {
+    const headers = key ? { Authorization: `Bearer ${key}` } : {};
+    const answer = await fetch(path, { ...options, headers: { ...headers, ...options.headers } });
+    if (answer.ok) return answer;
+    if (answer.status === 401) {
+      asking ??= askForKey().finally(() => { asking = null; });
+      await asking;
+      continue;
+    }
+    const problem = await answer.json().catch(() => ({}));
+    throw new Problem(problem.detail || answer.statusText);
+  }
+}
+
+export const getJson = async path => (await call(path)).json();
+
+export async function search(photo, options, signal) {
+  let body, headers = {};
+  if (photo) {
+    body = new FormData();
+    body.append('image', photo, 'photo.jpg');
+    body.append('options', JSON.stringify(options));
+  } else {
+    body = JSON.stringify(options);
+    headers = { 'Content-Type': 'application/json' };
+  }
+  return (await call('/v1/search', { method: 'POST', body, headers, signal })).json();
+}
+
+// Without a key pictures load as any picture; with one they need its header.
+export async function showImage(img, hash) {
+  if (!hash) return;
+  if (!key) {
+    img.src = `/v1/images/${hash}`;
+    return;
+  }
+  try {
+    const blob = await (await call(`/v1/images/${hash}`)).blob();
+    img.src = URL.createObjectURL(blob);
+    img.onload = () => URL.revokeObjectURL(img.src);
+  } catch { /* the description stands in for it */ }
+}
