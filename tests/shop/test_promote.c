@@ -551,6 +551,9 @@ static void promote_by_its_word(journey *j, int argument)
     vt_shop *shop = NULL;
     vt_promote_report report;
     vt_promote_options how = forced();
+    char images[SCRATCH_PATH_BYTES];
+    snprintf(images, sizeof(images), "%s", at(j, ""));
+    how.images_dir = images;
     how.preset = NULL;
     (void)argument;
     make(j, false);
