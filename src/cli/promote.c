@@ -148,7 +148,8 @@ int vt_cli_promote(int argc, char **argv)
     const vt_cli_usage usage = {
         "promote",
         "SHOP MODEL",
-        "Gives a shop another encoder while it is searched: a file, 'vitrine-s' or 'classic'. Both\n"
+        "Gives a shop another encoder while it is searched: a file, 'vitrine-s' or 'classic'. "
+        "Both\n"
         "are measured on the same photos; where recall at 1 rises, all pictures are embedded anew\n"
         "and the shop is switched at once, otherwise it stays as it is and the exit code is 11.\n"
         "Searches and servers of other processes go on meanwhile and go over by themselves; only\n"

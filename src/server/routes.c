@@ -19,6 +19,12 @@ const vt_route vt_routes[] = {
     {"POST", "/v1/products/{id}/images", VT_SCOPE_WRITE, false, true, vt_answer_add_images},
     {"POST", "/v1/products:batch", VT_SCOPE_WRITE, false, true, vt_answer_batch},
     {"GET", "/v1/images/{hash}", VT_SCOPE_SEARCH, false, false, vt_answer_image},
+    {"POST", "/v1/images:annotate", VT_SCOPE_SEARCH, false, true, vt_answer_annotate},
+    {"POST", "/vectors", VT_SCOPE_EMBED, false, true, vt_answer_weaviate_vector},
+    {"POST", "/vectorize", VT_SCOPE_EMBED, false, true, vt_answer_weaviate_vectors},
+    {"GET", "/meta", VT_SCOPE_EMBED, false, false, vt_answer_weaviate_meta},
+    {"GET", "/.well-known/ready", VT_SCOPE_NONE, true, false, vt_answer_weaviate_ready},
+    {"GET", "/.well-known/live", VT_SCOPE_NONE, true, false, vt_answer_weaviate_live},
     {"GET", "/", VT_SCOPE_NONE, true, false, vt_answer_page},
     {"GET", "/{file}", VT_SCOPE_NONE, true, false, vt_answer_page},
 };

@@ -18,5 +18,10 @@ vt_handler vt_answer_product, vt_answer_put, vt_answer_patch, vt_answer_add_imag
     vt_answer_delete;
 /* batch_route.c, image_route.c */
 vt_handler vt_answer_batch, vt_answer_image;
+/* vision_route.c */
+vt_handler vt_answer_annotate;
+/* weaviate_route.c */
+vt_handler vt_answer_weaviate_vector, vt_answer_weaviate_vectors, vt_answer_weaviate_meta,
+    vt_answer_weaviate_ready, vt_answer_weaviate_live;
 
 #endif
