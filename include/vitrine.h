@@ -903,13 +903,16 @@ typedef struct vt_train_report {
     int epochs, best_epoch;                  /* that were trained; whose weights were written */
     double loss;                             /* mean of the last epoch */
     size_t parameters, labels, trained, validated, left_out; /* photos */
+    /* Planned for one training step: all of it, and what it keeps between operators. 0: none was
+     * done (a run resumed at its end). */
+    size_t memory_bytes, activation_bytes;
     bool resumed, stopped_early;
     double took_s;
     /* Of options->promote; NULL: none, or it failed: the encoder is written all the same, and
      * vt_shop_promote can be tried again. */
     const vt_promote_report *promotion;
     vt_status promotion_status;
-    const char *promotion_failure; /* NULL: it did not fail */
+    const char *promotion_failure;           /* NULL: it did not fail */
     vt_train_head heads[VT_TRAIN_MAX_HEADS]; /* (head_count) where the recipe names heads */
     size_t head_count;                       /* 0: one label, without a name */
     const char *json;                        /* all of it as one document */
