@@ -51,6 +51,17 @@ static const check_rule rules[] = {
      " coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'changes'), 0)"},
 };
 
+/* Of catalogues that say which model serves. */
+static const check_rule serving_rules[] = {
+    {"several models that serve, one of them",
+     "SELECT max(key) FROM models WHERE state = 2 HAVING count(*) > 1"},
+    {"a model that serves from nowhere, key",
+     "SELECT key FROM models WHERE state = 2 AND (source IS NULL OR source = '')"},
+    {"a model with a change that was never made, key",
+     "SELECT key FROM models WHERE change >"
+     " coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'changes'), 0)"},
+};
+
 /* After all else: of texts that are not as they must be there can be no such words. */
 static const check_rule word_rules[] = {
     {"words of a product that is not there, key",
@@ -184,6 +195,22 @@ static vt_status check_vectors(vt_sqlite *store, sqlite3 *db, vt_error *error)
     return status;
 }
 
+static vt_status check_rules(vt_sqlite *store, sqlite3 *db, const check_rule *all, size_t count,
+                             vt_error *error)
+{
+    vt_status status = VT_OK;
+    for (size_t i = 0; i < count && status == VT_OK; i++)
+        status = check_rule_of(store, db, &all[i], error);
+    return status;
+}
+
+static vt_status check_words(vt_sqlite *store, vt_sqlite_connection *connection, vt_error *error)
+{
+    vt_status status = check_rules(store, connection->db, word_rules,
+                                   sizeof word_rules / sizeof *word_rules, error);
+    return status == VT_OK ? vt_sqlite_words_check(store, connection, error) : status;
+}
+
 vt_status vt_sqlite_check(vt_store *base, vt_error *error)
 {
     vt_sqlite *store = (vt_sqlite *)base;
@@ -197,16 +224,17 @@ vt_status vt_sqlite_check(vt_store *base, vt_error *error)
         status = check_integrity(store, connection->db, error);
     if (status == VT_OK)
         status = check_references(store, connection->db, error);
-    for (size_t i = 0; status == VT_OK && i < sizeof rules / sizeof rules[0]; i++)
-        status = check_rule_of(store, connection->db, &rules[i], error);
+    if (status == VT_OK)
+        status = check_rules(store, connection->db, rules, sizeof rules / sizeof *rules, error);
+    if (status == VT_OK && connection->version >= VT_SQLITE_VERSION_SERVING)
+        status = check_rules(store, connection->db, serving_rules,
+                             sizeof serving_rules / sizeof *serving_rules, error);
     if (status == VT_OK)
         status = check_products(store, connection, error);
     if (status == VT_OK)
         status = check_vectors(store, connection->db, error);
-    for (size_t i = 0; status == VT_OK && i < sizeof word_rules / sizeof word_rules[0]; i++)
-        status = check_rule_of(store, connection->db, &word_rules[i], error);
-    if (status == VT_OK)
-        status = vt_sqlite_words_check(store, connection, error);
+    if (status == VT_OK && connection->version >= VT_SQLITE_VERSION_WORDS)
+        status = check_words(store, connection, error);
     vt_sqlite_reader_give(store, connection);
     return status;
 }

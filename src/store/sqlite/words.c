@@ -51,6 +51,18 @@ static vt_status read_hits(vt_sqlite_connection *connection, const char *questio
     return status;
 }
 
+/* The question for FTS5 (freed by the caller), of a catalogue that has words. */
+static vt_status ask(vt_sqlite_connection *connection, const char *text, char **out,
+                     vt_error *error)
+{
+    if (connection->version < VT_SQLITE_VERSION_WORDS)
+        return vt_fail(error, VT_ERR_UNSUPPORTED,
+                       "search words: the catalogue has the older format %d, which has none; open "
+                       "it for writing once to bring it to %d",
+                       connection->version, VT_SQLITE_VERSION);
+    return vt_sqlite_words_question(connection->db, text, out, error);
+}
+
 vt_status vt_sqlite_words(vt_store *base, const char *text, bool scored, vt_word_hit **out,
                           size_t *count, vt_error *error)
 {
@@ -61,7 +73,7 @@ vt_status vt_sqlite_words(vt_store *base, const char *text, bool scored, vt_word
     vt_status status = vt_sqlite_reader_take(store, &connection, error);
     if (status != VT_OK)
         return status;
-    status = vt_sqlite_words_question(connection->db, text, &question, error);
+    status = ask(connection, text, &question, error);
     if (status == VT_OK)
         status = read_hits(connection, question, scored, &found, error);
     vt_sqlite_reader_give(store, connection);
@@ -84,7 +96,7 @@ vt_status vt_sqlite_words_fields(vt_store *base, const char *text, uint32_t prod
     vt_status status = vt_sqlite_reader_take(store, &connection, error);
     if (status != VT_OK)
         return status;
-    status = vt_sqlite_words_question(connection->db, text, &question, error);
+    status = ask(connection, text, &question, error);
     if (status == VT_OK) {
         sqlite3_stmt *row = connection->statements[VT_SQL_WORDS_FIELDS];
         sqlite3_bind_text(row, 1, question, -1, SQLITE_STATIC);
