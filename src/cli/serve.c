@@ -152,7 +152,11 @@ int vt_cli_serve(int argc, char **argv)
         VT_CLI_TEXT_OPTION("listen", "HOST:PORT", &what.server.listen,
                            "where to answer (default 127.0.0.1:8080; port 0: a free one)"),
         VT_CLI_FLAG_OPTION("write", &what.write,
-                           "let products be put, changed and taken out; no import meanwhile"),
+                           "let products be put, changed, imported and taken out"),
+        VT_CLI_TEXT_OPTION("import-images", "DIR", &what.server.import_images,
+                           "feeds that are sent here may name pictures below it"),
+        VT_CLI_FLAG_OPTION("import-remote", &what.server.import_remote,
+                           "feeds that are sent here may name addresses of public hosts"),
         VT_CLI_FLAG_OPTION("public-search", &what.server.public_search,
                            "searching and the page need no key"),
         VT_CLI_FLAG_OPTION("open-to-all", &what.server.open_to_all,
@@ -192,6 +196,7 @@ int vt_cli_serve(int argc, char **argv)
     if (code != VT_CLI_GO)
         return code;
     what.shop = arguments.items[0];
+    what.server.jobs = what.write;
     use_numbers(&numbers, &what.server);
     vt_error error = {0};
     FILE *log = what.access_log != NULL ? open_log(what.access_log, &error) : NULL;

@@ -17,6 +17,7 @@
  * keys.c, key_file.c, limiter.c            API keys, where they are kept, rates
  * search_query.c, product_read.c           what a body asks for
  * *_route.c, *_routes.c, pages.c           what routes do
+ * jobs.c, job_*.c                          work that outlasts a request
  * metrics.c, access_log.c                  what can be observed
  *
  * Threads: network threads read heads and bodies and answer what is in memory; everything else is
@@ -43,6 +44,11 @@ typedef struct vt_server_options {
     size_t bodies_bytes;            /* of all requests together */
     int head_ms, body_ms, write_ms; /* how long a client may take for each part */
     int stop_ms;                    /* how long a stop waits for what was accepted */
+    bool jobs;                      /* imports and index builds: the shop is open for writing */
+    int job_queue;                  /* jobs that may wait for the one that runs */
+    const char *import_images;      /* below it imported feeds may name pictures; NULL: nowhere */
+    bool import_remote;             /* imported feeds may name addresses, of public hosts */
+    int heartbeat_ms;               /* event streams say that they live */
     /* Lines of JSON, one per request, without line end; NULL: none. Any thread, one at a time. */
     void (*on_access)(void *context, const char *line);
     void *context;
