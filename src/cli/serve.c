@@ -116,7 +116,7 @@ static FILE *open_log(const char *path, vt_error *error)
 
 /* Numbers as people give them. */
 typedef struct serve_numbers {
-    int64_t workers, queue, connections, body_mib;
+    int64_t workers, queue, connections, body_mib, job_queue;
     double head_s, body_s, write_s, stop_s;
 } serve_numbers;
 
@@ -125,6 +125,7 @@ static serve_numbers numbers_of(const vt_server_options *options)
     return (serve_numbers){.workers = options->workers,
                            .queue = options->queue,
                            .connections = options->connections,
+                           .job_queue = options->job_queue,
                            .body_mib = (int64_t)(options->body_bytes >> 20),
                            .head_s = (double)options->head_ms / MILLISECONDS,
                            .body_s = (double)options->body_ms / MILLISECONDS,
@@ -137,6 +138,7 @@ static void use_numbers(const serve_numbers *numbers, vt_server_options *options
     options->workers = (int)numbers->workers;
     options->queue = (int)numbers->queue;
     options->connections = (int)numbers->connections;
+    options->job_queue = (int)numbers->job_queue;
     options->body_bytes = (size_t)numbers->body_mib << 20;
     options->head_ms = (int)(numbers->head_s * MILLISECONDS);
     options->body_ms = (int)(numbers->body_s * MILLISECONDS);
@@ -167,6 +169,8 @@ int vt_cli_serve(int argc, char **argv)
         {"queue", "N", VT_CLI_INT, &numbers.queue, "requests that may wait (default 128)", 1,
          100000},
         {"connections", "N", VT_CLI_INT, &numbers.connections, "at once (default 4096)", 8, 100000},
+        {"job-queue", "N", VT_CLI_INT, &numbers.job_queue, "jobs that may wait (default 8)", 1,
+         1000},
         {"max-body", "MIB", VT_CLI_INT, &numbers.body_mib, "of one request (default 32)", 1, 512},
         {"head-timeout", "S", VT_CLI_NUMBER, &numbers.head_s, "for the head, or idle (default 20)",
          0.1, 3600},
