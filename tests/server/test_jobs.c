@@ -283,13 +283,27 @@ static void a_feed_that_is_none_fails_with_its_reason(void **state)
 
 /* ---- the line ---- */
 
+enum { LONG_ROWS = 800 };
 static const char small_feed[] = "id,image_link\nP-0,p0.jpg\nP-1,p1.jpg\nP-2,p2.jpg\nP-3,p3.jpg\n";
+
+/* So many that not all are under way at once. */
+static char *long_feed(void)
+{
+    vt_buf text;
+    vt_buf_init(&text, 1 << 20);
+    vt_buf_append_text(&text, "id,image_link\n");
+    for (int i = 0; i < LONG_ROWS; i++)
+        vt_buf_printf(&text, "L-%d,p0.jpg\n", i);
+    return vt_buf_take(&text, NULL);
+}
 
 /* One job that waits for its turn to write, and one behind it. */
 static void hold_two(served *s, char ids[2][VT_JOB_ID_CHARS + 1])
 {
+    char *feed = long_feed();
     pthread_mutex_lock(&s->server->write_lock);
-    take_id(send_feed(s, "text/csv", small_feed), ids[0]);
+    take_id(send_feed(s, "text/csv", feed), ids[0]);
+    vt_free(feed);
     vt_json_free(wait_for(s, ids[0], "running"));
     take_id(send_feed(s, "text/csv", small_feed), ids[1]);
     vt_json_free(wait_for(s, ids[1], "queued"));
@@ -325,7 +339,7 @@ static void the_line_is_bounded_and_jobs_can_be_cancelled(void **state)
     vt_json_free(job);
     pthread_mutex_unlock(&s->server->write_lock);
     job = wait_for(s, ids[0], "cancelled");
-    assert_true(figure_of(job, "rows") < 4);
+    assert_true(figure_of(job, "rows") < LONG_ROWS);
     vt_json_free(job);
     expect_status(cancel(s, ids[0]), 409);
     expect_status(cancel(s, "000000000000"), 404);
