@@ -153,7 +153,8 @@ static struct MHD_Response *make_response(vt_request *request)
                             request->cache != NULL ? request->cache : "no-store");
     if (request->etag[0] != '\0')
         MHD_add_response_header(response, "ETag", request->etag);
-    vt_add_security_headers(response, false);
+    /* Browsers take the headers of a 304 for those of what they have: a page stays a page. */
+    vt_add_security_headers(response, request->prepared != NULL);
     return response;
 }
 
