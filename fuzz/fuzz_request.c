@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fuzz target: any bytes as what a client sends. The first byte chooses the reader: a search in
- * JSON or as a form, a product in JSON or as a form, a path. Each must be understood or refused.
+ * JSON or as a form, a product in JSON or as a form, a path, a filter of Google's. Each must be
+ * understood or refused.
  */
-#include "server/http.h"
+#include "server/vision.h"
 
 #include <string.h>
 
@@ -39,12 +40,23 @@ static void path(const char *bytes, size_t length)
     vt_free(text);
 }
 
+static void filter(const char *bytes, size_t length)
+{
+    vt_buf out;
+    char *text = vt_strndup(bytes, length);
+    vt_buf_init(&out, 64 << 10);
+    if (text != NULL)
+        vt_vision_filter(text, &out, NULL);
+    vt_buf_deinit(&out);
+    vt_free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     if (length == 0)
         return 0;
     const char *rest = (const char *)bytes + 1;
-    switch (bytes[0] % 5) {
+    switch (bytes[0] % 6) {
     case 0:
         search("application/json", rest, length - 1);
         break;
@@ -56,6 +68,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         break;
     case 3:
         product(form_type, rest, length - 1);
+        break;
+    case 4:
+        filter(rest, length - 1);
         break;
     default:
         path(rest, length - 1);

@@ -522,11 +522,12 @@ VT_API vt_status vt_shop_eval(vt_shop *shop, const char *queries, const vt_eval_
 VT_API void vt_eval_report_free(vt_eval_report *report);
 
 /* What a model is worth on photos with labels. */
-enum { VT_EVAL_MAX_LABELS = 4 };
+enum { VT_EVAL_MAX_LABELS = 16 };
 typedef struct vt_model_eval_options {
     const char *labels[VT_EVAL_MAX_LABELS]; /* columns of a manifest, or category, product,
                                                attribute of a shop: each is measured */
-    size_t label_count;                     /* 0: the usual one, as for vt_train */
+    size_t label_count;                     /* 0: those of the model's heads where they have names,
+                                               else the usual one, as for vt_train */
     const char *split;      /* "train", "val", "test", "all"; NULL: val, where there is none test,
                                where there is none all */
     const char *images_dir; /* as for vt_train */
@@ -559,7 +560,9 @@ typedef struct vt_model_eval_report {
         size_t category_count;
     } * labels;
     size_t label_count;
-    const char *unclassified;   /* why the model's own classes were not measured; NULL: they were */
+    /* What the model's own classes are worth: of its only head, or of the first with a name that
+     * could be measured; `heads` has all of them. */
+    const char *unclassified;   /* why they were not measured; NULL: they were */
     const char *classes_of;     /* the label that they are */
     size_t classified, unknown; /* photos; unknown: whose label is none of the model's classes */
     double accuracy, top5, f1;
@@ -569,6 +572,16 @@ typedef struct vt_model_eval_report {
         double precision, recall, f1;
     } * classes; /* that photos have or that were named */
     size_t class_count;
+    struct vt_eval_classes { /* the same by head */
+        const char *head;    /* "": the only one, without a name */
+        bool several; /* a photo has any number of its classes; accuracy: all of them right */
+        const char *unclassified, *label;
+        size_t classified, unknown, unlabelled; /* unlabelled: photos without any value */
+        double accuracy, top5, f1;              /* top5 NAN with several */
+        struct vt_eval_class *classes;
+        size_t class_count;
+    } * heads;
+    size_t head_count;
     struct vt_eval_failure *failed; /* photos left out */
     size_t failed_count;
     double took_s;
@@ -797,9 +810,12 @@ typedef struct vt_train_progress {
     const char *phase;    /* "decode", "train" or "evaluate" */
     uint64_t done, total; /* photos */
     int epoch, epochs;
-    double loss;         /* smoothed; of "train" */
-    const char *measure; /* that the run goes by */
-    double value;        /* of the newest epoch that was measured; NAN: none was */
+    double loss;               /* smoothed; of "train" */
+    const char *measure;       /* that the run goes by: "accuracy", "color.accuracy" */
+    double value;              /* of the newest epoch that was measured; NAN: none was */
+    const char *const *heads;  /* (head_count) names, where the recipe names heads */
+    const double *head_values; /* (head_count) the same of each head; NAN: it has none */
+    size_t head_count;
 } vt_train_progress;
 
 typedef struct vt_train_options {
@@ -820,17 +836,28 @@ typedef struct vt_train_options {
 } vt_train_options;
 VT_API vt_train_options vt_train_options_defaults(void); /* 60 s */
 
-enum { VT_TRAIN_MEASURES = 7 };
+enum { VT_TRAIN_MEASURES = 7, VT_TRAIN_MAX_HEADS = 16 };
+typedef struct vt_train_head {
+    const char *name;
+    bool classes, several; /* has scores of its labels; a photo has any number of them */
+    size_t labels, trained, validated; /* photos that have any */
+    double values[VT_TRAIN_MEASURES];
+} vt_train_head;
+
 typedef struct vt_train_report {
     const char *measures[VT_TRAIN_MEASURES]; /* "accuracy" ... */
-    double values[VT_TRAIN_MEASURES];        /* of the weights that were written; NAN: none */
+    double values[VT_TRAIN_MEASURES];        /* of the weights that were written; NAN: none; with
+                                                several heads the mean of those that have it */
     size_t measure;                          /* index of the one that the run went by */
+    const char *measure_name;                /* its name, "color.accuracy" where it is of a head */
     int epochs, best_epoch;                  /* that were trained; whose weights were written */
     double loss;                             /* mean of the last epoch */
     size_t parameters, labels, trained, validated, left_out; /* photos */
     bool resumed, stopped_early;
     double took_s;
-    const char *json; /* all of it as one document */
+    vt_train_head heads[VT_TRAIN_MAX_HEADS]; /* (head_count) where the recipe names heads */
+    size_t head_count;                       /* 0: one label, without a name */
+    const char *json;                        /* all of it as one document */
 } vt_train_report;
 
 /* data: a folder with a folder per class, a CSV manifest or a shop's directory. */
@@ -844,6 +871,34 @@ VT_API void vt_train_report_free(vt_train_report *report);
 
 /* Loads the encoder now instead of with the first search. */
 VT_API vt_status vt_shop_warm(vt_shop *shop, vt_error *error);
+/* Photos with more pixels than this are refused by their headers from here on, whether they are
+ * searched with, embedded or put; imports keep the decoder's own limit of 200 million, which 0
+ * stands for. Nobody else may be using the shop. */
+VT_API void vt_shop_limit_pixels(vt_shop *shop, uint64_t pixels);
+/* Number of the newest change, of this process or another: what was found at the same number would
+ * be found again. Cheap. */
+VT_API vt_status vt_shop_change(vt_shop *shop, uint64_t *out, vt_error *error);
+typedef struct vt_photo_fetch_options {
+    size_t maximum_bytes;
+    long timeout_ms; /* of the whole, redirects too */
+    int maximum_redirects;
+    bool any_port;            /* not 80 and 443 alone */
+    bool allow_private_hosts; /* loopback, private, link-local and the like */
+    /* "NAME:PORT:ADDRESS": what these names mean, whatever the system would say; their addresses
+     * are held to the same rules */
+    const char *const *names;
+    size_t name_count;
+} vt_photo_fetch_options;
+VT_API vt_photo_fetch_options vt_photo_fetch_options_defaults(void); /* 32 MiB, 8 s, 3 redirects */
+/* What lies at a URL that a stranger gave: http and https, public addresses (looked at where the
+ * connection is made, after every redirect too), no credentials, cookies or proxies. *bytes:
+ * vt_release. VT_ERR_DENIED: refused by these rules; options NULL: the defaults. Messages say what
+ * is known, addresses too: they are for whoever runs the shop. */
+VT_API vt_status vt_photo_fetch(const char *url, const vt_photo_fetch_options *options,
+                                void **bytes, size_t *length, vt_error *error);
+/* Width and height in pixels, upright. maximum_pixels 0: 200 million. */
+VT_API vt_status vt_photo_size(const vt_photo *photo, uint64_t maximum_pixels, int *width,
+                               int *height, vt_error *error);
 /* The vector of a photo by the shop's encoder, of length 1: out has room for `capacity` numbers,
  * the model's dimension is needed. From any thread, many together run as batches. */
 VT_API vt_status vt_shop_embed(vt_shop *shop, const vt_photo *photo, float *out, size_t capacity,

@@ -59,28 +59,44 @@ static void print_label(const vt_model_eval_report *report, const struct vt_eval
         printf("and %zu more (--json lists all)\n", label->category_count - CATEGORIES_SHOWN);
 }
 
-static void print_classes(const vt_model_eval_report *report)
+static void print_classes(const struct vt_eval_classes *head)
 {
-    if (report->unclassified != NULL) {
-        printf("\nclasses: not measured, %s\n", report->unclassified);
+    bool named = head->head[0] != '\0';
+    printf("\nclasses");
+    if (named) {
+        printf(" of head ");
+        vt_cli_print(stdout, head->head);
+    }
+    if (head->unclassified != NULL) {
+        printf(": not measured, %s\n", head->unclassified);
         return;
     }
-    printf("\nclasses named by the model, of %zu photos by ", report->classified);
-    vt_cli_print(stdout, report->classes_of);
-    printf("\naccuracy %.3f, top 5 %.3f, macro F1 %.3f\n", report->accuracy, report->top5,
-           report->f1);
-    if (report->unknown > 0)
-        printf("%zu photos are not counted: their %s is no class of the model\n", report->unknown,
-               report->classes_of);
+    printf(" named by the model, of %zu photos by ", head->classified);
+    vt_cli_print(stdout, head->label);
+    if (head->several)
+        printf("\nall right %.3f, macro F1 %.3f\n", head->accuracy, head->f1);
+    else
+        printf("\naccuracy %.3f, top 5 %.3f, macro F1 %.3f\n", head->accuracy, head->top5,
+               head->f1);
+    if (head->unknown > 0) {
+        printf("%zu photos are not counted: their ", head->unknown);
+        vt_cli_print(stdout, head->label);
+        printf(" is no class of the model\n");
+    }
+    if (head->unlabelled > 0) {
+        printf("%zu photos are not counted: they have no ", head->unlabelled);
+        vt_cli_print(stdout, head->label);
+        putchar('\n');
+    }
     printf("\n%-*s %8s  %9s  %9s  %9s\n", NAME_WIDTH, "class", "photos", "precision", "recall",
            "F1");
-    for (size_t i = 0; i < report->class_count && i < CATEGORIES_SHOWN; i++) {
-        const struct vt_eval_class *one = &report->classes[i];
+    for (size_t i = 0; i < head->class_count && i < CATEGORIES_SHOWN; i++) {
+        const struct vt_eval_class *one = &head->classes[i];
         vt_cli_print_column(stdout, one->name, NAME_WIDTH);
         printf(" %8zu  %9.3f  %9.3f  %9.3f\n", one->photos, one->precision, one->recall, one->f1);
     }
-    if (report->class_count > CATEGORIES_SHOWN)
-        printf("and %zu more (--json lists all)\n", report->class_count - CATEGORIES_SHOWN);
+    if (head->class_count > CATEGORIES_SHOWN)
+        printf("and %zu more (--json lists all)\n", head->class_count - CATEGORIES_SHOWN);
 }
 
 int vt_cli_eval_model(vt_cli_eval_plan *plan)
@@ -100,7 +116,10 @@ int vt_cli_eval_model(vt_cli_eval_plan *plan)
         print_head(report);
         for (size_t i = 0; i < report->label_count; i++)
             print_label(report, &report->labels[i]);
-        print_classes(report);
+        for (size_t h = 0; h < report->head_count; h++)
+            print_classes(&report->heads[h]);
+        if (report->head_count == 0)
+            printf("\nclasses: not measured, %s\n", report->unclassified);
         vt_cli_print_failures(report->failed, report->failed_count);
     }
     vt_model_eval_report_free(report);

@@ -23,13 +23,24 @@ static void print_access(void *context, const char *line)
     fflush(stream);
 }
 
+static void reload(vt_server *server)
+{
+    vt_error error = {0};
+    vt_status status = vt_server_reload(server, &error);
+    fprintf(stderr, "%s%s\n", status == VT_OK ? "certificate and key are read anew" : "as before: ",
+            status == VT_OK ? "" : error.message);
+}
+
 /* Waits for SIGINT or SIGTERM, which the caller has blocked in every thread; a second one ends the
- * program at once. */
-static void wait_for_signal(const sigset_t *signals)
+ * program at once. SIGHUP, where it is blocked too, reads certificate and key anew. */
+static void wait_for_signal(vt_server *server, const sigset_t *signals)
 {
     int number = 0;
-    while (sigwait(signals, &number) == EINTR)
-        ;
+    while (sigwait(signals, &number) == EINTR || number == SIGHUP)
+        if (number == SIGHUP) {
+            number = 0;
+            reload(server);
+        }
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
@@ -88,6 +99,8 @@ static int serve(serving *what, FILE *log)
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    if (what->server.tls_certificate != NULL)
+        sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     vt_status status = open_shop(what, &shop, &error);
@@ -96,7 +109,7 @@ static int serve(serving *what, FILE *log)
     if (status == VT_OK) {
         code = tell_address(what, vt_server_address(server));
         if (code == 0)
-            wait_for_signal(&signals);
+            wait_for_signal(server, &signals);
         vt_server_stop(server);
     }
     vt_shop_close(shop);
@@ -116,7 +129,7 @@ static FILE *open_log(const char *path, vt_error *error)
 
 /* Numbers as people give them. */
 typedef struct serve_numbers {
-    int64_t workers, queue, connections, body_mib, job_queue;
+    int64_t workers, queue, connections, body_mib, pixels, cache_mib, job_queue;
     double head_s, body_s, write_s, stop_s;
 } serve_numbers;
 
@@ -127,6 +140,8 @@ static serve_numbers numbers_of(const vt_server_options *options)
                            .connections = options->connections,
                            .job_queue = options->job_queue,
                            .body_mib = (int64_t)(options->body_bytes >> 20),
+                           .cache_mib = (int64_t)(options->cache_bytes >> 20),
+                           .pixels = (int64_t)options->maximum_pixels,
                            .head_s = (double)options->head_ms / MILLISECONDS,
                            .body_s = (double)options->body_ms / MILLISECONDS,
                            .write_s = (double)options->write_ms / MILLISECONDS,
@@ -140,6 +155,8 @@ static void use_numbers(const serve_numbers *numbers, vt_server_options *options
     options->connections = (int)numbers->connections;
     options->job_queue = (int)numbers->job_queue;
     options->body_bytes = (size_t)numbers->body_mib << 20;
+    options->cache_bytes = (size_t)numbers->cache_mib << 20;
+    options->maximum_pixels = (uint64_t)numbers->pixels;
     options->head_ms = (int)(numbers->head_s * MILLISECONDS);
     options->body_ms = (int)(numbers->body_s * MILLISECONDS);
     options->write_ms = (int)(numbers->write_s * MILLISECONDS);
@@ -163,6 +180,14 @@ int vt_cli_serve(int argc, char **argv)
                            "searching and the page need no key"),
         VT_CLI_FLAG_OPTION("open-to-all", &what.server.open_to_all,
                            "answer beyond this machine although the shop has no key"),
+        VT_CLI_TEXT_OPTION("tls-cert", "FILE", &what.server.tls_certificate,
+                           "PEM: speak TLS with this certificate and its chain"),
+        VT_CLI_TEXT_OPTION("tls-key", "FILE", &what.server.tls_key,
+                           "PEM: its key; SIGHUP reads both anew"),
+        VT_CLI_FLAG_OPTION("fetch-images", &what.server.fetch_images,
+                           "searches may name pictures by image_url: public addresses only"),
+        VT_CLI_FLAG_OPTION("fetch-any-port", &what.server.fetch.any_port,
+                           "also from other ports than 80 and 443"),
         VT_CLI_TEXT_OPTION("access-log", "FILE", &what.access_log,
                            "a line of JSON per request; -: standard error"),
         {"workers", "N", VT_CLI_INT, &numbers.workers, "requests worked on at once", 1, 256},
@@ -172,6 +197,10 @@ int vt_cli_serve(int argc, char **argv)
         {"job-queue", "N", VT_CLI_INT, &numbers.job_queue, "jobs that may wait (default 8)", 1,
          1000},
         {"max-body", "MIB", VT_CLI_INT, &numbers.body_mib, "of one request (default 32)", 1, 512},
+        {"max-pixels", "N", VT_CLI_INT, &numbers.pixels, "of one picture (default 50331648)", 1,
+         200000000},
+        {"cache", "MIB", VT_CLI_INT, &numbers.cache_mib, "of kept answers (default 32; 0: none)", 0,
+         4096},
         {"head-timeout", "S", VT_CLI_NUMBER, &numbers.head_s, "for the head, or idle (default 20)",
          0.1, 3600},
         {"body-timeout", "S", VT_CLI_NUMBER, &numbers.body_s, "for the body (default 60)", 0.1,

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Options that are keys of the recipe under their own name. */
-enum { KEYS = 28 };
+enum { KEYS = 27 };
 static const struct key_option {
     const char *key, *name, *value, *help;
 } key_options[KEYS] = {
@@ -17,7 +17,7 @@ static const struct key_option {
     {"preset", "preset", "P", "its colours, if it does not say: imagenet, caffe ..."},
     {"size", "size", "PX", "side of the network's input (default 128)"},
     {"dim", "dim", "D", "dimension of the embedding head (default: none with loss ce, else 128)"},
-    {"loss", "loss", "L[=WEIGHT],...", "ce, triplet, arcface ... (default ce)"},
+    {"loss", "loss", "L[:HEAD][=WEIGHT],...", "ce, triplet, arcface ... (default ce)"},
     {"teacher", "teacher", "MODEL.onnx", "network that losses kd, kd-cosine and kd-mse learn from"},
     {"epochs", "epochs", "E", "passes over the photos (default 30)"},
     {"batch", "batch", "B", "photos per step (default 64)"},
@@ -30,11 +30,11 @@ static const struct key_option {
     {"augment", "augment", "A[,KEY=V...]",
      "none, light, standard, strong, trivial and single changes (default standard)"},
     {"sampler", "sampler", "S", "shuffled, balanced, classes:K (default shuffled)"},
-    {"label", "label", "NAME", "column of a manifest, or category, product, attribute of a shop"},
     {"val", "val", "SPLIT|DATA", "what to measure on (default: split val, else a tenth of train)"},
     {"split", "split", "photo|product", "what is held out whole (default photo)"},
     {"val_share", "val-share", "SHARE", "share of train to hold out (default 0.1)"},
-    {"measure", "measure", "NAME", "accuracy, top5, f1, recall@1, recall@5, recall@10, loss"},
+    {"measure", "measure", "NAME",
+     "accuracy, top5, f1, recall@1, recall@5, recall@10, loss; HEAD.accuracy ..."},
     {"early_stop", "early-stop", "N",
      "stop after N epochs without a better measure, keep the best"},
     {"precision", "precision", "f32|bf16", "what the network computes in (default f32)"},
@@ -53,9 +53,21 @@ static void name_phase(vt_cli_phase_bar *shown, const vt_train_progress *now)
         return;
     length += snprintf(title + length, sizeof(shown->title) - (size_t)length,
                        " epoch %d/%d, loss %.4f", now->epoch, now->epochs, now->loss);
-    if (!isnan(now->value) && length > 0 && length < (int)sizeof(shown->title))
-        snprintf(title + length, sizeof(shown->title) - (size_t)length, ", %s %.4f", now->measure,
-                 now->value);
+    if (isnan(now->value) || length < 0 || length >= (int)sizeof(shown->title))
+        return;
+    length += snprintf(title + length, sizeof(shown->title) - (size_t)length, ", %s %.4f",
+                       now->measure, now->value);
+    /* As many heads as there is room for. */
+    for (size_t h = 0; h < now->head_count; h++) {
+        char part[64];
+        int more = isnan(now->head_values[h]) ? 0
+                                              : snprintf(part, sizeof(part), ", %.24s %.3f",
+                                                         now->heads[h], now->head_values[h]);
+        if (length + more >= (int)sizeof(shown->title))
+            break;
+        memcpy(title + length, more > 0 ? part : "", (size_t)more + 1);
+        length += more;
+    }
 }
 
 static bool on_progress(void *context, const vt_train_progress *now)
@@ -65,10 +77,25 @@ static bool on_progress(void *context, const vt_train_progress *now)
     return vt_cli_phase_update(shown, now->phase, now->done, now->total);
 }
 
+static void print_head(const vt_train_report *report, const vt_train_head *head)
+{
+    printf("head ");
+    vt_cli_print(stdout, head->name);
+    printf(": %zu labels%s, %zu photos, %zu to measure on\n", head->labels,
+           head->several ? ", several a photo" : "", head->trained, head->validated);
+    for (size_t i = 0; i < VT_TRAIN_MEASURES; i++)
+        if (!isnan(head->values[i]))
+            printf("  %-10s %.4f\n", report->measures[i], head->values[i]);
+}
+
 static void print_text(const vt_train_report *report, const char *out)
 {
-    printf("%zu photos of %zu labels, %zu to measure on", report->trained, report->labels,
-           report->validated);
+    if (report->head_count > 0)
+        printf("%zu photos with %zu heads, %zu to measure on", report->trained, report->head_count,
+               report->validated);
+    else
+        printf("%zu photos of %zu labels, %zu to measure on", report->trained, report->labels,
+               report->validated);
     if (report->left_out > 0)
         printf(", %zu left out", report->left_out);
     printf("; %zu parameters\n", report->parameters);
@@ -77,7 +104,10 @@ static void print_text(const vt_train_report *report, const char *out)
            report->stopped_early ? " (no better measure, stopped)" : "", report->loss);
     for (size_t i = 0; i < VT_TRAIN_MEASURES; i++)
         if (!isnan(report->values[i]))
-            printf("  %-10s %.4f\n", report->measures[i], report->values[i]);
+            printf("  %-10s %.4f%s\n", report->measures[i], report->values[i],
+                   report->head_count > 0 ? " (mean of the heads)" : "");
+    for (size_t h = 0; h < report->head_count; h++)
+        print_head(report, &report->heads[h]);
     printf("written: ");
     vt_cli_print(stdout, out);
     printf(" (weights of epoch %d)\nnext: vitrine init my.shop --model ", report->best_epoch);
@@ -119,10 +149,11 @@ static bool add_settings(const vt_cli_list *list, vt_train_setting *settings, si
     return true;
 }
 
-enum { OWN_OPTIONS = 10 };
+enum { OWN_OPTIONS = 11, LABEL_BYTES = 4096 };
 typedef struct given {
     const char *values[KEYS];
-    vt_cli_list set;
+    vt_cli_list set, label;
+    char labels[LABEL_BYTES]; /* all of them, as the recipe has them: between commas */
     bool small_input, json;
 } given;
 
@@ -132,6 +163,9 @@ static size_t list_options(vt_train_options *how, given *all, vt_cli_option *opt
         VT_CLI_TEXT_OPTION("out", "MODEL.onnx", &how->out, "file to write; needed"),
         VT_CLI_TEXT_OPTION("recipe", "FILE.json", &how->recipe,
                            "values of these options under the same names; options override it"),
+        VT_CLI_LIST_OPTION("label", "NAME", &all->label,
+                           "column of a manifest, or category, product, attribute of a shop; "
+                           "several: a head for each"),
         VT_CLI_LIST_OPTION("set", "KEY=VALUE", &all->set, "any other key of the recipe"),
         VT_CLI_TEXT_OPTION("images", "DIR", &how->images_dir,
                            "where photos of a manifest or shop lie"),
@@ -163,12 +197,43 @@ static size_t list_options(vt_train_options *how, given *all, vt_cli_option *opt
     return count;
 }
 
+static bool join_labels(given *all)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < all->label.count; i++) {
+        int more = snprintf(all->labels + length, sizeof(all->labels) - length, "%s%s",
+                            i > 0 ? "," : "", all->label.items[i]);
+        if (more < 0 || length + (size_t)more >= sizeof(all->labels))
+            return false;
+        length += (size_t)more;
+    }
+    return true;
+}
+
+/* What was given becomes settings, in the order of their weight. */
+static vt_status gather(given *all, vt_train_setting *settings, size_t *count, char (*keys)[64],
+                        vt_error *error)
+{
+    for (size_t i = 0; i < KEYS; i++)
+        if (all->values[i] != NULL)
+            settings[(*count)++] = (vt_train_setting){key_options[i].key, all->values[i]};
+    if (!join_labels(all))
+        return vt_fail(error, VT_ERR_USAGE, "--label: more than %d bytes of names", LABEL_BYTES);
+    if (all->label.count > 0)
+        settings[(*count)++] = (vt_train_setting){"label", all->labels};
+    if (all->small_input)
+        settings[(*count)++] = (vt_train_setting){"small_input", "true"};
+    if (!add_settings(&all->set, settings, count, keys))
+        return vt_fail(error, VT_ERR_USAGE, "--set takes KEY=VALUE");
+    return VT_OK;
+}
+
 int vt_cli_train(int argc, char **argv)
 {
     vt_train_options how = vt_train_options_defaults();
     given all = {0};
     vt_cli_option options[KEYS + OWN_OPTIONS + 1];
-    vt_train_setting settings[KEYS + VT_CLI_LIST_CAPACITY + 1];
+    vt_train_setting settings[KEYS + VT_CLI_LIST_CAPACITY + 2];
     char keys[VT_CLI_LIST_CAPACITY][64];
     size_t count = list_options(&how, &all, options);
     const vt_cli_usage usage = {
@@ -190,14 +255,8 @@ int vt_cli_train(int argc, char **argv)
         return code;
     vt_error error = {0};
     how.settings = settings;
-    for (size_t i = 0; i < KEYS; i++)
-        if (all.values[i] != NULL)
-            settings[how.setting_count++] = (vt_train_setting){key_options[i].key, all.values[i]};
-    if (all.small_input)
-        settings[how.setting_count++] = (vt_train_setting){"small_input", "true"};
-    if (!add_settings(&all.set, settings, &how.setting_count, keys))
-        return vt_cli_fail("train", all.json, VT_ERR_USAGE,
-                           (vt_fail(&error, VT_ERR_USAGE, "--set takes KEY=VALUE"), &error));
+    if (gather(&all, settings, &how.setting_count, keys, &error) != VT_OK)
+        return vt_cli_fail("train", all.json, VT_ERR_USAGE, &error);
     if (how.out == NULL)
         return vt_cli_fail("train", all.json, VT_ERR_USAGE,
                            (vt_fail(&error, VT_ERR_USAGE,

@@ -58,7 +58,7 @@ vt_status vt_architecture_build(const char *name, const vt_architecture_options 
 typedef struct vt_extension {
     const char *feature;     /* the value they read */
     vt_shape shape;          /* of it: (N, channels, side, side) or (N, channels) */
-    const char *const *keep; /* (keep_count, at most 8) further values that stay outputs */
+    const char *const *keep; /* (keep_count, at most 33) further values that stay outputs */
     size_t keep_count;
 } vt_extension;
 /* The network with heads by classes, heads, dim, pooling, normalize, dropout and seed of the

@@ -128,21 +128,6 @@ static vt_status open_classic(vt_encoder *encoder, const vt_encoder_options *opt
     return VT_OK;
 }
 
-/* Classes that the file names; 0: it does not, or not readably. */
-static size_t count_names(const vt_model *model)
-{
-    const char *text = vt_model_metadata(model, VT_METADATA_LABELS);
-    vt_json *names = NULL;
-    if (text == NULL || vt_json_parse(text, strlen(text), 2, &names, NULL) != VT_OK)
-        return 0;
-    size_t count = vt_json_kind_of(names) == VT_JSON_ARRAY ? vt_json_count(names) : 0;
-    for (size_t i = 0; i < count; i++)
-        if (vt_json_kind_of(vt_json_at(names, i)) != VT_JSON_TEXT)
-            count = 0;
-    vt_json_free(names);
-    return count;
-}
-
 vt_status vt_encoder_model_open(const char *source, const vt_model_limits *limits, vt_model **out,
                                 vt_error *error)
 {
@@ -171,7 +156,7 @@ static vt_status open_network(vt_encoder *encoder, const vt_encoder_options *opt
     /* A golden vector belongs to the stored contract; another preset or output has none. */
     encoder->own_contract = options->preset == NULL && options->output == NULL;
     if (status == VT_OK && options->scores)
-        status = vt_network_measure_scores(encoder, count_names(encoder->model), error);
+        status = vt_network_measure_scores(encoder, error);
     return status == VT_OK ? vt_precision_settle(encoder, options, error) : status;
 }
 
@@ -203,6 +188,7 @@ void vt_encoder_free(vt_encoder *encoder)
 {
     if (encoder == NULL)
         return;
+    vt_model_heads_deinit(&encoder->heads);
     vt_model_free(encoder->model);
     vt_free(encoder->name);
     vt_free(encoder->path);
@@ -229,7 +215,7 @@ vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder)
         info.precision = &encoder->verdict;
         info.score_count = encoder->score_count;
         if (encoder->score_count > 0)
-            info.labels = vt_model_metadata(encoder->model, VT_METADATA_LABELS);
+            info.heads = &encoder->heads;
         vt_pixel_spec_fit(&encoder->contract.pixels, &info.fit_width, &info.fit_height);
     } else {
         /* The subject is cut out before it is scaled down. */

@@ -20,6 +20,7 @@
 #define VT_ENCODER_ENCODER_H
 
 #include "base/hash.h"
+#include "encoder/heads.h"
 #include "image/image.h"
 #include "nn/model.h"
 
@@ -38,7 +39,6 @@ typedef struct vt_contract {
 /* Keys in the file's metadata_props. */
 #define VT_METADATA_CONTRACT "vitrine.contract"
 #define VT_METADATA_GOLDEN   "vitrine.golden"
-#define VT_METADATA_LABELS   "vitrine.labels" /* JSON: names of the classes of "logits" */
 
 /* Which precision an encoder computes in, and why not in a faster one. */
 typedef struct vt_precision_verdict {
@@ -83,9 +83,10 @@ typedef struct vt_encoder_info {
     int fit_width, fit_height;   /* what decoding must keep, for vt_decode_options */
     bool golden_checked;
     const vt_precision_verdict *precision; /* borrowed; NULL for classic */
-    size_t score_count; /* classes whose scores come along; 0: none were asked for, or the file has
-                           no value "logits" with as many names in its metadata */
-    const char *labels; /* their names, a JSON array of texts; borrowed; NULL: none come */
+    size_t score_count; /* numbers that come behind each vector; 0: none were asked for, or the file
+                           has no scores with as many names in its metadata */
+    const vt_model_heads *heads; /* whose they are: those with an output, one after the other;
+                                    borrowed; NULL: none come */
 } vt_encoder_info;
 vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder);
 

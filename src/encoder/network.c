@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-static const char scores_value[] = "logits"; /* as our heads of classes call it */
+enum { MAXIMUM_OUTPUTS = 1 + VT_MODEL_HEADS_MAX };
 
 struct vt_network {
     const vt_encoder *encoder;
@@ -76,16 +76,43 @@ static const char *output_name(const vt_encoder *encoder)
     return chosen[0] != '\0' ? chosen : vt_model_output(encoder->model, 0).name;
 }
 
+/* Appends the value where it is not among them; returns its place. */
+static size_t add_output(const char **outputs, size_t *count, const char *name)
+{
+    size_t at = 0;
+    while (at < *count && strcmp(outputs[at], name) != 0)
+        at++;
+    if (at == *count)
+        outputs[(*count)++] = name;
+    return at;
+}
+
+/* The embedding first, then the scores of each head. outputs: room for MAXIMUM_OUTPUTS; places:
+ * (heads) of their scores in them, NULL: nobody asks. */
+static size_t list_outputs(const vt_encoder *encoder, bool scores, const char **outputs,
+                           size_t *places)
+{
+    size_t count = 0;
+    add_output(outputs, &count, output_name(encoder));
+    for (size_t h = 0; scores && h < encoder->heads.count; h++) {
+        const char *name = encoder->heads.items[h].output;
+        size_t at = name != NULL ? add_output(outputs, &count, name) : 0;
+        if (places != NULL)
+            places[h] = at;
+    }
+    return count;
+}
+
 static vt_status open_session(const vt_encoder *encoder, const vt_network_options *how,
                               vt_session **out, vt_error *error)
 {
     vt_session_options options = vt_session_options_defaults();
-    const char *const outputs[2] = {output_name(encoder), scores_value};
+    const char *outputs[MAXIMUM_OUTPUTS];
     options.executor = how->executor;
     options.precision = how->precision;
     options.threads = how->threads;
     options.outputs = outputs;
-    options.output_count = how->scores && strcmp(outputs[0], scores_value) != 0 ? 2 : 1;
+    options.output_count = list_outputs(encoder, how->scores, outputs, NULL);
     return vt_session_new(encoder->model, &options, out, error);
 }
 
@@ -169,32 +196,45 @@ vt_status vt_network_measure(vt_encoder *encoder, vt_error *error)
     return status;
 }
 
-vt_status vt_network_measure_scores(vt_encoder *encoder, size_t names, vt_error *error)
+/* Whether the value is (N, names); narrows the batch bound where it takes one picture at a time. */
+static vt_status measure_head(vt_encoder *encoder, const char *output, size_t names, bool *holds,
+                              vt_error *error)
 {
     vt_session *session = NULL;
     vt_session_options options = vt_session_options_defaults();
-    const char *const output = scores_value;
-    bool holds = vt_model_has_value(encoder->model, scores_value) && names > 0;
     options.outputs = &output;
     options.output_count = 1;
     options.threads = 1;
-    if (!holds)
-        return VT_OK;
     vt_status status = vt_session_new(encoder->model, &options, &session, error);
     for (int batch = 1; status == VT_OK && batch <= 2 && batch <= encoder->maximum_batch; batch++) {
         vt_shape in = input_shape(encoder, batch), out = {0};
-        holds = vt_session_output_shapes(session, &in, 1, &out, NULL) == VT_OK && out.rank == 2 &&
-                out.dims[0] == batch && (size_t)out.dims[1] == names;
-        if (!holds && batch == 2) { /* takes one picture at a time */
+        *holds = vt_session_output_shapes(session, &in, 1, &out, NULL) == VT_OK && out.rank == 2 &&
+                 out.dims[0] == batch && (size_t)out.dims[1] == names;
+        if (!*holds && batch == 2) { /* takes one picture at a time */
             encoder->maximum_batch = 1;
-            holds = true;
+            *holds = true;
         }
-        if (!holds)
+        if (!*holds)
             break;
     }
     vt_session_free(session);
-    if (status == VT_OK && holds)
-        encoder->score_count = names;
+    return status;
+}
+
+vt_status vt_network_measure_scores(vt_encoder *encoder, vt_error *error)
+{
+    vt_status status = vt_model_heads_read(encoder->model, &encoder->heads, error);
+    for (size_t h = 0; status == VT_OK && h < encoder->heads.count; h++) {
+        vt_model_head *head = &encoder->heads.items[h];
+        bool holds = false;
+        if (head->output == NULL)
+            continue;
+        status = measure_head(encoder, head->output, head->label_count, &holds, error);
+        if (status == VT_OK && holds)
+            encoder->score_count += head->label_count;
+        else
+            head->output = NULL;
+    }
     return status;
 }
 
@@ -296,19 +336,42 @@ static vt_status take_vectors(const vt_network *network, const vt_tensor *result
     return status;
 }
 
+/* One head's scores behind a vector. */
+typedef struct score_place {
+    size_t before, count; /* of earlier heads; its own */
+} score_place;
+
 static vt_status take_scores(const vt_network *network, const vt_tensor *result, int batch,
-                             float *out, vt_error *error)
+                             const score_place *place, float *out, vt_error *error)
 {
-    size_t count = network->score_count, dim = network->encoder->dim;
+    size_t count = place->count, dim = network->encoder->dim, row = dim + network->score_count;
     vt_tensor converted = {0};
     const vt_tensor *values = NULL;
     vt_status status = as_floats(result, &converted, &values, error);
     if (status == VT_OK && vt_tensor_count(values) != (size_t)batch * count)
         status = changed_shape(network->encoder, error);
     for (size_t i = 0; status == VT_OK && i < (size_t)batch; i++)
-        memcpy(out + i * (dim + count) + dim, (const float *)values->data + i * count,
+        memcpy(out + i * row + dim + place->before, (const float *)values->data + i * count,
                count * sizeof(float));
     vt_tensor_deinit(&converted);
+    return status;
+}
+
+static vt_status take_all_scores(const vt_network *network, const vt_tensor *results, int batch,
+                                 float *out, vt_error *error)
+{
+    const vt_model_heads *heads = &network->encoder->heads;
+    const char *outputs[MAXIMUM_OUTPUTS];
+    size_t places[VT_MODEL_HEADS_MAX], before = 0;
+    vt_status status = VT_OK;
+    list_outputs(network->encoder, true, outputs, places);
+    for (size_t h = 0; status == VT_OK && h < heads->count; h++) {
+        if (heads->items[h].output == NULL)
+            continue;
+        const score_place place = {before, heads->items[h].label_count};
+        status = take_scores(network, &results[places[h]], batch, &place, out, error);
+        before += place.count;
+    }
     return status;
 }
 
@@ -319,14 +382,13 @@ vt_status vt_network_run(vt_network *network, int batch, float *out, vt_error *e
                        .shape = input_shape(encoder, batch),
                        .data = network->input,
                        .bytes = (size_t)batch * picture_floats(encoder) * sizeof(float)};
-    vt_tensor results[2] = {{0}};
+    vt_tensor results[MAXIMUM_OUTPUTS] = {{0}};
     vt_status status = vt_session_run(network->session, &input, 1, results, error);
     if (status != VT_OK)
         return vt_fail_context(error, status, "embed with \"%s\"", encoder->name);
     status = take_vectors(network, &results[0], batch, out, error);
-    bool apart = strcmp(output_name(encoder), scores_value) != 0; /* else it is asked for once */
     if (status == VT_OK && network->score_count > 0)
-        status = take_scores(network, &results[apart], batch, out, error);
+        status = take_all_scores(network, results, batch, out, error);
     return status;
 }
 

@@ -20,7 +20,8 @@ struct vt_encoder {
                           holds */
     bool golden_checked;
     vt_precision_verdict verdict; /* of networks */
-    size_t score_count; /* of the classifier behind the vectors, where it is asked for; 0: none */
+    vt_model_heads heads; /* of classes, where scores are asked for; those without are no output */
+    size_t score_count;   /* of all of them together; 0: none */
 };
 
 typedef struct vt_network vt_network;
@@ -49,8 +50,8 @@ vt_status vt_network_bind(vt_encoder *encoder, vt_error *error);
 /* Length of the embedding, by asking the graph for the shape of the chosen output; narrows the
  * batch bound to 1 for graphs that take one picture at a time. */
 vt_status vt_network_measure(vt_encoder *encoder, vt_error *error);
-/* Sets score_count to `names` where the file has a classifier of so many classes. */
-vt_status vt_network_measure_scores(vt_encoder *encoder, size_t names, vt_error *error);
+/* Fills heads and score_count: of those heads that have as many scores as names. */
+vt_status vt_network_measure_scores(vt_encoder *encoder, vt_error *error);
 
 /* encoder.c: appends the file's bytes. */
 vt_status vt_encoder_read(const vt_encoder *encoder, vt_buf *file, vt_error *error);

@@ -62,17 +62,40 @@ void vt_page_matrix(vt_buf *page, const vt_classification *measures, const char 
     vt_buf_append_text(page, "</table>\n");
 }
 
+static void begin_classes(vt_buf *page, const char *title, const char *kind)
+{
+    vt_buf_printf(page,
+                  "<h2>%s</h2><table><tr><th>%s</th><th>photos</th>"
+                  "<th>precision</th><th>recall</th><th>F1</th></tr>",
+                  title, kind);
+}
+
+static void put_class(vt_buf *page, const vt_class_result *one, const char *name)
+{
+    vt_buf_append_text(page, "<tr><td>");
+    vt_buf_append_html(page, name);
+    vt_buf_printf(page, "</td><td>%zu</td><td>%.3f</td><td>%.3f</td><td>%.3f</td></tr>",
+                  one->examples, one->precision, one->recall, one->f1);
+}
+
 void vt_page_classes(vt_buf *page, const vt_classification *measures, const char *const *names)
 {
-    vt_buf_append_text(page, "<h2>Classes</h2><table><tr><th>class</th><th>photos</th>"
-                             "<th>precision</th><th>recall</th><th>F1</th></tr>");
+    begin_classes(page, "Classes", "class");
     for (size_t i = 0; i < vt_classification_classes(measures); i++) {
         vt_class_result one;
         vt_classification_class(measures, i, &one);
-        vt_buf_append_text(page, "<tr><td>");
-        vt_buf_append_html(page, names[i]);
-        vt_buf_printf(page, "</td><td>%zu</td><td>%.3f</td><td>%.3f</td><td>%.3f</td></tr>",
-                      one.examples, one.precision, one.recall, one.f1);
+        put_class(page, &one, names[i]);
+    }
+    vt_buf_append_text(page, "</table>\n");
+}
+
+void vt_page_attributes(vt_buf *page, const vt_attributes *measures, const char *const *names)
+{
+    begin_classes(page, "Attributes", "attribute");
+    for (size_t i = 0; i < vt_attributes_classes(measures); i++) {
+        vt_class_result one;
+        vt_attributes_class(measures, i, &one);
+        put_class(page, &one, names[i]);
     }
     vt_buf_append_text(page, "</table>\n");
 }

@@ -16,6 +16,7 @@
 #define VT_EVAL_PAGE_H
 
 #include "base/buf.h"
+#include "eval/attributes.h"
 #include "eval/classification.h"
 #include "eval/retrieval.h"
 
@@ -27,6 +28,7 @@ void vt_page_end(vt_buf *page);
 /* names: (classes). */
 void vt_page_matrix(vt_buf *page, const vt_classification *measures, const char *const *names);
 void vt_page_classes(vt_buf *page, const vt_classification *measures, const char *const *names);
+void vt_page_attributes(vt_buf *page, const vt_attributes *measures, const char *const *names);
 
 /* Recall at each k of every category. */
 void vt_page_recall(vt_buf *page, const vt_retrieval *retrieval,

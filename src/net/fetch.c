@@ -5,9 +5,9 @@
  * Method: the guard against being sent to inside addresses sits where curl opens a socket. There
  * the address is final: whatever the name resolved to this time (DNS that changes its answer
  * between check and use), and whatever a redirect led to. A connection that is used again was
- * checked when it was opened, and a fetcher never changes what it allows. Limits: bytes by
- * announced length and by what really arrives, time per attempt and by stalling, redirects by
- * number and scheme.
+ * checked when it was opened, and a fetcher never changes what it allows. Ports are looked at there
+ * too. Limits: bytes by announced length and by what really arrives, time per attempt and by
+ * stalling, redirects by number and scheme.
  *
  * Nothing is taken from the surroundings: no proxy variables, no .netrc, no cookies, no credentials
  * in URLs, no content decoding (pictures are compressed already, and decoders are one more
@@ -32,17 +32,21 @@ enum {
     FIRST_PAUSE_MS = 250,
     STALL_BYTES_PER_S = 64, /* slower than this for STALL_SECONDS: the attempt ends */
     STALL_SECONDS = 15,
+    HTTP_PORT = 80,
+    HTTPS_PORT = 443,
 };
 
 struct vt_fetcher {
     vt_fetch_options options;
     CURL *curl;
+    struct curl_slist *names; /* NULL: none */
     char reason[CURL_ERROR_SIZE];
     /* Of the running attempt. */
     vt_buf *body;
     size_t received_bytes;
     bool too_large, no_memory;
     char refused[INET6_ADDRSTRLEN]; /* an address that was refused, or "" */
+    int refused_port;               /* a port that was; 0: none */
 };
 
 vt_fetch_options vt_fetch_options_defaults(void)
@@ -55,27 +59,42 @@ vt_fetch_options vt_fetch_options_defaults(void)
                               .allow_private_hosts = false};
 }
 
-static bool address_permitted(vt_fetcher *fetcher, const struct curl_sockaddr *address)
+/* text: the address as people write it. *port: in the machine's order; 0: the family has none. */
+static void address_print(const struct curl_sockaddr *address, char text[INET6_ADDRSTRLEN],
+                          int *port)
 {
-    if (fetcher->options.allow_private_hosts)
-        return address->family == AF_INET || address->family == AF_INET6;
-    char text[INET6_ADDRSTRLEN] = "unknown";
+    *port = 0;
+    snprintf(text, INET6_ADDRSTRLEN, "unknown");
     if (address->family == AF_INET) {
         struct sockaddr_in v4;
         memcpy(&v4, &address->addr, sizeof v4);
-        inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
+        inet_ntop(AF_INET, &v4.sin_addr, text, INET6_ADDRSTRLEN);
+        *port = ntohs(v4.sin_port);
     } else if (address->family == AF_INET6) {
         /* curl_sockaddr ends in a plain sockaddr, which is only the beginning of the real one. */
         struct sockaddr_in6 v6;
         const unsigned char *bytes =
             (const unsigned char *)address + offsetof(struct curl_sockaddr, addr);
         memcpy(&v6, bytes, sizeof v6);
-        inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
+        inet_ntop(AF_INET6, &v6.sin6_addr, text, INET6_ADDRSTRLEN);
+        *port = ntohs(v6.sin6_port);
     }
-    if (vt_address_is_public(text))
-        return true;
-    memcpy(fetcher->refused, text, sizeof text);
-    return false;
+}
+
+static bool address_permitted(vt_fetcher *fetcher, const struct curl_sockaddr *address)
+{
+    char text[INET6_ADDRSTRLEN];
+    int port;
+    address_print(address, text, &port);
+    if (!fetcher->options.allow_private_hosts && !vt_address_is_public(text)) {
+        memcpy(fetcher->refused, text, sizeof text);
+        return false;
+    }
+    if (fetcher->options.web_ports_only && port != HTTP_PORT && port != HTTPS_PORT) {
+        fetcher->refused_port = port;
+        return false;
+    }
+    return address->family == AF_INET || address->family == AF_INET6;
 }
 
 static curl_socket_t on_open_socket(void *context, curlsocktype purpose,
@@ -115,6 +134,17 @@ static bool protocols_limit(CURL *curl)
 #endif
 }
 
+static bool names_add(vt_fetcher *fetcher)
+{
+    for (size_t i = 0; i < fetcher->options.name_count; i++) {
+        struct curl_slist *more = curl_slist_append(fetcher->names, fetcher->options.names[i]);
+        if (!more)
+            return false;
+        fetcher->names = more;
+    }
+    return true;
+}
+
 /* A guard that could not be set must not be missing silently: any failure fails the whole. */
 static bool fetcher_configure(vt_fetcher *fetcher)
 {
@@ -140,6 +170,8 @@ static bool fetcher_configure(vt_fetcher *fetcher)
     SET(CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS);
     SET(CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)options->maximum_bytes);
     SET(CURLOPT_USERAGENT, "vitrine/" VT_VERSION);
+    if (fetcher->names)
+        SET(CURLOPT_RESOLVE, fetcher->names);
 #undef SET
     return ok;
 }
@@ -167,7 +199,7 @@ vt_status vt_fetcher_new(const vt_fetch_options *options, vt_fetcher **out, vt_e
         return vt_fail_memory(error, "a fetcher");
     fetcher->options = *options;
     fetcher->curl = curl_easy_init();
-    if (!fetcher->curl) {
+    if (!fetcher->curl || !names_add(fetcher)) {
         vt_fetcher_free(fetcher);
         return vt_fail_memory(error, "a fetcher");
     }
@@ -185,6 +217,7 @@ void vt_fetcher_free(vt_fetcher *fetcher)
     if (!fetcher)
         return;
     curl_easy_cleanup(fetcher->curl);
+    curl_slist_free_all(fetcher->names);
     vt_free(fetcher);
 }
 
@@ -245,6 +278,11 @@ static vt_status attempt_judge(vt_fetcher *fetcher, CURLcode code, const char *u
                  fetcher->refused);
         return fail_fetch(error, VT_ERR_DENIED, url, reason);
     }
+    if (code == CURLE_COULDNT_CONNECT && fetcher->refused_port) {
+        char reason[64];
+        snprintf(reason, sizeof reason, "port %d is not allowed", fetcher->refused_port);
+        return fail_fetch(error, VT_ERR_DENIED, url, reason);
+    }
     return fail_curl(fetcher, code, url, error);
 }
 
@@ -274,6 +312,7 @@ static vt_status attempt_make(vt_fetcher *fetcher, const char *url, bool *passes
     fetcher->received_bytes = 0;
     fetcher->too_large = fetcher->no_memory = false;
     fetcher->refused[0] = fetcher->reason[0] = '\0';
+    fetcher->refused_port = 0;
     CURLcode code = curl_easy_perform(fetcher->curl);
     vt_status status = attempt_judge(fetcher, code, url, error);
     *passes = failure_passes(fetcher->curl, code);

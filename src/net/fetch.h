@@ -26,15 +26,21 @@ typedef struct vt_fetch_options {
      * for in Retry-After; a server that asks for more than timeout_ms is not asked again. */
     int attempts;
     bool allow_private_hosts; /* loopback, private, link-local and the like */
+    bool web_ports_only;      /* 80 and 443, also after a redirect */
+    /* "NAME:PORT:ADDRESS": what these names mean, whatever the system would say. Their addresses
+     * are held to the same rules. Borrowed as long as the fetcher lives. */
+    const char *const *names;
+    size_t name_count;
 } vt_fetch_options;
-vt_fetch_options vt_fetch_options_defaults(void); /* 64 MiB, 30 s, 10 s, 5, 3, false */
+vt_fetch_options vt_fetch_options_defaults(void); /* 64 MiB, 30 s, 10 s, 5, 3; the rest: no */
 
 typedef struct vt_fetcher vt_fetcher;
 vt_status vt_fetcher_new(const vt_fetch_options *options, vt_fetcher **out, vt_error *error);
 void vt_fetcher_free(vt_fetcher *fetcher);
-/* Appends the body; on failure `body` is as it was. VT_ERR_DENIED for schemes and addresses that
- * are refused, VT_ERR_NOT_FOUND for 404/410, VT_ERR_LIMIT for size and redirects, VT_ERR_FORMAT for
- * a malformed URL, VT_ERR_IO for everything on the wire; messages carry the URL. */
+/* Appends the body; on failure `body` is as it was. VT_ERR_DENIED for schemes, addresses and
+ * ports that are refused, VT_ERR_NOT_FOUND for 404/410, VT_ERR_LIMIT for size and redirects,
+ * VT_ERR_FORMAT for a malformed URL, VT_ERR_IO for everything on the wire; messages carry the URL.
+ */
 vt_status vt_fetch(vt_fetcher *fetcher, const char *url, vt_buf *body, vt_error *error);
 
 /* Is this literal IPv4/IPv6 address one of the public internet? IPv6 forms with an IPv4 address

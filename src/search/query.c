@@ -22,6 +22,8 @@ static vt_status decode(const vt_searcher *searcher, const vt_photo *photo, vt_r
     options.fit_width = info.fit_width;
     options.fit_height = info.fit_height;
     options.crop = crop;
+    if (searcher->maximum_pixels > 0)
+        options.maximum_pixels = searcher->maximum_pixels;
     if (photo->path != NULL)
         return vt_image_decode_file(photo->path, &options, image, error);
     return vt_image_decode(photo->bytes, photo->length, &options, image, error);

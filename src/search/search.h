@@ -2,7 +2,7 @@
 /*
  * Search: photos in, ranked products out.
  *
- *     vt_searcher searcher = {store, model, dim, encoder, batcher, NULL};
+ *     vt_searcher searcher = {store, model, dim, encoder, batcher};
  *     vt_search_run(&searcher, &query, &answer, error);
  *     vt_search_answer_free(answer);
  *
@@ -25,7 +25,8 @@ typedef struct vt_searcher {
     size_t dim;                /* of its vectors */
     const vt_encoder *encoder; /* this and the batcher: NULL when no photo is searched with */
     vt_batcher *batcher;
-    vt_pool *pool; /* for the scan; NULL: the caller's thread */
+    vt_pool *pool;           /* for the scan; NULL: the caller's thread */
+    uint64_t maximum_pixels; /* of a photo; 0: as the decoder says */
 } vt_searcher;
 
 enum {

@@ -74,6 +74,8 @@ struct vt_request {
     char method[16], content_type[256];
     char key_id[VT_KEY_ID_CHARS + 1]; /* "": none */
     vt_phase phase;
+    bool uncached; /* the answer depends on more than the request and the shop */
+    bool cached;   /* it is one that was given before */
     bool draining; /* the body is read and forgotten: the request is refused already */
     vt_buf body;
     size_t received_bytes;
@@ -119,6 +121,8 @@ void vt_reply_problem(vt_request *request, vt_status status, const vt_error *err
 /* Hands the answer to the network; false: the connection is to be closed. */
 bool vt_reply_send(vt_request *request);
 void vt_add_security_headers(struct MHD_Response *response, bool page);
+/* What only answers over TLS have. */
+void vt_add_transport_headers(const vt_server *server, struct MHD_Response *response);
 /* The client has what this ETag names. */
 bool vt_etag_matches(vt_request *request, const char *etag);
 void vt_put_product(vt_json_writer *writer, const vt_product *product); /* product_json.c */
@@ -183,6 +187,8 @@ enum { VT_SEARCH_PHOTOS = 16, VT_SEARCH_LIKES = 64, VT_SEARCH_FACETS = 32, VT_SE
 typedef struct vt_search_query {
     vt_query query; /* points into the rest */
     vt_photo photos[VT_SEARCH_PHOTOS];
+    const char *urls[VT_SEARCH_PHOTOS]; /* of photos that are still to be fetched; NULL: the bytes
+                                           are there */
     vt_view views[VT_SEARCH_PHOTOS];
     vt_view regions[VT_SEARCH_PHOTOS]; /* parts of every photo, each a view of its own */
     size_t region_count;
@@ -247,6 +253,7 @@ typedef struct vt_route_metrics {
 } vt_route_metrics;
 typedef struct vt_metrics {
     vt_route_metrics routes[VT_ROUTES_MAXIMUM + 1]; /* last: no route */
+    atomic_uint_fast64_t cache_hits, cache_misses, not_modified;
     atomic_uint_fast64_t refused_queue, refused_memory, refused_rate, aborted, timed_out;
 } vt_metrics;
 void vt_metrics_note(vt_metrics *metrics, const vt_request *request, double took_ms);
@@ -265,7 +272,7 @@ typedef struct vt_web_file {
 extern const vt_web_file vt_web_files[]; /* generated */
 extern const size_t vt_web_file_count;
 typedef struct vt_pages vt_pages;
-vt_status vt_pages_new(vt_pages **out, vt_error *error);
+vt_status vt_pages_new(const vt_server *server, vt_pages **out, vt_error *error);
 void vt_pages_free(vt_pages *pages);
 
 /* ---- listen.c ---- */
@@ -297,11 +304,13 @@ struct vt_server {
     vt_connections *connections;
     vt_keyring *keyring;
     vt_pages *pages;
+    struct vt_answer_cache *cache;
+    struct vt_tls *tls; /* NULL: plain HTTP */
     vt_queue *queue;
     vt_thread **threads; /* (worker_count) */
     int worker_count;
     pthread_mutex_t log_lock;
-    atomic_int waiting, in_flight;
+    atomic_int waiting, in_flight, fetching;
     atomic_size_t bodies_bytes;
     atomic_bool stopping, ready;
     double started_ms;

@@ -192,6 +192,7 @@ vt_status vt_events_open(vt_request *request, const char *id, vt_error *error)
     MHD_add_response_header(response, "Cache-Control", "no-store");
     MHD_add_response_header(response, "X-Accel-Buffering", "no"); /* nginx hands it on at once */
     vt_add_security_headers(response, false);
+    vt_add_transport_headers(request->server, response);
     request->http = MHD_HTTP_OK;
     request->prepared = response;
     request->prepared_owned = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is counted, and its text (Prometheus exposition format 0.0.4). */
-#include "server/http.h"
+#include "server/answer_cache.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -144,6 +144,15 @@ void vt_metrics_print(vt_server *server, vt_buf *out)
               (double)atomic_load(&metrics->refused_rate));
     print_one(out, "vitrine_aborted_total", "counter", "Connections that ended before the answer.",
               (double)atomic_load(&metrics->aborted));
+    print_one(out, "vitrine_cache_hits_total", "counter", "Answers given a second time.",
+              (double)atomic_load(&metrics->cache_hits));
+    print_one(out, "vitrine_cache_misses_total", "counter", "Answers that had to be worked out.",
+              (double)atomic_load(&metrics->cache_misses));
+    print_one(out, "vitrine_not_modified_total", "counter",
+              "Clients told that they have the answer before it was worked out.",
+              (double)atomic_load(&metrics->not_modified));
+    print_one(out, "vitrine_cache_bytes", "gauge", "Memory that kept answers take.",
+              (double)vt_answer_cache_bytes(server->cache));
     print_one(out, "vitrine_resident_bytes", "gauge", "Memory of this process.", resident_bytes());
     print_one(out, "vitrine_uptime_seconds", "gauge", "Since the start.",
               (vt_clock_ms() - server->started_ms) / 1000.0);

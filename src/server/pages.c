@@ -37,7 +37,7 @@ static const char *type_of(const char *path)
     return "application/octet-stream";
 }
 
-static bool make_page(const vt_web_file *file, page *out)
+static bool make_page(const vt_server *server, const vt_web_file *file, page *out)
 {
     char hex[VT_HASH_HEX];
     vt_hash hash = vt_hash_of(file->bytes, file->length);
@@ -54,10 +54,11 @@ static bool make_page(const vt_web_file *file, page *out)
     MHD_add_response_header(out->response, "ETag", out->etag);
     MHD_add_response_header(out->response, "Cache-Control", "no-cache");
     vt_add_security_headers(out->response, true);
+    vt_add_transport_headers(server, out->response);
     return true;
 }
 
-vt_status vt_pages_new(vt_pages **out, vt_error *error)
+vt_status vt_pages_new(const vt_server *server, vt_pages **out, vt_error *error)
 {
     vt_pages *pages = vt_calloc(1, sizeof(*pages));
     if (pages == NULL)
@@ -65,7 +66,7 @@ vt_status vt_pages_new(vt_pages **out, vt_error *error)
     pages->items = vt_calloc(vt_web_file_count, sizeof(*pages->items));
     bool made = pages->items != NULL;
     for (size_t i = 0; made && i < vt_web_file_count; i++)
-        made = make_page(&vt_web_files[i], &pages->items[i]);
+        made = make_page(server, &vt_web_files[i], &pages->items[i]);
     if (!made) {
         vt_pages_free(pages);
         return vt_fail_memory(error, "the pages");

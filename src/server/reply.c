@@ -36,6 +36,12 @@ void vt_add_security_headers(struct MHD_Response *response, bool page)
     }
 }
 
+void vt_add_transport_headers(const vt_server *server, struct MHD_Response *response)
+{
+    if (server->tls != NULL)
+        MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000");
+}
+
 const char *vt_status_name(vt_status status)
 {
     static const char *const names[] = {
@@ -153,8 +159,11 @@ static struct MHD_Response *make_response(vt_request *request)
                             request->cache != NULL ? request->cache : "no-store");
     if (request->etag[0] != '\0')
         MHD_add_response_header(response, "ETag", request->etag);
+    if (request->cached) /* RFC 9211 */
+        MHD_add_response_header(response, "Cache-Status", "vitrine; hit");
     /* Browsers take the headers of a 304 for those of what they have: a page stays a page. */
     vt_add_security_headers(response, request->prepared != NULL);
+    vt_add_transport_headers(request->server, response);
     return response;
 }
 

@@ -29,6 +29,12 @@ const vt_route vt_routes[] = {
     {"POST", "/v1/keys", VT_SCOPE_ADMIN, false, true, vt_answer_add_key},
     {"DELETE", "/v1/keys/{id}", VT_SCOPE_ADMIN, false, false, vt_answer_revoke_key},
     {"GET", "/v1/status", VT_SCOPE_ADMIN, false, false, vt_answer_status},
+    {"POST", "/v1/images:annotate", VT_SCOPE_SEARCH, false, true, vt_answer_annotate},
+    {"POST", "/vectors", VT_SCOPE_EMBED, false, true, vt_answer_weaviate_vector},
+    {"POST", "/vectorize", VT_SCOPE_EMBED, false, true, vt_answer_weaviate_vectors},
+    {"GET", "/meta", VT_SCOPE_EMBED, false, false, vt_answer_weaviate_meta},
+    {"GET", "/.well-known/ready", VT_SCOPE_NONE, true, false, vt_answer_weaviate_ready},
+    {"GET", "/.well-known/live", VT_SCOPE_NONE, true, false, vt_answer_weaviate_live},
     {"GET", "/", VT_SCOPE_NONE, true, false, vt_answer_page},
     {"GET", "/{file}", VT_SCOPE_NONE, true, false, vt_answer_page},
 };

@@ -23,5 +23,10 @@ vt_handler vt_answer_add_job, vt_answer_jobs, vt_answer_job, vt_answer_job_event
     vt_answer_job_rejects, vt_answer_cancel_job;
 /* key_routes.c, status_route.c */
 vt_handler vt_answer_keys, vt_answer_add_key, vt_answer_revoke_key, vt_answer_status;
+/* vision_route.c */
+vt_handler vt_answer_annotate;
+/* weaviate_route.c */
+vt_handler vt_answer_weaviate_vector, vt_answer_weaviate_vectors, vt_answer_weaviate_meta,
+    vt_answer_weaviate_ready, vt_answer_weaviate_live;
 
 #endif

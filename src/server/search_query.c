@@ -72,6 +72,21 @@ static vt_status set_image(vt_search_query *out, const vt_json *value, vt_error 
     return status;
 }
 
+/* The URL stands for the picture until vt_photos_fetch has it. */
+static vt_status set_image_url(vt_search_query *out, const vt_json *value, vt_error *error)
+{
+    const char *text = vt_json_text(value, NULL);
+    if (text == NULL)
+        return wrong(error, "image_url", "a url");
+    char *url = vt_arena_strdup(&out->arena, text);
+    if (url == NULL)
+        return vt_fail_memory(error, "a query");
+    vt_status status = add_photo(out, url, strlen(url), error);
+    if (status == VT_OK)
+        out->urls[out->query.photo_count - 1] = url;
+    return status;
+}
+
 static vt_status set_images(vt_search_query *out, const vt_json *value, vt_error *error)
 {
     vt_status status = VT_OK;
@@ -170,6 +185,7 @@ static vt_status spread_regions(vt_search_query *out, vt_error *error)
     for (size_t i = photos * regions; i-- > 0;) { /* from the end: the first ones are read last */
         double weight = out->views[i / regions].weight;
         out->photos[i] = out->photos[i / regions];
+        out->urls[i] = out->urls[i / regions];
         out->views[i] = out->regions[i % regions];
         out->views[i].weight = weight;
     }
@@ -342,6 +358,7 @@ static const struct {
     set_member *set;
 } members[] = {
     {"image", AS_TEXT, set_image},
+    {"image_url", AS_TEXT, set_image_url},
     {"images", AS_JSON, set_images},
     {"top", AS_JSON, set_top},
     {"min_similarity", AS_JSON, set_minimum},

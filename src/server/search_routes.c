@@ -3,6 +3,7 @@
  * Searching. Every search of every client goes to the same shop, whose batcher runs the photos that
  * wait at the same moment together.
  */
+#include "server/photo_source.h"
 #include "server/routes.h"
 
 #include <string.h>
@@ -82,6 +83,8 @@ vt_status vt_answer_search(vt_request *request, vt_error *error)
     vt_status status = vt_search_query_parse(request->content_type, vt_buf_text(&request->body),
                                              request->body.length, &query, error);
     if (status == VT_OK)
+        status = vt_photos_fetch(request, &query, error);
+    if (status == VT_OK)
         status = search(request, &query.query, error);
     vt_search_query_deinit(&query);
     return status;
@@ -150,6 +153,8 @@ vt_status vt_answer_embed(vt_request *request, vt_error *error)
                                              request->body.length, &query, error);
     if (status == VT_OK)
         status = check_only_photos(&query, error);
+    if (status == VT_OK)
+        status = vt_photos_fetch(request, &query, error);
     if (status == VT_OK) {
         pthread_mutex_lock(&server->info_lock);
         status = vt_shop_info_of(server->shop, &info, error);

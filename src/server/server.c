@@ -16,7 +16,9 @@
  * Stopping: no new connection is taken, what was accepted is finished (or given up after stop_ms),
  * the workers end with the queue, and only then the network threads.
  */
+#include "server/answer_cache.h"
 #include "server/jobs.h"
+#include "server/tls.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -45,12 +47,15 @@ vt_server_options vt_server_options_defaults(void)
                                .connections = 4096,
                                .body_bytes = 32 << 20,
                                .bodies_bytes = 512 << 20,
+                               .cache_bytes = 32 << 20,
+                               .maximum_pixels = 8192 * 6144, /* the photos of large phones */
                                .head_ms = 20000,
                                .body_ms = 60000,
                                .write_ms = 60000,
                                .stop_ms = 30000,
                                .job_queue = 8,
-                               .heartbeat_ms = 15000};
+                               .heartbeat_ms = 15000,
+                               .fetch = vt_photo_fetch_options_defaults()};
 }
 
 /* ---- a request ---- */
@@ -98,14 +103,16 @@ static void copy_header(vt_request *request, const char *name, char *out, size_t
     snprintf(out, capacity, "%s", value != NULL ? value : "");
 }
 
-/* The key as "Authorization: Bearer KEY" or "X-Api-Key: KEY"; NULL: none. */
+/* The key as "Authorization: Bearer KEY" or "X-Api-Key: KEY", or as Google's clients send it; NULL:
+ * none. */
 static const char *given_key(vt_request *request)
 {
     static const char bearer[] = "Bearer ";
     const char *given = vt_header(request, "Authorization");
     if (given != NULL && strncmp(given, bearer, sizeof(bearer) - 1) == 0)
         return given + sizeof(bearer) - 1;
-    return vt_header(request, "X-Api-Key");
+    given = vt_header(request, "X-Api-Key");
+    return given != NULL ? given : vt_header(request, "X-Goog-Api-Key");
 }
 
 /* Without any key this server answers its own machine only. A page of another site whose name was
@@ -261,7 +268,7 @@ static void gather(vt_request *request, const char *bytes, size_t length)
 static void work_on(vt_request *request)
 {
     vt_error error = {0};
-    vt_status status = request->routing.route->handler(request, &error);
+    vt_status status = vt_answer_request(request, &error);
     if (status != VT_OK)
         vt_reply_problem(request, status, &error);
     drop_body(request);
@@ -407,7 +414,14 @@ static vt_status start_daemon(vt_server *server, vt_error *error)
                        : cores < NETWORK_THREADS_MOST ? (unsigned)cores
                                                       : NETWORK_THREADS_MOST;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
-                     (server->listener.ipv6 ? MHD_USE_IPv6 : 0);
+                     (server->listener.ipv6 ? MHD_USE_IPv6 : 0) |
+                     (server->tls != NULL ? MHD_USE_TLS : 0);
+    struct MHD_OptionItem secure[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)vt_tls_certificate},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)VT_TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL}};
+    if (server->tls == NULL)
+        secure[0].option = MHD_OPTION_END;
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
         MHD_OPTION_LISTEN_SOCKET, server->listener.fd, MHD_OPTION_THREAD_POOL_SIZE, threads,
@@ -415,7 +429,7 @@ static vt_status start_daemon(vt_server *server, vt_error *error)
         on_connection, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)server->options.connections, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, secure, MHD_OPTION_END);
     if (server->daemon == NULL)
         return vt_fail(error, VT_ERR_INTERNAL, "serve: libmicrohttpd does not start");
     return VT_OK;
@@ -463,15 +477,44 @@ static vt_status start_jobs(vt_server *server, const char *directory, vt_error *
     return vt_jobs_new(server, directory, &server->jobs, error);
 }
 
+/* Before the pages, whose headers depend on it. */
+static vt_status start_tls(vt_server *server, vt_error *error)
+{
+    const vt_server_options *options = &server->options;
+    char *address = server->listener.address;
+    if (options->tls_certificate == NULL && options->tls_key == NULL)
+        return VT_OK;
+    if (options->tls_certificate == NULL || options->tls_key == NULL)
+        return vt_fail(error, VT_ERR_USAGE, "serve over TLS: certificate and key are both needed");
+    if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+        return vt_fail(error, VT_ERR_UNSUPPORTED, "serve over TLS: this libmicrohttpd has none");
+    vt_status status = vt_tls_new(options->tls_certificate, options->tls_key, &server->tls, error);
+    size_t length = strlen(address);
+    if (status == VT_OK && length + 1 < sizeof(server->listener.address)) {
+        memmove(address + 5, address + 4, length - 4 + 1); /* http:, https: */
+        address[4] = 's';
+    }
+    return status;
+}
+
+vt_status vt_server_reload(vt_server *server, vt_error *error)
+{
+    return server->tls != NULL ? vt_tls_reload(server->tls, error) : VT_OK;
+}
+
 static vt_status start(vt_server *server, const char *directory, vt_error *error)
 {
     vt_status status = vt_listener_open(server->options.listen, &server->listener, error);
+    if (status == VT_OK)
+        status = start_tls(server, error);
+    if (status == VT_OK)
+        status = vt_answer_cache_new(server->options.cache_bytes, &server->cache, error);
     if (status == VT_OK)
         status = vt_keyring_new(directory, &server->keyring, error);
     if (status == VT_OK)
         status = check_exposure(server, error);
     if (status == VT_OK)
-        status = vt_pages_new(&server->pages, error);
+        status = vt_pages_new(server, &server->pages, error);
     if (status == VT_OK)
         status = vt_connections_new(&server->options, &server->connections, error);
     /* The encoder is there before the first one asks. */
@@ -498,6 +541,7 @@ vt_status vt_server_start(vt_shop *shop, const vt_server_options *options, vt_se
     server->shop = shop;
     server->listener.fd = -1;
     server->started_ms = vt_clock_ms();
+    vt_shop_limit_pixels(shop, options->maximum_pixels);
     pthread_mutex_init(&server->write_lock, NULL);
     pthread_mutex_init(&server->info_lock, NULL);
     pthread_mutex_init(&server->log_lock, NULL);
@@ -556,6 +600,8 @@ void vt_server_stop(vt_server *server)
     vt_connections_free(server->connections);
     vt_queue_free(server->queue);
     vt_pages_free(server->pages);
+    vt_answer_cache_free(server->cache);
+    vt_tls_free(server->tls);
     vt_keyring_free(server->keyring);
     vt_free(server->threads);
     pthread_mutex_destroy(&server->log_lock);

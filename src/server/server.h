@@ -18,6 +18,10 @@
  * search_query.c, product_read.c           what a body asks for
  * *_route.c, *_routes.c, pages.c           what routes do
  * jobs.c, job_*.c                          work that outlasts a request
+ * photo_source.c  pictures in base64 and at URLs
+ * answer_cache.c  answers that were given before
+ * vision_*.c, weaviate_route.c             faces that look like others' services
+ * tls.c           certificate and key
  * metrics.c, access_log.c                  what can be observed
  *
  * Threads: network threads read heads and bodies and answer what is in memory; everything else is
@@ -42,6 +46,7 @@ typedef struct vt_server_options {
     int connections;    /* at once */
     size_t body_bytes;  /* of one request */
     size_t bodies_bytes;            /* of all requests together */
+    uint64_t maximum_pixels;        /* of a picture, by its header */
     int head_ms, body_ms, write_ms; /* how long a client may take for each part */
     int stop_ms;                    /* how long a stop waits for what was accepted */
     bool jobs;                      /* imports and index builds: the shop is open for writing */
@@ -49,6 +54,10 @@ typedef struct vt_server_options {
     const char *import_images;      /* below it imported feeds may name pictures; NULL: nowhere */
     bool import_remote;             /* imported feeds may name addresses, of public hosts */
     int heartbeat_ms;               /* event streams say that they live */
+    size_t cache_bytes;             /* of answers that are kept for equal requests; 0: none */
+    const char *tls_certificate, *tls_key; /* PEM files; NULL: plain HTTP */
+    bool fetch_images;                     /* searches may name pictures by URL: */
+    vt_photo_fetch_options fetch;          /* how, all pictures of a request together */
     /* Lines of JSON, one per request, without line end; NULL: none. Any thread, one at a time. */
     void (*on_access)(void *context, const char *line);
     void *context;
@@ -61,6 +70,9 @@ vt_status vt_server_start(vt_shop *shop, const vt_server_options *options, vt_se
                           vt_error *error);
 const char *vt_server_address(const vt_server *server); /* "http://127.0.0.1:8080" */
 void vt_server_stop(vt_server *server);                 /* NULL is fine */
+/* Reads certificate and key anew, for connections from here on; on failure those that there are
+ * stay. Nothing happens without TLS. */
+vt_status vt_server_reload(vt_server *server, vt_error *error);
 
 /* ---- keys: key_file.c ---- */
 

@@ -75,22 +75,21 @@ static vt_status open_encoder(vt_model_evaluation *eval, const vt_init_options *
     return status;
 }
 
-/* The classes that the encoder's scores are of. */
-static vt_status name_classes(vt_model_evaluation *eval, vt_error *error)
+/* Which labels are read depends on the heads, so the file is looked into first. */
+static vt_status read_heads(vt_model_evaluation *eval, const vt_init_options *choice,
+                            vt_error *error)
 {
-    vt_encoder_info info = vt_encoder_info_of(eval->encoder);
-    if (info.score_count == 0 || info.score_count > VT_CLASSIFICATION_MAX_CLASSES)
+    const char *source = choice->model == NULL ? VT_ENCODER_DEFAULT : choice->model;
+    vt_model_limits limits = vt_model_limits_defaults();
+    vt_model *model = NULL;
+    if (strcmp(source, "classic") == 0)
         return VT_OK;
-    vt_status status = vt_json_parse(info.labels, strlen(info.labels), 2, &eval->names, error);
-    if (status != VT_OK)
-        return status;
-    eval->class_names = vt_calloc(info.score_count, sizeof(*eval->class_names));
-    if (eval->class_names == NULL)
-        return vt_fail_memory(error, "the names of classes");
-    for (size_t i = 0; i < info.score_count; i++)
-        eval->class_names[i] = vt_json_text(vt_json_at(eval->names, i), "");
-    eval->class_count = info.score_count;
-    return VT_OK;
+    vt_status status = vt_encoder_model_open(source, &limits, &model, error);
+    if (status == VT_OK)
+        status = vt_model_heads_read(model, &eval->heads, error);
+    vt_model_free(model);
+    eval->named = eval->heads.count > 0 && eval->heads.items[0].name[0] != '\0';
+    return status;
 }
 
 static vt_status run(vt_model_evaluation *eval, const vt_init_options *choice, vt_error *error)
@@ -98,13 +97,15 @@ static vt_status run(vt_model_evaluation *eval, const vt_init_options *choice, v
     double started = vt_clock_ms();
     vt_status status = check_report(eval->options->report, error);
     if (status == VT_OK)
+        status = read_heads(eval, choice, error);
+    if (status == VT_OK)
         status = vt_eval_read_data(eval, error);
     if (status == VT_OK)
         status = vt_eval_check_data(eval, error);
     if (status == VT_OK)
         status = open_encoder(eval, choice, error);
     if (status == VT_OK)
-        status = name_classes(eval, error);
+        status = vt_eval_name_classes(eval, error);
     if (status == VT_OK)
         status = vt_eval_embed(eval, error);
     if (status == VT_OK)
@@ -121,20 +122,18 @@ static vt_status run(vt_model_evaluation *eval, const vt_init_options *choice, v
 static void release(vt_model_evaluation *eval)
 {
     for (size_t c = 0; c < eval->column_count; c++) {
-        vt_dataset_free(eval->columns[c].data);
+        if (c == 0 || eval->columns[c].data != eval->columns[0].data)
+            vt_dataset_free(eval->columns[c].data);
         vt_retrieval_free(eval->columns[c].retrieval);
     }
-    vt_classification_free(eval->measures);
+    vt_eval_free_classes(eval);
+    vt_model_heads_deinit(&eval->heads);
     vt_encoder_free(eval->encoder);
     vt_pool_free(eval->pool);
-    vt_json_free(eval->names);
-    vt_free(eval->class_names);
     vt_free(eval->photos);
     vt_free(eval->vectors);
     vt_free(eval->scores);
     vt_free(eval->neighbours);
-    vt_free(eval->named);
-    vt_free(eval->wrong);
 }
 
 vt_status vt_model_eval(const vt_init_options *encoder, const char *data,

@@ -36,6 +36,7 @@ static vt_status read_column(vt_model_evaluation *eval, part *asked, part *searc
 {
     vt_eval_column *column = &eval->columns[eval->column_count];
     column->name = label != NULL ? label : "label";
+    column->searched = true;
     vt_status status = vt_dataset_new(eval->data, &column->data, error);
     if (status != VT_OK)
         return status;
@@ -44,6 +45,32 @@ static vt_status read_column(vt_model_evaluation *eval, part *asked, part *searc
     if (status == VT_OK && searched->data != NULL)
         status = add_part(column->data, searched, label, error);
     return status == VT_OK ? vt_dataset_finish(column->data, error) : status;
+}
+
+/* All labels as columns of one data set: those that are asked for, or that of each head. */
+static vt_status read_columns(vt_model_evaluation *eval, part *asked, part *searched,
+                              vt_error *error)
+{
+    const vt_model_eval_options *options = eval->options;
+    vt_column_choice choices[VT_EVAL_MAX_LABELS];
+    size_t count = options->label_count > 0 ? options->label_count : eval->heads.count;
+    vt_dataset *data = NULL;
+    vt_status status = vt_dataset_new(eval->data, &data, error);
+    for (size_t c = 0; status == VT_OK && c < count && c < VT_EVAL_MAX_LABELS; c++) {
+        const char *name =
+            options->label_count > 0 ? options->labels[c] : eval->heads.items[c].name;
+        const vt_model_head *head = vt_model_heads_find(&eval->heads, name);
+        choices[c] = (vt_column_choice){name, head != NULL && head->several, false};
+        eval->columns[eval->column_count++] =
+            (vt_eval_column){.name = name, .data = data, .index = c, .several = choices[c].several};
+    }
+    if (status == VT_OK)
+        status = vt_dataset_set_columns(data, choices, eval->column_count, error);
+    if (status == VT_OK)
+        status = add_part(data, asked, NULL, error);
+    if (status == VT_OK && searched->data != NULL)
+        status = add_part(data, searched, NULL, error);
+    return status == VT_OK ? vt_dataset_finish(data, error) : status;
 }
 
 /* Whether another label has the photos of the first, in its order. */
@@ -169,11 +196,15 @@ vt_status vt_eval_read_data(vt_model_evaluation *eval, vt_error *error)
     part asked = {eval->data, options->images_dir, options->split, 0, 0};
     part searched = {options->against, options->against_images_dir, options->against_split, 0, 0};
     size_t labels = options->label_count > 0 ? options->label_count : 1;
-    vt_status status = VT_OK;
-    for (size_t i = 0; status == VT_OK && i < labels; i++)
+    bool folder = false;
+    vt_status status = eval->named ? vt_train_data_is_folder(eval->data, &folder, error) : VT_OK;
+    if (status == VT_OK && eval->named && !folder)
+        status = read_columns(eval, &asked, &searched, error);
+    for (size_t i = 0; status == VT_OK && (!eval->named || folder) && i < labels; i++)
         status = read_column(eval, &asked, &searched,
                              options->label_count > 0 ? options->labels[i] : NULL, error);
-    for (size_t c = 1; status == VT_OK && c < eval->column_count; c++)
+    for (size_t c = 1;
+         status == VT_OK && eval->columns[0].data->column_count == 0 && c < eval->column_count; c++)
         status = check_same(eval, &eval->columns[c], error);
     return status == VT_OK ? list_photos(eval, &asked, &searched, error) : status;
 }
@@ -182,11 +213,23 @@ vt_status vt_eval_read_data(vt_model_evaluation *eval, vt_error *error)
 static vt_status check_column(const vt_model_evaluation *eval, const vt_eval_column *column,
                               size_t *counts, vt_error *error)
 {
-    size_t values = 0, findable = 0;
-    for (size_t i = 0; i < eval->gallery_count; i++)
-        values += counts[vt_eval_label_at(eval, column, eval->gallery_first + i)]++ == 0;
-    for (size_t i = 0; i < eval->query_count; i++)
-        findable += counts[vt_eval_label_at(eval, column, i)] > (eval->among ? 1 : 0);
+    size_t values = 0, findable = 0, labels;
+    const char *const *names = vt_eval_labels(column, &labels);
+    uint32_t asked = VT_NO_LABEL, other = VT_NO_LABEL; /* examples for a message */
+    for (size_t i = 0; i < eval->gallery_count; i++) {
+        uint32_t label = vt_eval_label_at(eval, column, eval->gallery_first + i);
+        if (label == VT_NO_LABEL)
+            continue;
+        values += counts[label]++ == 0;
+        other = other == VT_NO_LABEL ? label : other;
+    }
+    for (size_t i = 0; i < eval->query_count; i++) {
+        uint32_t label = vt_eval_label_at(eval, column, i);
+        if (label == VT_NO_LABEL)
+            continue;
+        findable += counts[label] > (eval->among ? 1 : 0);
+        asked = asked == VT_NO_LABEL ? label : asked;
+    }
     const char *searched = eval->options->against != NULL ? eval->options->against : eval->data;
     if (values < 2)
         return vt_fail(error, VT_ERR_FORMAT,
@@ -202,23 +245,39 @@ static vt_status check_column(const vt_model_evaluation *eval, const vt_eval_col
     return vt_fail(error, VT_ERR_MISMATCH,
                    "evaluate on \"%s\": no %s of its photos, like \"%.60s\", is one of those "
                    "searched in \"%s\", like \"%.60s\"",
-                   eval->data, column->name,
-                   column->data->labels[vt_eval_label_at(eval, column, 0)], searched,
-                   column->data->labels[vt_eval_label_at(eval, column, eval->gallery_first)]);
+                   eval->data, column->name, asked != VT_NO_LABEL ? names[asked] : "", searched,
+                   names[other]);
 }
 
-vt_status vt_eval_check_data(const vt_model_evaluation *eval, vt_error *error)
+static vt_status check_one(vt_model_evaluation *eval, vt_eval_column *column, vt_error *error)
 {
-    vt_status status = VT_OK;
+    size_t labels;
+    vt_eval_labels(column, &labels);
+    size_t *counts = vt_calloc(labels + 1, sizeof(*counts));
+    vt_status status = counts == NULL ? vt_fail_memory(error, "the counts of labels")
+                                      : check_column(eval, column, counts, error);
+    vt_free(counts);
+    column->searched = status == VT_OK;
+    return status;
+}
+
+/* What can be searched by; with named heads it is enough that scores can be measured. */
+vt_status vt_eval_check_data(vt_model_evaluation *eval, vt_error *error)
+{
+    bool any = false;
     if (eval->query_count == 0)
         return vt_fail(error, VT_ERR_FORMAT, "evaluate on \"%s\": none of its photos can be used",
                        eval->data);
+    for (size_t h = 0; h < eval->heads.count; h++)
+        any |= eval->named && eval->heads.items[h].output != NULL;
+    vt_status status = VT_OK;
     for (size_t c = 0; status == VT_OK && c < eval->column_count; c++) {
-        const vt_eval_column *column = &eval->columns[c];
-        size_t *counts = vt_calloc(column->data->label_count + 1, sizeof(*counts));
-        status = counts == NULL ? vt_fail_memory(error, "the counts of labels")
-                                : check_column(eval, column, counts, error);
-        vt_free(counts);
+        vt_eval_column *column = &eval->columns[c];
+        if (column->several)
+            continue;
+        status = check_one(eval, column, error);
+        if (any && (status == VT_ERR_FORMAT || status == VT_ERR_MISMATCH))
+            status = VT_OK;
     }
     return status;
 }

@@ -53,6 +53,14 @@ typedef struct kept_counts {
     size_t queries, all;
 } kept_counts;
 
+static void keep_scores(const vt_model_evaluation *eval, const float *scores, float *out)
+{
+    for (size_t h = 0; h < eval->classifier_count; h++) {
+        const vt_eval_classifier *one = &eval->classifiers[h];
+        memcpy(out + one->first, scores + one->source, one->count * sizeof(float));
+    }
+}
+
 /* Keeps the block's good rows, right behind those that were kept before. */
 static vt_status keep_block(embed_work *work, size_t count, kept_counts *kept, vt_error *error)
 {
@@ -72,8 +80,7 @@ static vt_status keep_block(embed_work *work, size_t count, kept_counts *kept, v
         bool query = place < eval->query_count;
         memcpy(eval->vectors + kept->all * eval->dim, row, eval->dim * sizeof(float));
         if (query && eval->scores != NULL)
-            memcpy(eval->scores + kept->all * eval->class_count, row + eval->dim,
-                   eval->class_count * sizeof(float));
+            keep_scores(eval, row + eval->dim, eval->scores + kept->all * eval->score_count);
         eval->photos[kept->all++] = eval->photos[place];
         kept->queries += query;
     }
@@ -124,8 +131,8 @@ static vt_status allocate(embed_work *work, vt_error *error)
     work->errors = vt_calloc(BLOCK, sizeof(*work->errors));
     if (vt_size_mul(places, eval->dim, &floats))
         eval->vectors = vt_alloc_array(floats, sizeof(float));
-    bool scored = eval->class_count == 0;
-    if (eval->class_count > 0 && vt_size_mul(eval->query_count, eval->class_count, &floats)) {
+    bool scored = eval->score_count == 0;
+    if (eval->score_count > 0 && vt_size_mul(eval->query_count, eval->score_count, &floats)) {
         eval->scores = vt_alloc_array(floats, sizeof(float));
         scored = eval->scores != NULL;
     }

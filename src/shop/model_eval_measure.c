@@ -7,18 +7,16 @@
  * exp(similarity / 0.07), the highest sum wins.
  *
  * A photo whose label nothing that is searched has can find nothing, however good the model is: it
- * is not counted, but its number is told. A classifier is measured on the photos whose label is one
- * of its classes; naming a class that no photo has is wrong like any other.
+ * is not counted, but its number is told; one that lacks a label is not counted by it.
  */
 #include "shop/model_eval.h"
 
 #include "eval/neighbours.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 512, MAXIMUM_DEPTH = 1000, NO_CLASS = -1 };
+enum { BLOCK = 512, MAXIMUM_DEPTH = 1000 };
 
 static const double temperature = 0.07;
 
@@ -39,19 +37,19 @@ static uint32_t label_of_row(const vt_model_evaluation *eval, const vt_eval_colu
     return vt_eval_label_at(eval, column, eval->gallery_first + row);
 }
 
-/* The label that the nearest rows (count > 0) vote for. */
+/* The label that the nearest rows vote for; VT_NO_LABEL: none has one. */
 static uint32_t vote(const vt_model_evaluation *eval, const vt_eval_column *column,
                      const uint32_t *rows, const float *similarities, size_t count)
 {
     double best = -1;
-    uint32_t winner = 0;
+    uint32_t winner = VT_NO_LABEL;
     for (size_t i = 0; i < count; i++) {
         uint32_t label = label_of_row(eval, column, rows[i]);
         double sum = 0;
-        for (size_t j = 0; j < count; j++)
+        for (size_t j = 0; label != VT_NO_LABEL && j < count; j++)
             if (label_of_row(eval, column, rows[j]) == label)
                 sum += exp((double)similarities[j] / temperature);
-        if (sum > best) {
+        if (label != VT_NO_LABEL && sum > best) {
             best = sum;
             winner = label;
         }
@@ -65,7 +63,10 @@ static vt_status add_query(compare_work *work, vt_eval_column *column, size_t in
     const vt_model_evaluation *eval = work->eval;
     uint32_t label = vt_eval_label_at(eval, column, work->first + index);
     const uint32_t *rows = work->ids + index * eval->depth;
-    size_t relevant = work->counts[label] - (eval->among ? 1 : 0), ranked = 0;
+    if (label == VT_NO_LABEL)
+        return VT_OK;
+    size_t relevant = work->counts[label] - (eval->among ? 1 : 0), ranked = 0, labels;
+    const char *const *names = vt_eval_labels(column, &labels);
     if (relevant == 0) {
         column->alone++;
         return VT_OK;
@@ -76,20 +77,27 @@ static vt_status add_query(compare_work *work, vt_eval_column *column, size_t in
     column->voted_right +=
         voters > 0 &&
         vote(eval, column, rows, work->similarities + index * eval->depth, voters) == label;
-    return vt_retrieval_add(column->retrieval, column->data->labels[label], work->relevance, ranked,
-                            relevant, error);
+    return vt_retrieval_add(column->retrieval, names[label], work->relevance, ranked, relevant,
+                            error);
 }
 
 static vt_status add_block(compare_work *work, vt_eval_column *column, vt_error *error)
 {
     const vt_model_evaluation *eval = work->eval;
     vt_status status = VT_OK;
-    work->counts = vt_calloc(column->data->label_count + 1, sizeof(*work->counts));
+    size_t labels;
+    if (column->retrieval == NULL)
+        return VT_OK;
+    vt_eval_labels(column, &labels);
+    work->counts = vt_calloc(labels + 1, sizeof(*work->counts));
     if (work->counts == NULL)
         return vt_fail_memory(error, "the counts of labels");
     column->values = 0;
-    for (size_t i = 0; i < eval->gallery_count; i++)
-        column->values += work->counts[label_of_row(eval, column, (uint32_t)i)]++ == 0;
+    for (size_t i = 0; i < eval->gallery_count; i++) {
+        uint32_t label = label_of_row(eval, column, (uint32_t)i);
+        if (label != VT_NO_LABEL)
+            column->values += work->counts[label]++ == 0;
+    }
     for (size_t i = 0; status == VT_OK && i < work->count; i++)
         status = add_query(work, column, i, error);
     vt_free(work->counts);
@@ -155,6 +163,11 @@ static vt_status measure_neighbours(vt_model_evaluation *eval, vt_error *error)
 {
     vt_retrieval_options options = {.k_count = eval->options->k_count};
     compare_work work = {.eval = eval};
+    bool any = false;
+    for (size_t c = 0; c < eval->column_count; c++)
+        any |= eval->columns[c].searched;
+    if (!any)
+        return VT_OK;
     size_t others = eval->gallery_count - (eval->among ? 1 : 0);
     memcpy(options.k, eval->options->k, eval->options->k_count * sizeof(options.k[0]));
     eval->depth = others < MAXIMUM_DEPTH ? others : MAXIMUM_DEPTH;
@@ -168,7 +181,8 @@ static vt_status measure_neighbours(vt_model_evaluation *eval, vt_error *error)
                            ? vt_fail_memory(error, "nearest neighbours")
                            : VT_OK;
     for (size_t c = 0; status == VT_OK && c < eval->column_count; c++)
-        status = vt_retrieval_new(&options, &eval->columns[c].retrieval, error);
+        if (eval->columns[c].searched)
+            status = vt_retrieval_new(&options, &eval->columns[c].retrieval, error);
     if (status == VT_OK)
         status = run_blocks(&work, error);
     vt_free(work.ids);
@@ -177,101 +191,8 @@ static vt_status measure_neighbours(vt_model_evaluation *eval, vt_error *error)
     return status;
 }
 
-/* ---- classes ---- */
-
-static int compare_text(const void *key, const void *item)
-{
-    return strcmp(key, *(const char *const *)item);
-}
-
-/* classes: (labels) of the column, the class of that name or NO_CLASS. Returns how many have one.
- */
-static size_t match_classes(const vt_model_evaluation *eval, const vt_dataset *data, int *classes)
-{
-    size_t matched = 0;
-    for (size_t i = 0; i < data->label_count; i++)
-        classes[i] = NO_CLASS;
-    for (size_t c = 0; c < eval->class_count; c++) {
-        const char **found = data->label_count == 0
-                                 ? NULL
-                                 : bsearch(eval->class_names[c], data->labels, data->label_count,
-                                           sizeof(*data->labels), compare_text);
-        if (found == NULL || classes[found - data->labels] != NO_CLASS)
-            continue;
-        classes[found - data->labels] = (int)c;
-        matched++;
-    }
-    return matched;
-}
-
-/* The column that most classes are values of; *classes: of its labels, the caller's. */
-static vt_status choose_column(vt_model_evaluation *eval, int **classes, vt_error *error)
-{
-    size_t most = 0;
-    *classes = NULL;
-    for (size_t c = 0; c < eval->column_count; c++) {
-        const vt_dataset *data = eval->columns[c].data;
-        int *own = vt_alloc_array(data->label_count + 1, sizeof(*own));
-        if (own == NULL)
-            return vt_fail_memory(error, "classes");
-        size_t matched = match_classes(eval, data, own);
-        bool better = matched > most;
-        vt_free(better ? *classes : own);
-        if (better) {
-            most = matched;
-            *classes = own;
-            eval->class_column = &eval->columns[c];
-        }
-    }
-    return VT_OK;
-}
-
-/* Probability of the class `named` by the softmax of the scores. */
-static double confidence_of(const float *scores, size_t count, size_t named)
-{
-    double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += exp((double)scores[i] - (double)scores[named]);
-    return 1 / sum;
-}
-
-static void add_scores(vt_model_evaluation *eval, const int *classes)
-{
-    for (size_t i = 0; i < eval->query_count; i++) {
-        const float *row = eval->scores + i * eval->class_count;
-        int truth = classes[vt_eval_label_at(eval, eval->class_column, i)];
-        if (truth == NO_CLASS) {
-            eval->unknown++;
-            continue;
-        }
-        size_t named = vt_classification_add(eval->measures, (size_t)truth, row);
-        eval->named[i] = (uint32_t)named;
-        if (named != (size_t)truth)
-            eval->wrong[i] = (float)confidence_of(row, eval->class_count, named);
-    }
-}
-
-static vt_status measure_classes(vt_model_evaluation *eval, vt_error *error)
-{
-    int *classes = NULL;
-    if (eval->class_count == 0)
-        return VT_OK;
-    vt_status status = choose_column(eval, &classes, error);
-    if (status == VT_OK && classes != NULL) {
-        eval->named = vt_calloc(eval->query_count, sizeof(*eval->named));
-        eval->wrong = vt_calloc(eval->query_count, sizeof(*eval->wrong));
-        status = eval->named == NULL || eval->wrong == NULL
-                     ? vt_fail_memory(error, "classes")
-                     : vt_classification_new(eval->class_count, &eval->measures, error);
-        if (status == VT_OK)
-            add_scores(eval, classes);
-    }
-    vt_free(classes);
-    return status;
-}
-
 vt_status vt_eval_measure(vt_model_evaluation *eval, vt_error *error)
 {
     vt_status status = measure_neighbours(eval, error);
-    return status == VT_OK ? measure_classes(eval, error) : status;
+    return status == VT_OK ? vt_eval_measure_classes(eval, error) : status;
 }

@@ -53,19 +53,41 @@ static void put_column(const vt_model_evaluation *eval, const vt_eval_column *co
         vt_page_recall(page, column->retrieval, &options);
 }
 
-static void put_classes(const vt_model_evaluation *eval, vt_buf *page)
+static void begin_classes(const vt_model_evaluation *eval, const vt_eval_classifier *one,
+                          vt_buf *page)
+{
+    vt_buf_append_text(page, "<h2>Classes named by the model");
+    vt_buf_append_text(page, eval->named ? ": " : "");
+    vt_buf_append_html(page, one->head->name);
+    vt_buf_append_text(page, "</h2><table>");
+}
+
+static void put_classes(const vt_model_evaluation *eval, const vt_eval_classifier *one,
+                        vt_buf *page)
 {
     vt_classification_result result;
-    if (eval->measures == NULL)
-        return;
-    vt_classification_result_of(eval->measures, &result);
+    vt_classification_result_of(one->measures, &result);
+    begin_classes(eval, one, page);
     vt_buf_printf(page,
-                  "<h2>Classes named by the model</h2><table><tr><td>accuracy</td><td>%.4f</td>"
+                  "<tr><td>accuracy</td><td>%.4f</td>"
                   "</tr><tr><td>top 5</td><td>%.4f</td></tr><tr><td>macro F1</td><td>%.4f</td>"
                   "</tr></table>\n",
                   result.accuracy, result.top5, result.macro_f1);
-    vt_page_matrix(page, eval->measures, eval->class_names);
-    vt_page_classes(page, eval->measures, eval->class_names);
+    vt_page_matrix(page, one->measures, one->names);
+    vt_page_classes(page, one->measures, one->names);
+}
+
+static void put_attributes(const vt_model_evaluation *eval, const vt_eval_classifier *one,
+                           vt_buf *page)
+{
+    vt_attributes_result result;
+    vt_attributes_result_of(one->attributes, &result);
+    begin_classes(eval, one, page);
+    vt_buf_printf(page,
+                  "<tr><td>all right</td><td>%.4f</td></tr><tr><td>macro F1</td><td>%.4f</td></tr>"
+                  "<tr><td>micro F1</td><td>%.4f</td></tr></table>\n",
+                  result.accuracy, result.macro_f1, result.micro_f1);
+    vt_page_attributes(page, one->attributes, one->names);
 }
 
 static void put_thumb(void *context, size_t place, vt_buf *jpeg)
@@ -85,25 +107,31 @@ static void put_thumb(void *context, size_t place, vt_buf *jpeg)
     vt_image_deinit(&image);
 }
 
-static void put_examples(const vt_model_evaluation *eval, vt_buf *page)
+/* labels: (places) of the column, those without one numbered behind all others. */
+static void put_labelled(const vt_model_evaluation *eval, const vt_eval_column *column,
+                         const vt_eval_classifier *one, uint32_t *labels, vt_buf *page)
 {
-    /* Where the model names classes, their label is the one to look at. */
-    const vt_eval_column *column = eval->measures != NULL ? eval->class_column : &eval->columns[0];
-    size_t places = vt_eval_places(eval);
-    uint32_t *labels = vt_alloc_array(places, sizeof(*labels));
-    if (labels == NULL) {
+    size_t places = vt_eval_places(eval), count;
+    const char *const *names = vt_eval_labels(column, &count);
+    const char **shown = vt_alloc_array(count + 1, sizeof(*shown));
+    if (shown == NULL) {
         page->failed = true;
         return;
     }
-    for (size_t i = 0; i < places; i++)
-        labels[i] = vt_eval_label_at(eval, column, i);
+    for (size_t i = 0; i < count; i++)
+        shown[i] = names[i];
+    shown[count] = "(none)";
+    for (size_t i = 0; i < places; i++) {
+        uint32_t label = vt_eval_label_at(eval, column, i);
+        labels[i] = label != VT_NO_LABEL ? label : (uint32_t)count;
+    }
     const vt_page_examples examples = {
         .count = eval->query_count,
         .labels = labels,
-        .label_names = column->data->labels,
-        .named = eval->measures != NULL ? eval->named : NULL,
-        .wrong = eval->wrong,
-        .class_names = eval->class_names,
+        .label_names = shown,
+        .named = one != NULL ? one->named : NULL,
+        .wrong = one != NULL ? one->wrong : NULL,
+        .class_names = one != NULL ? one->names : NULL,
         .neighbours = eval->neighbours,
         .neighbour_count = VT_EVAL_NEIGHBOURS,
         .among = eval->among ? "the others" : "those that were searched",
@@ -111,6 +139,30 @@ static void put_examples(const vt_model_evaluation *eval, vt_buf *page)
         .context = (void *)(uintptr_t)eval, /* only read */
     };
     vt_page_put_examples(page, &examples);
+    vt_free(shown);
+}
+
+/* Where the model names classes, their label is the one to look at. */
+static void put_examples(const vt_model_evaluation *eval, vt_buf *page)
+{
+    const vt_eval_classifier *one = NULL;
+    const vt_eval_column *column = NULL;
+    for (size_t h = 0; one == NULL && h < eval->classifier_count; h++)
+        if (eval->classifiers[h].named != NULL)
+            one = &eval->classifiers[h];
+    for (size_t c = 0; column == NULL && c < eval->column_count; c++)
+        if (eval->columns[c].searched)
+            column = &eval->columns[c];
+    if (one != NULL)
+        column = one->column;
+    if (column == NULL)
+        return;
+    uint32_t *labels = vt_alloc_array(vt_eval_places(eval), sizeof(*labels));
+    if (labels == NULL) {
+        page->failed = true;
+        return;
+    }
+    put_labelled(eval, column, one, labels, page);
     vt_free(labels);
 }
 
@@ -121,8 +173,14 @@ vt_status vt_eval_write_page(const vt_model_evaluation *eval, const char *path, 
     vt_page_begin(&page, "Measures");
     put_head(eval, &page);
     for (size_t c = 0; c < eval->column_count; c++)
-        put_column(eval, &eval->columns[c], &page);
-    put_classes(eval, &page);
+        if (eval->columns[c].retrieval != NULL)
+            put_column(eval, &eval->columns[c], &page);
+    for (size_t h = 0; h < eval->classifier_count; h++) {
+        if (eval->classifiers[h].measures != NULL)
+            put_classes(eval, &eval->classifiers[h], &page);
+        if (eval->classifiers[h].attributes != NULL)
+            put_attributes(eval, &eval->classifiers[h], &page);
+    }
     put_examples(eval, &page);
     vt_page_end(&page);
     vt_status status = page.failed ? vt_fail_memory(error, "the report")

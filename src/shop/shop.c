@@ -124,6 +124,7 @@ vt_status vt_shop_need_searcher(vt_shop *shop, vt_searcher *out, vt_error *error
         *out = (vt_searcher){.store = shop->store,
                              .model = shop->model,
                              .dim = shop->settings.dimension,
+                             .maximum_pixels = shop->maximum_pixels,
                              .encoder = shop->encoder,
                              .batcher = shop->batcher,
                              .pool = shop->pool};

@@ -2,9 +2,9 @@
 /*
  * Inside src/shop: what an open shop holds. Everybody else uses vitrine.h, which this folder
  * implements: init.c, shop.c (open, close, products), settings.c (vitrine.json), precision.c,
- * shop_import.c, shop_search.c, shop_list.c, shop_put.c, shop_picture.c, shop_index.c,
- * shop_cluster.c, shop_eval.c, embed.c, onnx_info.c, onnx_plan.c, onnx_run.c, onnx_test.c,
- * model_quantize.c, model_eval.c, train.c, sample.c.
+ * shop_import.c, shop_search.c, shop_list.c, shop_put.c, shop_picture.c, shop_fetch.c,
+ * shop_index.c, shop_cluster.c, shop_eval.c, embed.c, onnx_info.c, onnx_plan.c, onnx_run.c,
+ * onnx_test.c, model_quantize.c, model_eval.c, train.c, sample.c.
  *
  * The encoder is loaded when it is first needed: commands that only look at products start at once.
  *
@@ -41,7 +41,8 @@ struct vt_shop {
     char *directory;
     bool writing; /* opened with VT_OPEN_WRITE */
     vt_settings settings;
-    vt_precision precision; /* settings.precision, or as vt_shop_use_precision says */
+    vt_precision precision;  /* settings.precision, or as vt_shop_use_precision says */
+    uint64_t maximum_pixels; /* of a photo; 0: as the decoder says */
     vt_store *store;
     uint32_t model; /* the store's key */
     pthread_mutex_t lock;

@@ -33,6 +33,16 @@ vt_status vt_shop_warm(vt_shop *shop, vt_error *error)
     return vt_shop_need_searcher(shop, &searcher, error);
 }
 
+void vt_shop_limit_pixels(vt_shop *shop, uint64_t pixels)
+{
+    shop->maximum_pixels = pixels;
+}
+
+vt_status vt_shop_change(vt_shop *shop, uint64_t *out, vt_error *error)
+{
+    return vt_store_change(shop->store, out, error);
+}
+
 vt_status vt_shop_embed(vt_shop *shop, const vt_photo *photo, float *out, size_t capacity,
                         vt_error *error)
 {
@@ -128,6 +138,8 @@ static vt_status add_photo(put_work *work, const vt_photo *photo, vt_picture *ou
         encoder.fit_width > options.thumbnail_px ? encoder.fit_width : options.thumbnail_px;
     decode.fit_height =
         encoder.fit_height > options.thumbnail_px ? encoder.fit_height : options.thumbnail_px;
+    if (work->shop->maximum_pixels > 0)
+        decode.maximum_pixels = work->shop->maximum_pixels;
     vt_buf_init(&bytes, decode.maximum_bytes);
     vt_status status = read_photo(photo, &decode, &bytes, error);
     if (status == VT_OK) {

@@ -11,9 +11,11 @@
 #include "train/run.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 _Static_assert((int)VT_TRAIN_MEASURES == (int)VT_MEASURES, "the public header names every measure");
+_Static_assert((int)VT_TRAIN_MAX_HEADS == (int)VT_HEADS_MAX, "the public header has every head");
 
 enum { REPORT_BYTES = 1 << 24 };
 
@@ -21,6 +23,8 @@ enum { REPORT_BYTES = 1 << 24 };
 typedef struct report_block {
     vt_train_report report; /* first */
     char *json;
+    char measure[sizeof(((vt_run_goal *)NULL)->name)];
+    char heads[VT_HEADS_MAX][VT_LOSS_HEAD_BYTES];
 } report_block;
 
 vt_train_options vt_train_options_defaults(void)
@@ -83,9 +87,14 @@ static vt_status read_data(const char *name, const vt_train_options *options,
 {
     vt_dataset *data = NULL;
     vt_split split;
+    vt_heads heads;
     bool other = recipe->val != NULL && !vt_split_from_name(recipe->val, &split);
     vt_train_source source = {name, options->images_dir, recipe->label, VT_SPLIT_TRAIN};
-    vt_status status = vt_dataset_new(name, &data, error);
+    vt_status status = vt_heads_parse(recipe, &heads, error);
+    if (status == VT_OK)
+        status = vt_dataset_new(name, &data, error);
+    if (status == VT_OK && heads.named)
+        status = vt_heads_set_columns(&heads, data, error);
     if (status == VT_OK)
         status = vt_train_data_add(data, &source, error);
     if (status == VT_OK && other) {
@@ -116,16 +125,44 @@ static bool on_progress(void *context, const vt_run_progress *now)
 {
     static const char *const phases[] = {"decode", "train", "evaluate"};
     const vt_train_options *options = context;
-    const vt_train_progress progress = {
+    const char *names[VT_HEADS_MAX];
+    double values[VT_HEADS_MAX];
+    vt_train_progress progress = {
         .phase = phases[now->phase],
         .done = now->done,
         .total = now->total,
         .epoch = now->epoch,
         .epochs = now->epochs,
         .loss = now->loss,
-        .measure = vt_measure_name(now->measure),
-        .value = now->newest != NULL ? now->newest->measures[now->measure] : (double)NAN};
+        .measure = now->goal->name,
+        .value = now->newest != NULL ? vt_run_goal_value(now->goal, now->newest) : (double)NAN,
+        .heads = names,
+        .head_values = values,
+        .head_count = now->heads->named ? now->heads->count : 0};
+    for (size_t h = 0; h < progress.head_count; h++) {
+        names[h] = now->heads->items[h].name;
+        values[h] = now->newest != NULL ? now->newest->heads[h][now->goal->measure] : (double)NAN;
+    }
     return options->on_progress == NULL || options->on_progress(options->context, &progress);
+}
+
+static void print_heads(const vt_train_report *report, vt_json_writer *writer)
+{
+    vt_json_open_array(writer, "heads");
+    for (size_t h = 0; h < report->head_count; h++) {
+        const vt_train_head *head = &report->heads[h];
+        vt_json_open_object(writer, NULL);
+        vt_json_put_text(writer, "head", head->name);
+        vt_json_put_bool(writer, "classes", head->classes);
+        vt_json_put_bool(writer, "several", head->several);
+        vt_json_put_int(writer, "labels", (int64_t)head->labels);
+        vt_json_put_int(writer, "trained", (int64_t)head->trained);
+        vt_json_put_int(writer, "validated", (int64_t)head->validated);
+        for (size_t i = 0; i < VT_TRAIN_MEASURES; i++)
+            vt_json_put_number(writer, report->measures[i], head->values[i], 6);
+        vt_json_close(writer);
+    }
+    vt_json_close(writer);
 }
 
 static void print_report(const vt_train_report *report, const char *out, vt_buf *json)
@@ -134,7 +171,7 @@ static void print_report(const vt_train_report *report, const char *out, vt_buf 
     vt_json_begin(&writer, json, true);
     vt_json_open_object(&writer, NULL);
     vt_json_put_text(&writer, "model", out);
-    vt_json_put_text(&writer, "measure", report->measures[report->measure]);
+    vt_json_put_text(&writer, "measure", report->measure_name);
     for (size_t i = 0; i < VT_TRAIN_MEASURES; i++)
         vt_json_put_number(&writer, report->measures[i], report->values[i], 6);
     vt_json_put_int(&writer, "epochs", report->epochs);
@@ -148,6 +185,8 @@ static void print_report(const vt_train_report *report, const char *out, vt_buf 
     vt_json_put_bool(&writer, "resumed", report->resumed);
     vt_json_put_bool(&writer, "stopped_early", report->stopped_early);
     vt_json_put_number(&writer, "took_s", report->took_s, 3);
+    if (report->head_count > 0)
+        print_heads(report, &writer);
     vt_json_close(&writer);
 }
 
@@ -158,6 +197,25 @@ typedef struct finished {
     double took_s;
 } finished;
 
+static void fill_heads(const finished *run, report_block *block)
+{
+    const vt_dataset *data = run->data;
+    const vt_run_result *result = run->result;
+    block->report.head_count = data->column_count;
+    for (size_t h = 0; h < data->column_count; h++) {
+        const vt_label_column *column = &data->columns[h];
+        snprintf(block->heads[h], sizeof(block->heads[h]), "%s", column->name);
+        vt_train_head *head = &block->report.heads[h];
+        *head = (vt_train_head){.name = block->heads[h],
+                                .classes = column->classes,
+                                .several = column->several,
+                                .labels = column->label_count,
+                                .trained = result->head_trained[h],
+                                .validated = result->head_validated[h]};
+        memcpy(head->values, result->best.heads[h], sizeof(head->values));
+    }
+}
+
 static vt_status make_report(const finished *run, vt_train_report **out, vt_error *error)
 {
     const vt_run_result *result = run->result;
@@ -166,7 +224,9 @@ static vt_status make_report(const finished *run, vt_train_report **out, vt_erro
     if (block == NULL)
         return vt_fail_memory(error, "a report");
     vt_train_report *report = &block->report;
-    *report = (vt_train_report){.measure = (size_t)result->measure,
+    snprintf(block->measure, sizeof(block->measure), "%s", result->goal.name);
+    *report = (vt_train_report){.measure = (size_t)result->goal.measure,
+                                .measure_name = block->measure,
                                 .epochs = (int)result->last.epoch,
                                 .best_epoch = (int)result->best.epoch,
                                 .loss = result->last.loss,
@@ -182,6 +242,7 @@ static vt_status make_report(const finished *run, vt_train_report **out, vt_erro
         report->measures[i] = vt_measure_name((vt_measure)i);
         report->values[i] = result->best.measures[i];
     }
+    fill_heads(run, block);
     vt_buf_init(&json, REPORT_BYTES);
     print_report(report, run->options->out, &json);
     report->json = block->json = vt_buf_take(&json, NULL);

@@ -18,7 +18,7 @@
 #include <string.h>
 
 enum { WINDOW_BYTES = VT_FEED_ROW_BYTES + (64 << 10) };
-enum { PHOTO, LABEL, PRODUCT, SPLIT, COLUMNS };
+enum { PHOTO, LABEL, PRODUCT, SPLIT, COLUMNS, MAXIMUM_VALUES = 256 };
 
 /* ---- a manifest ---- */
 
@@ -28,6 +28,11 @@ typedef struct manifest {
     vt_arena arena; /* texts of the newest row */
     const char *names[COLUMNS];
     size_t columns[COLUMNS], column_count; /* SIZE_MAX: absent */
+    /* Of data with several labels, instead of LABEL. */
+    const vt_dataset *data;
+    size_t labels[VT_DATASET_MAX_COLUMNS]; /* (columns of the data) */
+    const char *missing;                   /* a column that is not there beside the photo's */
+    size_t unlabelled;                     /* rows */
     char *folder;
 } manifest;
 
@@ -36,6 +41,8 @@ static vt_status read_header(manifest *m, vt_error *error)
     m->column_count = m->reader.field_count;
     for (size_t c = 0; c < COLUMNS; c++)
         m->columns[c] = SIZE_MAX;
+    for (size_t c = 0; c < VT_DATASET_MAX_COLUMNS; c++)
+        m->labels[c] = SIZE_MAX;
     for (size_t i = 0; i < m->column_count; i++) {
         const char *name = vt_csv_text(&m->reader, &m->reader.fields[i], &m->arena);
         if (name == NULL)
@@ -43,8 +50,26 @@ static vt_status read_header(manifest *m, vt_error *error)
         for (size_t c = 0; c < COLUMNS; c++)
             if (m->columns[c] == SIZE_MAX && vt_text_equal_nocase(name, m->names[c]))
                 m->columns[c] = i;
+        for (size_t c = 0; c < m->data->column_count; c++)
+            if (m->labels[c] == SIZE_MAX && vt_text_equal_nocase(name, m->data->columns[c].name))
+                m->labels[c] = i;
     }
     return VT_OK;
+}
+
+/* Whether the header has what is needed; notes what is missing beside a photo's column. */
+static bool is_complete(manifest *m)
+{
+    if (m->columns[PHOTO] == SIZE_MAX)
+        return false;
+    if (m->data->column_count == 0)
+        return m->columns[LABEL] != SIZE_MAX;
+    for (size_t c = 0; c < m->data->column_count; c++)
+        if (m->labels[c] == SIZE_MAX) {
+            m->missing = m->data->columns[c].name;
+            return false;
+        }
+    return true;
 }
 
 /* Under the first delimiter that shows both needed columns. */
@@ -62,14 +87,72 @@ static vt_status find_header(manifest *m, vt_error *error)
             status = read_header(m, error);
         if (status != VT_OK && !vt_feed_status_is_of_row(status))
             return status;
-        if (status == VT_OK && !record.end && m->columns[PHOTO] != SIZE_MAX &&
-            m->columns[LABEL] != SIZE_MAX) {
+        if (status == VT_OK && !record.end && is_complete(m)) {
             vt_csv_skip(&m->reader, &record);
             return VT_OK;
         }
     }
+    if (m->missing != NULL)
+        return vt_fail(error, VT_ERR_FORMAT, "the first line does not name the column %s",
+                       m->missing);
     return vt_fail(error, VT_ERR_FORMAT, "the first line does not name the columns %s and %s",
-                   m->names[PHOTO], m->names[LABEL]);
+                   m->names[PHOTO],
+                   m->data->column_count > 0 ? m->data->columns[0].name : m->names[LABEL]);
+}
+
+static bool all_empty(const char *const *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (items[i][0] != '\0')
+            return false;
+    return true;
+}
+
+/* The values of a cell: one, or those between "|". */
+static vt_status split_cell(manifest *m, const vt_label_column *column, const char *cell,
+                            vt_label_texts *out, vt_error *error)
+{
+    size_t count = 1;
+    for (const char *at = cell; column->several && *at != '\0'; at++)
+        count += *at == '|';
+    if (count > MAXIMUM_VALUES)
+        return vt_fail(error, VT_ERR_LIMIT, "%s has %zu values, up to %d can be told apart",
+                       column->name, count, MAXIMUM_VALUES);
+    const char **items = vt_arena_array(&m->arena, count, sizeof(*items));
+    for (size_t i = 0; items != NULL && i < count; i++) {
+        size_t length = column->several ? strcspn(cell, "|") : strlen(cell);
+        const char *from = cell, *end = cell + length;
+        while (column->several && from < end && *from == ' ')
+            from++;
+        while (column->several && end > from && end[-1] == ' ')
+            end--;
+        items[i] = vt_arena_strndup(&m->arena, from, (size_t)(end - from));
+        if (items[i] == NULL)
+            items = NULL;
+        cell += length + 1;
+    }
+    if (items == NULL)
+        return vt_fail_memory(error, "a row");
+    *out = (vt_label_texts){items, all_empty(items, count) ? 0 : count};
+    return VT_OK;
+}
+
+static vt_status add_labelled(vt_dataset *data, manifest *m, const vt_example_text *row,
+                              vt_error *error)
+{
+    vt_label_texts labels[VT_DATASET_MAX_COLUMNS];
+    bool any = false;
+    for (size_t c = 0; c < data->column_count; c++) {
+        const char *cell = vt_csv_text(&m->reader, &m->reader.fields[m->labels[c]], &m->arena);
+        if (cell == NULL)
+            return vt_fail_memory(error, "a row");
+        vt_status status = split_cell(m, &data->columns[c], cell, &labels[c], error);
+        if (status != VT_OK)
+            return status;
+        any |= labels[c].count > 0;
+    }
+    m->unlabelled += !any;
+    return any ? vt_dataset_add_labelled(data, row, labels, error) : VT_OK;
 }
 
 static vt_status add_row(vt_dataset *data, manifest *m, vt_error *error)
@@ -85,7 +168,8 @@ static vt_status add_row(vt_dataset *data, manifest *m, vt_error *error)
         if (texts[c] == NULL)
             return vt_fail_memory(error, "a row");
     }
-    if (texts[PHOTO][0] == '\0' || texts[LABEL][0] == '\0')
+    bool labelled = data->column_count > 0 || texts[LABEL][0] != '\0';
+    if (texts[PHOTO][0] == '\0' || !labelled)
         return vt_fail(error, VT_ERR_FORMAT, "row has no %s",
                        m->names[texts[PHOTO][0] == '\0' ? PHOTO : LABEL]);
     vt_example_text row = {
@@ -96,8 +180,9 @@ static vt_status add_row(vt_dataset *data, manifest *m, vt_error *error)
                        texts[SPLIT]);
     char *path = vt_path_join(m->folder, texts[PHOTO]);
     row.photo = path;
-    vt_status status =
-        path == NULL ? vt_fail_memory(error, "a path") : vt_dataset_add(data, &row, error);
+    vt_status status = path == NULL             ? vt_fail_memory(error, "a path")
+                       : data->column_count > 0 ? add_labelled(data, m, &row, error)
+                                                : vt_dataset_add(data, &row, error);
     vt_free(path);
     return status;
 }
@@ -134,6 +219,7 @@ static vt_status add_manifest(vt_dataset *data, const vt_train_source *source, v
 {
     manifest m = {
         .source = source,
+        .data = data,
         .names = {"photo", source->label != NULL ? source->label : "label", "product", "split"}};
     vt_error detail = {0};
     vt_arena_init(&m.arena, VT_FEED_ARENA_BYTES);
@@ -152,6 +238,9 @@ static vt_status add_manifest(vt_dataset *data, const vt_train_source *source, v
     }
     vt_arena_deinit(&m.arena);
     vt_free(m.folder);
+    if (status == VT_OK && m.unlabelled > 0)
+        vt_log(VT_LOG_WARN, "read \"%s\": %zu photos have none of the labels and are left out",
+               source->data, m.unlabelled);
     return status == VT_OK
                ? VT_OK
                : vt_fail(error, status, "read \"%s\": %s", source->data, detail.message);
@@ -183,6 +272,21 @@ static const char *label_of(const vt_product *product, const char *label)
     return NULL;
 }
 
+/* All values of a label; one: room for a single one. */
+static vt_label_texts values_of(const vt_product *product, const vt_label_column *column,
+                                const char **one)
+{
+    const char *name = column->name;
+    for (size_t i = 0; column->several && i < product->attribute_count; i++)
+        if (product->attributes[i].kind == VT_ATTRIBUTE_LIST &&
+            strcmp(product->attributes[i].name, name) == 0 && strcmp(name, "category") != 0 &&
+            strcmp(name, "product") != 0)
+            return (vt_label_texts){product->attributes[i].items,
+                                    product->attributes[i].item_count};
+    *one = label_of(product, name);
+    return (vt_label_texts){one, *one != NULL && (*one)[0] != '\0'};
+}
+
 /* The caller's; NULL: no memory. */
 static char *photo_of(const shop_walk *walk, const vt_picture *picture)
 {
@@ -202,23 +306,48 @@ static char *photo_of(const shop_walk *walk, const vt_picture *picture)
     return vt_buf_take(&text, NULL);
 }
 
+/* labels NULL: by the one label. */
+static vt_status add_pictures(shop_walk *walk, const vt_product *product, const char *label,
+                              const vt_label_texts *labels, vt_error *error)
+{
+    vt_status status = VT_OK;
+    for (size_t i = 0; status == VT_OK && i < product->picture_count; i++) {
+        char *path = photo_of(walk, &product->pictures[i]);
+        const vt_example_text row = {path, label, product->id, walk->source->split};
+        if (path == NULL)
+            status = vt_fail_memory(error, "a path");
+        else
+            status = labels != NULL ? vt_dataset_add_labelled(walk->data, &row, labels, error)
+                                    : vt_dataset_add(walk->data, &row, error);
+        vt_free(path);
+    }
+    return status;
+}
+
+static vt_status add_labelled_product(shop_walk *walk, const vt_product *product, vt_error *error)
+{
+    vt_label_texts labels[VT_DATASET_MAX_COLUMNS];
+    const char *singles[VT_DATASET_MAX_COLUMNS];
+    bool any = false;
+    for (size_t c = 0; c < walk->data->column_count; c++) {
+        labels[c] = values_of(product, &walk->data->columns[c], &singles[c]);
+        any |= labels[c].count > 0;
+    }
+    walk->unlabelled += !any;
+    return any ? add_pictures(walk, product, NULL, labels, error) : VT_OK;
+}
+
 static vt_status add_product(void *context, const vt_product *product, vt_error *error)
 {
     shop_walk *walk = context;
+    if (walk->data->column_count > 0)
+        return add_labelled_product(walk, product, error);
     const char *label = label_of(product, walk->source->label);
-    vt_status status = VT_OK;
     if (label == NULL || label[0] == '\0') {
         walk->unlabelled++;
         return VT_OK;
     }
-    for (size_t i = 0; status == VT_OK && i < product->picture_count; i++) {
-        char *path = photo_of(walk, &product->pictures[i]);
-        const vt_example_text row = {path, label, product->id, walk->source->split};
-        status = path == NULL ? vt_fail_memory(error, "a path")
-                              : vt_dataset_add(walk->data, &row, error);
-        vt_free(path);
-    }
-    return status;
+    return add_pictures(walk, product, label, NULL, error);
 }
 
 static vt_status add_shop(vt_dataset *data, const vt_train_source *source, vt_error *error)
@@ -231,19 +360,39 @@ static vt_status add_shop(vt_dataset *data, const vt_train_source *source, vt_er
     vt_store_close(store);
     if (status == VT_OK && walk.unlabelled > 0)
         vt_log(VT_LOG_WARN, "read \"%s\": %zu products have no %s and are left out", source->data,
-               walk.unlabelled, source->label != NULL ? source->label : "category");
+               walk.unlabelled,
+               data->column_count > 0  ? "label that is asked for"
+               : source->label != NULL ? source->label
+                                       : "category");
     return status;
+}
+
+vt_status vt_train_data_is_folder(const char *data, bool *out, vt_error *error)
+{
+    *out = false;
+    if (!vt_dir_exists(data))
+        return VT_OK;
+    char *settings = vt_path_join(data, "vitrine.json");
+    if (settings == NULL)
+        return vt_fail_memory(error, "a path");
+    *out = !vt_file_exists(settings);
+    vt_free(settings);
+    return VT_OK;
 }
 
 vt_status vt_train_data_add(vt_dataset *data, const vt_train_source *source, vt_error *error)
 {
+    bool folder;
     if (!vt_dir_exists(source->data))
         return add_manifest(data, source, error);
-    char *settings = vt_path_join(source->data, "vitrine.json");
-    if (settings == NULL)
-        return vt_fail_memory(error, "a path");
-    bool shop = vt_file_exists(settings);
-    vt_free(settings);
-    return shop ? add_shop(data, source, error)
-                : vt_dataset_add_folder(data, source->data, source->split, error);
+    vt_status status = vt_train_data_is_folder(source->data, &folder, error);
+    if (status != VT_OK)
+        return status;
+    if (folder && data->column_count > 0)
+        return vt_fail(error, VT_ERR_USAGE,
+                       "read \"%s\": a folder of classes gives photos one label without a name; "
+                       "labels by name need a CSV manifest or a shop",
+                       source->data);
+    return folder ? vt_dataset_add_folder(data, source->data, source->split, error)
+                  : add_shop(data, source, error);
 }

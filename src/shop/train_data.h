@@ -15,7 +15,11 @@ typedef struct vt_train_source {
                           the column "label", the category */
     vt_split split;    /* of what names none itself */
 } vt_train_source;
-/* Adds rows; vt_dataset_finish is the caller's. */
+/* Adds rows; vt_dataset_finish is the caller's. Where the data set has columns they are what is
+ * read: `label` is not looked at, a cell "a|b" or a list attribute is several values of a column
+ * that has several, and what has no value of any column is left out. */
 vt_status vt_train_data_add(vt_dataset *data, const vt_train_source *source, vt_error *error);
+/* Whether it is a folder of classes: a directory that is no shop. */
+vt_status vt_train_data_is_folder(const char *data, bool *out, vt_error *error);
 
 #endif

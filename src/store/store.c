@@ -126,6 +126,11 @@ vt_status vt_store_stats_of(vt_store *store, uint32_t model, vt_store_stats *out
     return store->driver->stats(store, model, out, error);
 }
 
+vt_status vt_store_change(vt_store *store, uint64_t *out, vt_error *error)
+{
+    return store->driver->change(store, out, error);
+}
+
 vt_status vt_store_check(vt_store *store, vt_error *error)
 {
     return store->driver->check(store, error);

@@ -93,6 +93,8 @@ typedef struct vt_store_stats {
     const char *driver; /* "sqlite"; borrowed */
 } vt_store_stats;
 vt_status vt_store_stats_of(vt_store *store, uint32_t model, vt_store_stats *out, vt_error *error);
+/* The newest change's number alone, with one look at an index. */
+vt_status vt_store_change(vt_store *store, uint64_t *out, vt_error *error);
 /* How many products each category has, most first, equal ones by name; products without a category
  * are not counted. VT_OK from visit goes on. */
 typedef vt_status vt_store_visit_category(void *context, const char *category, uint64_t products,

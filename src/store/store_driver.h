@@ -47,6 +47,7 @@ struct vt_store_driver {
     vt_status (*each_category)(vt_store *store, vt_store_visit_category *visit, void *context,
                                vt_error *error);
     vt_status (*stats)(vt_store *store, uint32_t model, vt_store_stats *out, vt_error *error);
+    vt_status (*change)(vt_store *store, uint64_t *out, vt_error *error);
     vt_status (*check)(vt_store *store, vt_error *error);
     vt_status (*vector)(vt_store *store, uint32_t model, uint32_t picture, float *out,
                         vt_error *error);

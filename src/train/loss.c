@@ -158,11 +158,28 @@ static vt_status read_parameters(const char *text, size_t length, vt_loss_term *
     return status;
 }
 
-/* One term: name, parameters, weight. */
+/* ":head" at *at, up to the weight. */
+static vt_status read_head(const char *text, size_t length, size_t *at, vt_loss_term *term,
+                           vt_error *error)
+{
+    if (*at == length || text[*at] != ':')
+        return VT_OK;
+    const char *name = text + *at + 1, *sign = memchr(name, '=', length - *at - 1);
+    size_t bytes = sign != NULL ? (size_t)(sign - name) : length - *at - 1;
+    if (bytes == 0 || bytes >= sizeof(term->head))
+        return vt_fail(error, VT_ERR_USAGE, "loss \"%s\": \"%.*s\" is no name of a head",
+                       term->kind->info.name, shown(bytes), name);
+    memcpy(term->head, name, bytes);
+    term->head[bytes] = '\0';
+    *at += 1 + bytes;
+    return VT_OK;
+}
+
+/* One term: name, parameters, head, weight. */
 static vt_status read_term(const char *text, size_t length, vt_loss_term *term, vt_error *error)
 {
     size_t name = 0, at;
-    while (name < length && text[name] != '(' && text[name] != '=')
+    while (name < length && text[name] != '(' && text[name] != '=' && text[name] != ':')
         name++;
     term->kind = find_kind(text, name);
     if (term->kind == NULL)
@@ -181,8 +198,9 @@ static vt_status read_term(const char *text, size_t length, vt_loss_term *term, 
             return status;
         at += inner + 2;
     }
-    if (at == length)
-        return VT_OK;
+    vt_status status = read_head(text, length, &at, term, error);
+    if (status != VT_OK || at == length)
+        return status;
     if (text[at] != '=' || !vt_parse_double(text + at + 1, length - at - 1, &term->weight) ||
         !(term->weight > 0.0 && term->weight <= 1e6))
         return vt_fail(error, VT_ERR_USAGE, "loss \"%s\": \"%.*s\" is no positive weight",
@@ -212,14 +230,34 @@ vt_status vt_loss_parse(const char *text, vt_loss *out, vt_error *error)
         if (status != VT_OK)
             return status;
         for (int i = 0; i < loss.count; i++)
-            if (loss.terms[i].kind == term->kind)
-                return vt_fail(error, VT_ERR_USAGE, "loss \"%s\" is there twice",
-                               term->kind->info.name);
+            if (loss.terms[i].kind == term->kind && strcmp(loss.terms[i].head, term->head) == 0)
+                return vt_fail(error, VT_ERR_USAGE, "loss \"%s\" is there twice%s%s",
+                               term->kind->info.name, term->head[0] != '\0' ? " of head " : "",
+                               term->head);
         loss.needs |= term->kind->needs;
         loss.count++;
         at = at[length] == ',' ? at + length + 1 : NULL;
     }
     *out = loss;
+    return VT_OK;
+}
+
+const char *vt_loss_term_name(const vt_loss_term *term)
+{
+    return term->kind->info.name;
+}
+
+unsigned vt_loss_term_needs(const vt_loss_term *term)
+{
+    return term->kind->needs;
+}
+
+vt_status vt_loss_append(vt_loss *loss, const vt_loss_term *term, vt_error *error)
+{
+    if (loss->count == VT_LOSS_TERMS)
+        return vt_fail(error, VT_ERR_LIMIT, "a loss has at most %d terms", VT_LOSS_TERMS);
+    loss->terms[loss->count++] = *term;
+    loss->needs |= term->kind->needs;
     return VT_OK;
 }
 

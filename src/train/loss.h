@@ -13,8 +13,9 @@
  *     vt_loss_add(builder, &loss, &inputs, &scalar);
  *     vt_builder_output(builder, "loss", scalar);
  *
- * A description is terms between commas, "name(parameter=value,...)=weight"; parameters and the
- * weight, 1, may be left out. vt_loss_list tells the names; docs/losses.md the formulas.
+ * A description is terms between commas, "name(parameter=value,...):head=weight"; parameters, the
+ * head (train/heads.h tells what it is) and the weight, 1, may be left out. vt_loss_list tells the
+ * names; docs/losses.md the formulas.
  *
  * What a loss trains itself (class weights of margin losses, projections to a teacher's dimension)
  * are constants below the scope "loss": an exporter that keeps only the network's own outputs
@@ -27,7 +28,7 @@
 
 #include "nn/builder.h"
 
-enum { VT_LOSS_TERMS = 16, VT_LOSS_PARAMETERS = 4 };
+enum { VT_LOSS_TERMS = 16, VT_LOSS_PARAMETERS = 4, VT_LOSS_HEAD_BYTES = 64 };
 
 enum { /* what a term reads */
        VT_LOSS_LOGITS = 1,
@@ -45,6 +46,7 @@ typedef struct vt_loss_term {
     const vt_loss_kind *kind;
     double weight;                         /* positive */
     double parameters[VT_LOSS_PARAMETERS]; /* as the kind's table names them */
+    char head[VT_LOSS_HEAD_BYTES];         /* whose labels or scores it is of; "": not said */
 } vt_loss_term;
 
 typedef struct vt_loss {
@@ -55,6 +57,10 @@ typedef struct vt_loss {
 
 /* VT_ERR_USAGE tells the unknown or doubled name, parameter or value. */
 vt_status vt_loss_parse(const char *text, vt_loss *out, vt_error *error);
+const char *vt_loss_term_name(const vt_loss_term *term);
+unsigned vt_loss_term_needs(const vt_loss_term *term);
+/* VT_ERR_LIMIT: there are VT_LOSS_TERMS already. */
+vt_status vt_loss_append(vt_loss *loss, const vt_loss_term *term, vt_error *error);
 
 typedef struct vt_loss_inputs {
     vt_value_id logits;    /* (N, classes) */
@@ -62,6 +68,7 @@ typedef struct vt_loss_inputs {
     vt_value_id labels;    /* (N) i64; negative: not known, the row does not count */
     vt_value_id targets;   /* (N, classes) f32: shares of classes (mixup) instead of labels for ce;
                               attributes for bce, negative: not known; values for mse */
+    bool unknown_negative; /* negative targets are not known to ce and mse either */
     vt_value_id teacher_logits;    /* (N, classes) */
     vt_value_id teacher_embedding; /* (N, teacher_dim) */
     int classes, dim, teacher_dim;

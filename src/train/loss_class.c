@@ -12,7 +12,7 @@
  *     max(x, 0) - x z + log(1 + exp(-|x|))
  * which never takes the exponential of a positive number. Negative targets do not count.
  *
- * mse, the mean of (x - z)^2.
+ * mse, the mean of (x - z)^2; where it is said so, over targets that are not negative.
  */
 #include "train/loss_graph.h"
 
@@ -20,6 +20,12 @@
 static vt_value_id shares(vt_loss_graph *graph)
 {
     return graph->inputs->targets != VT_NO_VALUE ? graph->inputs->targets : vt_loss_one_hot(graph);
+}
+
+/* 1 where a given target is known. */
+static vt_value_id known_targets(vt_loss_graph *graph)
+{
+    return vt_loss_float(graph, vt_loss_with(graph, "Greater", graph->inputs->targets, -1e-6));
 }
 
 /* (1 - e) q + e / K, rows of nothing stay so. */
@@ -36,7 +42,10 @@ static vt_value_id smoothed(vt_loss_graph *graph, vt_value_id q)
 vt_value_id vt_loss_cross_entropy(vt_loss_graph *graph)
 {
     const vt_shape row = {.rank = 2, .dims = {1, graph->inputs->classes}};
-    vt_value_id q = shares(graph), soft = smoothed(graph, q);
+    vt_value_id q = shares(graph);
+    if (graph->inputs->unknown_negative) /* no share of anything */
+        q = vt_loss_unary(graph, "Relu", q);
+    vt_value_id soft = smoothed(graph, q);
     if (graph->inputs->class_weights != NULL) {
         vt_value_id w = vt_builder_floats(graph->builder, "fixed_class_weights", &row,
                                           graph->inputs->class_weights);
@@ -54,7 +63,7 @@ vt_value_id vt_loss_binary_cross_entropy(vt_loss_graph *graph)
 {
     vt_value_id x = graph->inputs->logits, z = shares(graph), known;
     if (graph->inputs->targets != VT_NO_VALUE) {
-        known = vt_loss_float(graph, vt_loss_with(graph, "Greater", z, -1e-6));
+        known = known_targets(graph);
     } else {
         /* Rows with labels, all classes. */
         vt_value_id ones = vt_loss_with(graph, "Add", vt_loss_with(graph, "Mul", z, 0), 1);
@@ -72,5 +81,7 @@ vt_value_id vt_loss_squares(vt_loss_graph *graph)
 {
     vt_value_id d = vt_loss_binary(graph, "Sub", graph->inputs->logits, graph->inputs->targets);
     d = vt_loss_binary(graph, "Mul", d, d);
+    if (graph->inputs->unknown_negative)
+        return vt_loss_mean(graph, d, known_targets(graph));
     return vt_builder_node(graph->builder, "ReduceMean", "keepdims=0", &d, 1);
 }

@@ -184,9 +184,12 @@ vt_value_id vt_loss_contrast(vt_loss_graph *graph)
     vt_loss_pairs pairs = vt_loss_pairs_of(graph);
     vt_value_id z =
         vt_loss_with(graph, "Mul", pairs.similarity, 1 / graph->parameters[TEMPERATURE]);
-    /* A row is no candidate for itself: its exponential is 0, its logarithm stays finite. */
-    vt_value_id self = vt_loss_with(graph, "Mul", pairs.eye, 1e9);
-    vt_value_id logs = vt_loss_log_softmax(graph, vt_loss_binary(graph, "Sub", z, self));
+    /* A row is no candidate for itself, nor is one whose label is not known: their exponentials are
+     * 0, logarithms stay finite. */
+    vt_value_id seen = vt_loss_binary(graph, "Add", pairs.positive, pairs.negative);
+    vt_value_id hidden = vt_loss_with(
+        graph, "Mul", vt_loss_binary(graph, "Sub", vt_loss_number(graph, 1), seen), 1e9);
+    vt_value_id logs = vt_loss_log_softmax(graph, vt_loss_binary(graph, "Sub", z, hidden));
     logs = vt_loss_binary(graph, "Mul", logs, pairs.positive);
     vt_value_id count = vt_loss_reduce(graph, "ReduceSum", pairs.positive, 1);
     vt_value_id each = vt_loss_binary(graph, "Div", vt_loss_reduce(graph, "ReduceSum", logs, 1),

@@ -14,11 +14,41 @@ struct vt_teacher {
     vt_model *model;
     vt_session *session;
     vt_pixel_spec spec;
-    float *pixels; /* (batch, 3, height, width) */
-    float *pooled; /* (batch, dim) where the vector has to be averaged */
-    bool scores, vector;
+    float *pixels;              /* (batch, 3, height, width) */
+    float *pooled;              /* (batch, dim) where the vector has to be averaged */
+    size_t heads[VT_HEADS_MAX]; /* (head_count) of the run, whose scores come first */
+    size_t head_count;
+    bool vector;
     int dim;
 };
+
+/* Scores of the run's head: of the same name and labels, or of the only head that is asked for. */
+static vt_status find_scores(const vt_teacher *teacher, const vt_run_state *run, size_t head,
+                             const char **out, vt_error *error)
+{
+    const char *value = run->heads.items[head].output;
+    vt_model_heads heads;
+    vt_status status = vt_model_heads_read(teacher->model, &heads, error);
+    bool others = status == VT_OK && run->heads.named &&
+                  vt_model_heads_find(&heads, run->heads.items[head].name) != NULL &&
+                  vt_run_fitting_output(run, head, &heads) == NULL;
+    vt_model_heads_deinit(&heads);
+    if (status != VT_OK)
+        return status;
+    if (others)
+        return vt_fail(error, VT_ERR_MISMATCH,
+                       "use teacher \"%s\": its head \"%s\" is of other labels",
+                       run->recipe->teacher, run->heads.items[head].name);
+    if (!vt_model_has_value(teacher->model, value) && teacher->head_count > 1)
+        return vt_fail(error, VT_ERR_MISMATCH, "use teacher \"%s\": it has no head \"%s\"",
+                       run->recipe->teacher, run->heads.items[head].name);
+    if (!vt_model_has_value(teacher->model, value))
+        value = vt_model_has_value(teacher->model, "logits")
+                    ? "logits"
+                    : vt_model_output(teacher->model, 0).name;
+    *out = value;
+    return VT_OK;
+}
 
 static vt_status read_contract(vt_teacher *teacher, const vt_run_state *run, vt_contract *contract,
                                vt_error *error)
@@ -44,14 +74,15 @@ static vt_status open_session(vt_teacher *teacher, const vt_run_state *run,
                               const vt_contract *contract, vt_error *error)
 {
     vt_session_options options = vt_session_options_defaults();
-    const char *outputs[2];
+    const char *outputs[VT_HEADS_MAX + 1];
     size_t count = 0;
+    vt_status status = VT_OK;
     const char *feature =
         contract->output[0] != '\0' ? contract->output : vt_model_feature_output(teacher->model);
-    if (teacher->scores)
-        outputs[count++] = vt_model_has_value(teacher->model, "logits")
-                               ? "logits"
-                               : vt_model_output(teacher->model, 0).name;
+    for (size_t i = 0; status == VT_OK && i < teacher->head_count; i++)
+        status = find_scores(teacher, run, teacher->heads[i], &outputs[count++], error);
+    if (status != VT_OK)
+        return status;
     if (teacher->vector)
         outputs[count++] = feature != NULL ? feature : vt_model_output(teacher->model, 0).name;
     options.outputs = outputs;
@@ -67,16 +98,18 @@ static vt_status check_shapes(vt_teacher *teacher, const vt_run_state *run, vt_e
     const vt_pixel_spec *spec = &run->contract.pixels;
     const vt_shape input =
         vt_shape_of(4, (int64_t[]){(int64_t)run->recipe->batch, 3, spec->height, spec->width});
-    vt_shape shapes[2];
+    vt_shape shapes[VT_HEADS_MAX + 1];
     size_t at = 0;
     vt_status status = vt_session_output_shapes(teacher->session, &input, 1, shapes, error);
     if (status != VT_OK)
         return status;
-    if (teacher->scores &&
-        (shapes[0].rank != 2 || shapes[0].dims[1] != (int64_t)run->data->label_count))
-        return vt_fail(error, VT_ERR_MISMATCH, "use teacher \"%s\": it has not %zu classes",
-                       run->recipe->teacher, run->data->label_count);
-    at += teacher->scores;
+    for (; at < teacher->head_count; at++) {
+        size_t classes = vt_run_classes(run, teacher->heads[at]);
+        if (shapes[at].rank != 2 || shapes[at].dims[1] != (int64_t)classes)
+            return vt_fail(error, VT_ERR_MISMATCH, "use teacher \"%s\": it has not %zu classes%s%s",
+                           run->recipe->teacher, classes, run->heads.named ? " of head " : "",
+                           run->heads.items[teacher->heads[at]].name);
+    }
     if (!teacher->vector)
         return VT_OK;
     if (shapes[at].rank != 2 && shapes[at].rank != 4)
@@ -86,14 +119,15 @@ static vt_status check_shapes(vt_teacher *teacher, const vt_run_state *run, vt_e
     return VT_OK;
 }
 
-vt_status vt_teacher_open(const vt_run_state *run, unsigned needs, vt_teacher **out, int *dim,
-                          vt_error *error)
+vt_status vt_teacher_open(const vt_run_state *run, vt_teacher **out, int *dim, vt_error *error)
 {
     vt_teacher *teacher = vt_calloc(1, sizeof(*teacher));
     if (teacher == NULL)
         return vt_fail_memory(error, "a teacher");
-    teacher->scores = (needs & VT_LOSS_TEACHER_LOGITS) != 0;
-    teacher->vector = (needs & VT_LOSS_TEACHER_EMBEDDING) != 0;
+    for (size_t h = 0; h < run->heads.count; h++)
+        if ((run->heads.items[h].loss.needs & VT_LOSS_TEACHER_LOGITS) != 0)
+            teacher->heads[teacher->head_count++] = h;
+    teacher->vector = (run->heads.needs & VT_LOSS_TEACHER_EMBEDDING) != 0;
     vt_contract contract;
     size_t batch = (size_t)run->recipe->batch;
     size_t floats = 3 * (size_t)run->contract.pixels.width * (size_t)run->contract.pixels.height;
@@ -166,7 +200,7 @@ vt_status vt_teacher_run(vt_teacher *teacher, const vt_run_state *run, const vt_
                          vt_tensor *scores, vt_tensor *vector, vt_error *error)
 {
     const vt_pixel_spec *spec = &run->contract.pixels;
-    vt_tensor outputs[2];
+    vt_tensor outputs[VT_HEADS_MAX + 1];
     convert(teacher, spec, batch);
     vt_tensor input = {.dtype = VT_F32, .data = teacher->pixels};
     input.shape = vt_shape_of(4, (int64_t[]){(int64_t)batch->count, 3, spec->height, spec->width});
@@ -174,10 +208,10 @@ vt_status vt_teacher_run(vt_teacher *teacher, const vt_run_state *run, const vt_
     vt_status status = vt_session_run(teacher->session, &input, 1, outputs, error);
     if (status != VT_OK)
         return status;
-    if (teacher->scores)
-        *scores = outputs[0];
+    for (size_t i = 0; i < teacher->head_count; i++)
+        scores[teacher->heads[i]] = outputs[i];
     if (teacher->vector) {
-        *vector = outputs[teacher->scores];
+        *vector = outputs[teacher->head_count];
         if (vector->shape.rank == 4)
             pool_vector(teacher, batch->count, vector);
     }

@@ -12,34 +12,36 @@
 
 enum { WIDTH = 640, HEIGHT = 220, MARGIN = 44 };
 
-typedef struct curve {
-    const char *title;
-    double (*value)(const vt_run_epoch *epoch, int which);
-    int which;
-} curve;
-
-static double loss_of(const vt_run_epoch *epoch, int which)
+static double loss_of(const vt_run_epoch *epoch, int head, int which)
 {
+    (void)head;
     (void)which;
     return epoch->loss;
 }
 
-static double rate_of(const vt_run_epoch *epoch, int which)
+static double rate_of(const vt_run_epoch *epoch, int head, int which)
 {
+    (void)head;
     (void)which;
     return epoch->rate;
 }
 
-static double measure_of(const vt_run_epoch *epoch, int which)
+static double measure_of(const vt_run_epoch *epoch, int head, int which)
 {
-    return epoch->measures[which];
+    return head < 0 ? epoch->measures[which] : epoch->heads[head][which];
 }
+
+typedef struct curve {
+    const char *title;
+    double (*value)(const vt_run_epoch *epoch, int head, int which);
+    int head, which; /* head -1: of all */
+} curve;
 
 static bool range_of(const vt_run_state *run, const curve *line, double *low, double *high)
 {
     bool any = false;
     for (size_t i = 0; i < run->epoch; i++) {
-        double value = line->value(&run->epochs[i], line->which);
+        double value = line->value(&run->epochs[i], line->head, line->which);
         if (!isfinite(value))
             continue;
         *low = !any || value < *low ? value : *low;
@@ -73,12 +75,42 @@ static void put_curve(const vt_run_state *run, const curve *line, vt_buf *out)
                   high, HEIGHT - 26, low, MARGIN, HEIGHT - 8, WIDTH - MARGIN - 40, HEIGHT - 8,
                   (size_t)run->epoch);
     for (size_t i = 0; i < run->epoch; i++) {
-        double value = line->value(&run->epochs[i], line->which);
+        double value = line->value(&run->epochs[i], line->head, line->which);
         if (isfinite(value))
             vt_buf_printf(out, "%.1f,%.1f ", MARGIN + (double)i * across,
                           24 + (HEIGHT - 48) * (high - value) / (high - low));
     }
     vt_buf_append_text(out, "\"/></svg>\n");
+}
+
+static void put_measures(const double *measures, vt_buf *out)
+{
+    for (int i = 0; i < VT_MEASURES; i++)
+        if (!isnan(measures[i]))
+            vt_buf_printf(out, "<tr><td>%s</td><td>%.4f</td></tr>", vt_measure_name((vt_measure)i),
+                          measures[i]);
+}
+
+/* Of every measure that there is, of a head or (-1) of all. */
+static void put_curves(const vt_run_state *run, int head, vt_buf *out)
+{
+    for (int i = 0; i < VT_MEASURES; i++) {
+        const curve line = {vt_measure_name((vt_measure)i), measure_of, head, i};
+        put_curve(run, &line, out);
+    }
+}
+
+static void put_classes(const vt_run_state *run, const vt_evaluation *evaluation, size_t head,
+                        vt_buf *out)
+{
+    const vt_head_evaluation *one = &evaluation->heads[head];
+    const char *const *labels = vt_run_labels(run, head);
+    if (one->confusions != NULL) {
+        vt_page_matrix(out, one->confusions, labels);
+        vt_page_classes(out, one->confusions, labels);
+    }
+    if (one->attributes != NULL)
+        vt_page_attributes(out, one->attributes, labels);
 }
 
 static void put_summary(const vt_run_state *run, vt_buf *out)
@@ -90,21 +122,35 @@ static void put_summary(const vt_run_state *run, vt_buf *out)
     vt_buf_append_html(out, vt_path_base(run->options->out));
     vt_buf_append_text(out, "</h1><p>Data: ");
     vt_buf_append_html(out, run->data->name);
-    vt_buf_printf(out, ", %zu labels; weights of epoch %g, %zu parameters%s.</p><table>",
-                  run->data->label_count, last->epoch, run->parameter_numbers,
-                  run->stopped_early ? "; stopped early" : "");
-    for (int i = 0; i < VT_MEASURES; i++)
-        if (!isnan(last->measures[i]))
-            vt_buf_printf(out, "<tr><td>%s</td><td>%.4f</td></tr>", vt_measure_name((vt_measure)i),
-                          last->measures[i]);
+    if (run->heads.named)
+        vt_buf_printf(out, ", %zu heads; measures are their means", run->heads.count);
+    else
+        vt_buf_printf(out, ", %zu labels", run->data->label_count);
+    vt_buf_printf(out, "; weights of epoch %g, %zu parameters%s.</p><table>", last->epoch,
+                  run->parameter_numbers, run->stopped_early ? "; stopped early" : "");
+    put_measures(last->measures, out);
     vt_buf_append_text(out, "</table>\n<h2>Curves</h2>\n");
-    const curve loss = {"training loss", loss_of, 0}, rate = {"learning rate", rate_of, 0};
+    const curve loss = {"training loss", loss_of, -1, 0}, rate = {"learning rate", rate_of, -1, 0};
     put_curve(run, &loss, out);
-    for (int i = 0; i < VT_MEASURES; i++) {
-        const curve line = {vt_measure_name((vt_measure)i), measure_of, i};
-        put_curve(run, &line, out);
-    }
+    put_curves(run, -1, out);
     put_curve(run, &rate, out);
+}
+
+/* Of a named head: what the summary and the classes are of the only one. */
+static void put_head(const vt_run_state *run, const vt_evaluation *evaluation, size_t head,
+                     vt_buf *out)
+{
+    const vt_head_evaluation *one = &evaluation->heads[head];
+    vt_buf_append_text(out, "<h2>Head ");
+    vt_buf_append_html(out, run->heads.items[head].name);
+    vt_buf_printf(out, "</h2><p>%zu labels, %s.</p><table>", vt_run_classes(run, head),
+                  run->heads.items[head].several  ? "several a photo"
+                  : run->heads.items[head].scores ? "one a photo"
+                                                  : "for the embedding alone");
+    put_measures(one->measures, out);
+    vt_buf_append_text(out, "</table>\n");
+    put_curves(run, (int)head, out);
+    put_classes(run, evaluation, head, out);
 }
 
 static void put_recipe(const vt_run_state *run, vt_buf *out)
@@ -128,10 +174,10 @@ vt_status vt_run_report(vt_run_state *run, const vt_evaluation *evaluation, vt_e
     vt_buf_init(&page, VT_PAGE_BYTES);
     vt_page_begin(&page, "Training");
     put_summary(run, &page);
-    if (evaluation->classes > 0) {
-        vt_page_matrix(&page, evaluation->confusions, run->data->labels);
-        vt_page_classes(&page, evaluation->confusions, run->data->labels);
-    }
+    if (!run->heads.named)
+        put_classes(run, evaluation, 0, &page);
+    for (size_t h = 0; run->heads.named && h < run->heads.count; h++)
+        put_head(run, evaluation, h, &page);
     vt_report_examples(run, evaluation, &page);
     put_recipe(run, &page);
     vt_page_end(&page);

@@ -23,27 +23,6 @@ enum { LEFT_OUT_TOLD = 5, LOG_EVERY = 20, MAXIMUM_EPOCHS = 1 << 20, SMALL_PX = 6
 
 /* ---- before the first step ---- */
 
-static bool is_classifier(const vt_loss *loss)
-{
-    return (loss->needs & VT_LOSS_LOGITS) != 0;
-}
-
-static vt_status choose_measure(vt_run_state *run, bool classifier, vt_error *error)
-{
-    run->measure = classifier ? VT_MEASURE_ACCURACY : VT_MEASURE_RECALL_1;
-    const char *name = run->recipe->measure;
-    if (name != NULL && !vt_measure_from_name(name, &run->measure))
-        return vt_fail(error, VT_ERR_USAGE,
-                       "recipe: \"measure\" is \"%.40s\", it is accuracy, top5, f1, recall@1, "
-                       "recall@5, recall@10 or loss",
-                       name);
-    if (!classifier && (run->measure < VT_MEASURE_RECALL_1 || run->measure == VT_MEASURE_LOSS))
-        return vt_fail(error, VT_ERR_USAGE,
-                       "recipe: \"measure\" %s is of classes, which \"loss\" does not learn", name);
-    run->keep_best = run->recipe->early_stop > 0;
-    return VT_OK;
-}
-
 /* ImageNet's mean and deviation, which files that people start from were trained with too. */
 static void default_contract(vt_run_state *run)
 {
@@ -60,6 +39,17 @@ static void default_contract(vt_run_state *run)
     memset(spec->fill_rgb, 255, sizeof(spec->fill_rgb));
 }
 
+/* Each with its length before it, so that no two lists look the same. */
+static void hash_values(const vt_dataset *data, size_t column, size_t example, vt_hasher *hasher)
+{
+    size_t count;
+    const uint32_t *values = vt_dataset_values(data, column, example, &count);
+    const uint64_t length = count;
+    vt_hasher_add(hasher, &length, sizeof(length));
+    for (size_t v = 0; v < count; v++)
+        vt_hasher_add_text(hasher, data->columns[column].labels[values[v]]);
+}
+
 /* What the order of steps depends on. */
 static vt_hash hash_data(const vt_dataset *data)
 {
@@ -69,7 +59,10 @@ static vt_hash hash_data(const vt_dataset *data)
         const vt_example *one = &data->examples[i];
         const uint8_t facts[2] = {(uint8_t)one->split, one->left_out};
         vt_hasher_add_text(&hasher, one->photo);
-        vt_hasher_add_text(&hasher, data->labels[one->label]);
+        if (data->column_count == 0)
+            vt_hasher_add_text(&hasher, data->labels[one->label]);
+        for (size_t c = 0; c < data->column_count; c++)
+            hash_values(data, c, i, &hasher);
         vt_hasher_add(&hasher, facts, sizeof(facts));
     }
     return vt_hasher_finish(&hasher);
@@ -78,8 +71,11 @@ static vt_hash hash_data(const vt_dataset *data)
 static bool on_decode(void *context, uint64_t done, uint64_t total)
 {
     const vt_run_state *run = context;
-    const vt_run_progress progress = {
-        .phase = VT_RUN_DECODE, .done = done, .total = total, .measure = run->measure};
+    const vt_run_progress progress = {.phase = VT_RUN_DECODE,
+                                      .done = done,
+                                      .total = total,
+                                      .goal = &run->goal,
+                                      .heads = &run->heads};
     return run->options->on_progress == NULL ||
            run->options->on_progress(run->options->context, &progress);
 }
@@ -130,22 +126,25 @@ static vt_status decode(vt_run_state *run, vt_error *error)
     return status;
 }
 
-static vt_status make_sampler(vt_run_state *run, const vt_loss *loss, vt_error *error)
+/* With several heads by the first one's labels; photos that have none are one more. */
+static vt_status make_sampler(vt_run_state *run, vt_error *error)
 {
     const vt_dataset *data = run->data;
     uint32_t *indices = vt_alloc_array(data->count + 1, sizeof(*indices));
     uint32_t *labels = vt_alloc_array(data->count + 1, sizeof(*labels));
-    vt_sampler_examples examples = {indices, labels, 0, data->label_count};
+    uint32_t unlabelled = (uint32_t)data->label_count;
+    vt_sampler_examples examples = {indices, labels, 0, data->label_count + 1};
     vt_sampler_options options = run->recipe->sampling;
     vt_status status = VT_OK;
-    run->views = (loss->needs & VT_LOSS_INSTANCES) != 0 ? 2 : 1;
+    run->views = (run->heads.needs & VT_LOSS_INSTANCES) != 0 ? 2 : 1;
     options.batch /= run->views;
     if (indices == NULL || labels == NULL)
         status = vt_fail_memory(error, "a sampler");
     for (size_t i = 0; status == VT_OK && i < data->count; i++)
         if (data->examples[i].split == VT_SPLIT_TRAIN && !data->examples[i].left_out) {
+            uint32_t label = data->examples[i].label;
             indices[examples.count] = (uint32_t)i;
-            labels[examples.count++] = data->examples[i].label;
+            labels[examples.count++] = label != VT_NO_LABEL ? label : unlabelled;
         }
     if (status == VT_OK)
         status = vt_sampler_new(&examples, &options, &run->sampler, error);
@@ -168,13 +167,15 @@ static char *beside(const char *path, const char *ending)
 
 static vt_status prepare(vt_run_state *run, vt_error *error)
 {
-    vt_loss loss;
-    vt_status status = vt_objective_parse(run->recipe, &loss, error);
+    vt_status status = vt_heads_parse(run->recipe, &run->heads, error);
     if (status == VT_OK)
-        status = choose_measure(run, is_classifier(&loss), error);
+        status = vt_run_choose_goal(run, error);
+    if (status == VT_OK && run->heads.named != (run->data->column_count == run->heads.count))
+        status = vt_fail(error, VT_ERR_USAGE, "train on \"%s\": it was not read for these heads",
+                         run->data->name);
     if (status != VT_OK)
         return status;
-    const vt_dataset_need need = {run->options->validation, is_classifier(&loss)};
+    const vt_dataset_need need = {run->options->validation, run->heads.items[0].scores};
     run->checkpoint_path = beside(run->options->out, ".checkpoint");
     run->cache_path = run->options->cache != NULL ? vt_strdup(run->options->cache)
                                                   : beside(run->options->out, ".pictures");
@@ -194,7 +195,7 @@ static vt_status prepare(vt_run_state *run, vt_error *error)
     if (status == VT_OK) /* once more without those that cannot be decoded */
         status = vt_dataset_check(run->data, &need, error);
     if (status == VT_OK)
-        status = make_sampler(run, &loss, error);
+        status = make_sampler(run, error);
     if (status == VT_OK) {
         run->data_hash = hash_data(run->data);
         status = vt_run_build(run, error);
@@ -216,7 +217,8 @@ static bool report(vt_run_state *run)
         .loss = run->smooth_loss,
         .rate = run->rate,
         .newest = run->epoch > 0 ? &run->epochs[run->epoch - 1] : NULL,
-        .measure = run->measure};
+        .goal = &run->goal,
+        .heads = &run->heads};
     return run->options->on_progress == NULL ||
            run->options->on_progress(run->options->context, &progress);
 }
@@ -313,6 +315,8 @@ static vt_status add_epoch(vt_run_state *run, const vt_evaluation *evaluation, v
                           .norm = run->norm_sum / updates,
                           .seconds = (vt_clock_ms() - run->epoch_started_ms) / 1e3};
     memcpy(one->measures, evaluation->measures, sizeof(one->measures));
+    for (size_t h = 0; h < run->heads.count; h++)
+        memcpy(one->heads[h], evaluation->heads[h].measures, sizeof(one->heads[h]));
     run->epoch++;
     run->batch = 0;
     run->loss_sum = run->norm_sum = 0;
@@ -330,8 +334,9 @@ static vt_status end_epoch(vt_run_state *run, vt_error *error)
     if (status != VT_OK)
         return status;
     const vt_run_epoch *epoch = &run->epochs[run->epoch - 1];
-    bool best = vt_plateau_note(&run->plateau, &run->recipe->rates, epoch->measures[run->measure],
-                                vt_measure_is_better_higher(run->measure));
+    bool best =
+        vt_plateau_note(&run->plateau, &run->recipe->rates, vt_run_goal_value(&run->goal, epoch),
+                        vt_measure_is_better_higher(run->goal.measure));
     if (best && run->keep_best) {
         status = vt_run_weights_copy(run, &run->best, error);
         run->best_epoch = run->epoch;
@@ -360,9 +365,21 @@ static vt_status train(vt_run_state *run, vt_error *error)
 
 /* ---- the whole ---- */
 
+/* Photos that have a label of the head. */
+static void count_labelled(const vt_run_state *run, size_t head, size_t *trained, size_t *validated)
+{
+    for (size_t i = 0; i < run->data->count; i++) {
+        const vt_example *one = &run->data->examples[i];
+        if (one->left_out || vt_dataset_value(run->data, head, i) == VT_NO_LABEL)
+            continue;
+        *trained += one->split == VT_SPLIT_TRAIN;
+        *validated += one->split == run->options->validation;
+    }
+}
+
 static void fill_result(const vt_run_state *run, vt_run_result *out)
 {
-    *out = (vt_run_result){.measure = run->measure,
+    *out = (vt_run_result){.goal = run->goal,
                            .parameters = run->parameter_numbers,
                            .resumed = run->resumed,
                            .stopped_early = run->stopped_early};
@@ -372,6 +389,8 @@ static void fill_result(const vt_run_state *run, vt_run_result *out)
         out->trained += !one->left_out && one->split == VT_SPLIT_TRAIN;
         out->validated += !one->left_out && one->split == run->options->validation;
     }
+    for (size_t h = 0; h < run->heads.count; h++)
+        count_labelled(run, h, &out->head_trained[h], &out->head_validated[h]);
     if (run->epoch > 0)
         out->last = out->best = run->epochs[run->epoch - 1];
     if (run->best_epoch > 0 && run->best_epoch <= run->epoch)

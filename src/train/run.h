@@ -17,6 +17,7 @@
 #define VT_TRAIN_RUN_H
 
 #include "train/dataset.h"
+#include "train/heads.h"
 #include "train/recipe.h"
 
 /* Of the validation split; NAN where it does not apply. */
@@ -37,8 +38,17 @@ bool vt_measure_is_better_higher(vt_measure measure);
 typedef struct vt_run_epoch {
     double epoch;                            /* from 1 */
     double steps, loss, rate, norm, seconds; /* of the training: mean loss, last rate, mean norm */
-    double measures[VT_MEASURES];
+    double measures[VT_MEASURES];            /* with several heads the mean of those that have it */
+    double heads[VT_HEADS_MAX][VT_MEASURES]; /* of named heads */
 } vt_run_epoch;
+
+/* The measure that a run goes by. */
+typedef struct vt_run_goal {
+    vt_measure measure;
+    int head;      /* of which named head; -1: of all */
+    char name[96]; /* "accuracy", "color.accuracy" */
+} vt_run_goal;
+double vt_run_goal_value(const vt_run_goal *goal, const vt_run_epoch *epoch);
 
 typedef enum vt_run_phase { VT_RUN_DECODE, VT_RUN_TRAIN, VT_RUN_EVALUATE } vt_run_phase;
 typedef struct vt_run_progress {
@@ -47,12 +57,14 @@ typedef struct vt_run_progress {
     int epoch, epochs;
     double loss, rate;          /* smoothed; learning rate */
     const vt_run_epoch *newest; /* NULL: no epoch was measured yet */
-    vt_measure measure;
+    const vt_run_goal *goal;
+    const vt_heads *heads;
 } vt_run_progress;
 
 typedef struct vt_run_options {
     vt_recipe *recipe; /* checked */
-    vt_dataset *data;  /* finished and split; examples that cannot be decoded become left out */
+    vt_dataset *data;  /* finished and split; where the recipe names heads, with their columns
+                          (vt_heads_set_columns); examples that cannot be decoded become left out */
     vt_split validation;
     const char *out, *cache; /* cache NULL: beside the model */
     const char *report;      /* HTML; NULL: none */
@@ -66,8 +78,9 @@ typedef struct vt_run_options {
 
 typedef struct vt_run_result {
     vt_run_epoch last, best; /* best: whose weights were written */
-    vt_measure measure;
+    vt_run_goal goal;
     size_t parameters, trained, validated, left_out;
+    size_t head_trained[VT_HEADS_MAX], head_validated[VT_HEADS_MAX]; /* that have its label */
     bool resumed, stopped_early;
 } vt_run_result;
 

@@ -21,7 +21,7 @@ typedef struct adoption {
     const char *feature;   /* value that new heads read */
     const char *embedding; /* value that is the embedding; NULL: the feature is */
     vt_shape feature_shape;
-    bool keeps_embedding, keeps_logits;
+    bool keeps_embedding, keeps_scores[VT_HEADS_MAX];
 } adoption;
 
 vt_status vt_run_shape_of(const vt_model *model, const char *value, int size, vt_shape *out,
@@ -37,20 +37,6 @@ vt_status vt_run_shape_of(const vt_model *model, const char *value, int size, vt
         status = vt_session_output_shapes(session, &picture, 1, out, error);
     vt_session_free(session);
     return status;
-}
-
-/* Whether the file's classifier is of these very labels. */
-static bool has_labels(const vt_run_state *run, const vt_model *model)
-{
-    const char *text = vt_model_metadata(model, VT_METADATA_LABELS);
-    vt_json *labels = NULL;
-    if (text == NULL || vt_json_parse(text, strlen(text), 4, &labels, NULL) != VT_OK)
-        return false;
-    bool same = vt_json_count(labels) == run->data->label_count;
-    for (size_t i = 0; same && i < run->data->label_count; i++)
-        same = vt_text_equal(vt_json_text(vt_json_at(labels, i), NULL), run->data->labels[i]);
-    vt_json_free(labels);
-    return same && vt_model_has_value(model, "logits");
 }
 
 /* ---- pixels ---- */
@@ -86,6 +72,20 @@ static vt_status adopt_contract(vt_run_state *run, const vt_model *model, vt_err
 
 /* ---- heads ---- */
 
+/* Scores that stay: of the very labels that the head learns, in the value that it writes. */
+static vt_status choose_scores(const vt_run_state *run, adoption *file, vt_error *error)
+{
+    vt_model_heads heads;
+    vt_status status = vt_model_heads_read(file->model, &heads, error);
+    for (size_t h = 0; status == VT_OK && h < run->heads.count; h++) {
+        const char *output = vt_run_fitting_output(run, h, &heads);
+        file->keeps_scores[h] = run->heads.items[h].scores && output != NULL &&
+                                strcmp(output, run->heads.items[h].output) == 0;
+    }
+    vt_model_heads_deinit(&heads);
+    return status;
+}
+
 static vt_status choose_values(const vt_run_state *run, adoption *file, vt_error *error)
 {
     const char *named = run->contract.output[0] != '\0' ? run->contract.output : NULL;
@@ -108,29 +108,43 @@ static vt_status choose_values(const vt_run_state *run, adoption *file, vt_error
         status = vt_run_shape_of(file->model, file->embedding, size, &shape, error);
     file->keeps_embedding = file->embedding != NULL &&
                             (run->recipe->dim == 0 || (double)shape.dims[1] == run->recipe->dim);
-    file->keeps_logits = run->score_count > 0 && has_labels(run, file->model);
-    return status;
+    return status == VT_OK ? choose_scores(run, file, error) : status;
+}
+
+static vt_status extend(vt_run_state *run, const adoption *file, vt_architecture_options *options,
+                        vt_error *error)
+{
+    const char *keep[1 + VT_HEADS_MAX];
+    vt_extension from = {file->feature, file->feature_shape, keep, 0};
+    if (file->keeps_embedding)
+        keep[from.keep_count++] = file->embedding;
+    for (size_t h = 0; h < run->heads.count; h++)
+        if (file->keeps_scores[h])
+            keep[from.keep_count++] = run->heads.items[h].output;
+    if (options->classes == 0 && options->heads == NULL && options->dim == 0)
+        return vt_model_dup(file->model, &run->network, error);
+    return vt_architecture_extend(file->model, &from, options, &run->network, error);
 }
 
 static vt_status add_heads(vt_run_state *run, const adoption *file, vt_error *error)
 {
-    const char *keep[2];
-    vt_extension from = {file->feature, file->feature_shape, keep, 0};
     vt_architecture_options options = vt_architecture_options_defaults();
+    char *heads = NULL;
+    vt_status status = vt_run_list_heads(run, file->keeps_scores, &heads, error);
+    if (status != VT_OK)
+        return status;
     options.seed = (uint64_t)run->recipe->seed;
     options.dropout = run->recipe->dropout;
-    options.classes = run->score_count > 0 && !file->keeps_logits ? (int)run->data->label_count : 0;
+    options.heads = heads;
+    if (!run->heads.named && run->heads.items[0].scores && !file->keeps_scores[0])
+        options.classes = (int)run->data->label_count;
     options.dim = file->keeps_embedding ? 0 : (int)run->recipe->dim;
     options.fuse = (int)run->recipe->fuse;
     if (strcmp(run->recipe->pooling, "gem") == 0)
         options.pooling = VT_POOLING_GEM;
-    if (file->keeps_embedding)
-        keep[from.keep_count++] = file->embedding;
-    if (file->keeps_logits)
-        keep[from.keep_count++] = "logits";
-    if (options.classes == 0 && options.dim == 0)
-        return vt_model_dup(file->model, &run->network, error);
-    return vt_architecture_extend(file->model, &from, &options, &run->network, error);
+    status = extend(run, file, &options, error);
+    vt_free(heads);
+    return status;
 }
 
 static vt_status adopt(vt_run_state *run, adoption *file, vt_error *error)

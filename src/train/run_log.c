@@ -107,6 +107,20 @@ void vt_run_log_step(vt_run_state *run, double loss, double norm)
     vt_tensorboard_scalar(run->board, "train/norm", run->steps, norm);
 }
 
+/* Members of the open object, and events; prefix: "color." or "". */
+static void put_measures(vt_run_state *run, vt_json_writer *writer, const double *measures,
+                         const char *prefix)
+{
+    for (int i = 0; i < VT_MEASURES; i++) {
+        char tag[VT_LOSS_HEAD_BYTES + 40];
+        if (isnan(measures[i]))
+            continue;
+        vt_json_put_number(writer, vt_measure_name((vt_measure)i), measures[i], -1);
+        snprintf(tag, sizeof(tag), "val/%s%s", prefix, vt_measure_name((vt_measure)i));
+        vt_tensorboard_scalar(run->board, tag, run->steps, measures[i]);
+    }
+}
+
 void vt_run_log_epoch(vt_run_state *run, const vt_run_epoch *epoch)
 {
     if (run->lines == NULL)
@@ -118,14 +132,18 @@ void vt_run_log_epoch(vt_run_state *run, const vt_run_epoch *epoch)
     vt_json_put_number(&writer, "epoch", epoch->epoch, -1);
     vt_json_put_number(&writer, "loss", epoch->loss, -1);
     vt_json_put_number(&writer, "seconds", epoch->seconds, 3);
-    for (int i = 0; i < VT_MEASURES; i++) {
-        char tag[40];
-        if (isnan(epoch->measures[i]))
-            continue;
-        vt_json_put_number(&writer, vt_measure_name((vt_measure)i), epoch->measures[i], -1);
-        snprintf(tag, sizeof(tag), "val/%s", vt_measure_name((vt_measure)i));
-        vt_tensorboard_scalar(run->board, tag, run->steps, epoch->measures[i]);
+    put_measures(run, &writer, epoch->measures, "");
+    if (run->heads.named)
+        vt_json_open_object(&writer, "heads");
+    for (size_t h = 0; run->heads.named && h < run->heads.count; h++) {
+        char prefix[VT_LOSS_HEAD_BYTES + 2];
+        snprintf(prefix, sizeof(prefix), "%s.", run->heads.items[h].name);
+        vt_json_open_object(&writer, run->heads.items[h].name);
+        put_measures(run, &writer, epoch->heads[h], prefix);
+        vt_json_close(&writer);
     }
+    if (run->heads.named)
+        vt_json_close(&writer);
     end_line(run, &writer, &line);
     fflush(run->lines);
     vt_tensorboard_flush(run->board);

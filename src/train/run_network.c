@@ -21,9 +21,31 @@
 
 /* ---- the network ---- */
 
+/* "name:classes,..." of the named heads of classes, but for those that are kept; *out NULL: none.
+ */
+vt_status vt_run_list_heads(const vt_run_state *run, const bool *kept, char **out, vt_error *error)
+{
+    vt_buf text;
+    vt_buf_init(&text, 1 << 16);
+    *out = NULL;
+    for (size_t h = 0; run->heads.named && h < run->heads.count; h++)
+        if (run->heads.items[h].scores && !kept[h])
+            vt_buf_printf(&text, "%s%s:%zu", text.length > 0 ? "," : "", run->heads.items[h].id,
+                          vt_run_classes(run, h));
+    bool failed = text.failed;
+    if (!failed && text.length > 0) {
+        *out = vt_buf_take(&text, NULL);
+        return *out != NULL ? VT_OK : vt_fail_memory(error, "a network");
+    }
+    vt_buf_deinit(&text);
+    return failed ? vt_fail_memory(error, "a network") : VT_OK;
+}
+
 static vt_status from_architecture(vt_run_state *run, vt_error *error)
 {
+    static const bool none[VT_HEADS_MAX];
     const vt_recipe *recipe = run->recipe;
+    char *heads = NULL;
     vt_architecture_options options = vt_architecture_options_defaults();
     options.size = (int)recipe->size;
     options.width = recipe->width;
@@ -31,14 +53,20 @@ static vt_status from_architecture(vt_run_state *run, vt_error *error)
     options.seed = (uint64_t)recipe->seed;
     options.dropout = recipe->dropout;
     options.stochastic_depth = recipe->depth;
-    options.classes = run->score_count > 0 ? (int)run->data->label_count : 0;
+    if (!run->heads.named && run->heads.items[0].scores)
+        options.classes = (int)run->data->label_count;
     options.dim = (int)recipe->dim;
-    if (run->needs_embedding && options.dim == 0)
+    if ((run->heads.needs & VT_LOSS_EMBEDDING) != 0 && options.dim == 0)
         options.dim = VT_OBJECTIVE_DIM;
     options.fuse = (int)recipe->fuse;
     if (strcmp(recipe->pooling, "gem") == 0)
         options.pooling = VT_POOLING_GEM;
-    vt_status status = vt_architecture_build(recipe->arch, &options, &run->network, error);
+    vt_status status = vt_run_list_heads(run, none, &heads, error);
+    if (status != VT_OK)
+        return status;
+    options.heads = heads;
+    status = vt_architecture_build(recipe->arch, &options, &run->network, error);
+    vt_free(heads);
     if (status != VT_OK)
         return vt_fail_context(error, status, "build \"%s\"", recipe->arch);
     run->embedding = vt_strdup(options.dim > 0 ? "embedding" : "features");
@@ -160,18 +188,9 @@ static vt_status add_adapters(vt_run_state *run, vt_error *error)
 
 vt_status vt_run_build(vt_run_state *run, vt_error *error)
 {
-    vt_loss loss;
     vt_shape shape;
-    vt_status status = vt_objective_parse(run->recipe, &loss, error);
-    if (status != VT_OK)
-        return status;
-    run->score_count = (loss.needs & VT_LOSS_LOGITS) != 0;
-    run->needs_embedding = (loss.needs & VT_LOSS_EMBEDDING) != 0;
-    run->scores = vt_calloc(1, sizeof(*run->scores));
-    if (run->scores == NULL)
-        return vt_fail_memory(error, "a network");
-    run->scores[0] = "logits";
-    status = run->recipe->from != NULL ? vt_run_adopt(run, error) : from_architecture(run, error);
+    vt_status status =
+        run->recipe->from != NULL ? vt_run_adopt(run, error) : from_architecture(run, error);
     if (status == VT_OK)
         status =
             vt_run_shape_of(run->network, run->embedding, (int)run->recipe->size, &shape, error);
@@ -196,7 +215,6 @@ void vt_run_unbuild(vt_run_state *run)
     vt_objective_remove(run);
     vt_model_free(run->model);
     vt_model_free(run->network);
-    vt_free(run->scores);
     vt_free(run->embedding);
     vt_free(run->gradients);
 }

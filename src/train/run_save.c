@@ -64,7 +64,8 @@ static void list_deinit(array_list *list)
 
 /* ---- the text ---- */
 
-static void put_epoch(vt_json_writer *writer, const vt_run_epoch *epoch)
+/* heads: how many have measures of their own. */
+static void put_epoch(vt_json_writer *writer, const vt_run_epoch *epoch, size_t heads)
 {
     const double values[] = {epoch->epoch, epoch->steps, epoch->loss,
                              epoch->rate,  epoch->norm,  epoch->seconds};
@@ -73,6 +74,9 @@ static void put_epoch(vt_json_writer *writer, const vt_run_epoch *epoch)
         vt_json_put_number(writer, NULL, values[i], -1);
     for (int i = 0; i < VT_MEASURES; i++)
         vt_json_put_number(writer, NULL, epoch->measures[i], -1);
+    for (size_t h = 0; h < heads; h++)
+        for (int i = 0; i < VT_MEASURES; i++)
+            vt_json_put_number(writer, NULL, epoch->heads[h][i], -1);
     vt_json_close(writer);
 }
 
@@ -110,7 +114,7 @@ static bool put_state(const vt_run_state *run, vt_buf *text)
     vt_json_put_int(&writer, "log_bytes", (int64_t)run->lines_bytes);
     vt_json_open_array(&writer, "epochs");
     for (size_t i = 0; i < run->epoch; i++)
-        put_epoch(&writer, &run->epochs[i]);
+        put_epoch(&writer, &run->epochs[i], run->heads.named ? run->heads.count : 0);
     vt_json_close(&writer);
     vt_json_close(&writer);
     return !text->failed;
@@ -200,6 +204,9 @@ static vt_status get_epochs(vt_run_state *run, const vt_json *list, vt_error *er
             *values[at] = vt_json_number(vt_json_at(row, at), NAN);
         for (int m = 0; m < VT_MEASURES; m++)
             one->measures[m] = vt_json_number(vt_json_at(row, at++), NAN);
+        for (size_t h = 0; run->heads.named && h < run->heads.count; h++)
+            for (int m = 0; m < VT_MEASURES; m++)
+                one->heads[h][m] = vt_json_number(vt_json_at(row, at++), NAN);
     }
     return VT_OK;
 }

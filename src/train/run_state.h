@@ -2,13 +2,15 @@
 /*
  * Inside src/train: what a run holds, and its parts: run.c (order of things), run_network.c (what
  * is trained), run_adopt.c (a network to go on from), run_step.c (a step), run_evaluate.c,
- * run_save.c (checkpoints), run_log.c, run_export.c, report*.c.
+ * run_measure.c (what it finds, by head), run_save.c (checkpoints), run_log.c, run_export.c,
+ * report*.c.
  *
  * Threads: as vt_run.
  */
 #ifndef VT_TRAIN_RUN_STATE_H
 #define VT_TRAIN_RUN_STATE_H
 
+#include "eval/attributes.h"
 #include "eval/classification.h"
 #include "nn/training.h"
 #include "train/loader.h"
@@ -19,15 +21,25 @@
 
 enum { VT_RUN_NEIGHBOURS = 10 };
 
-/* What the newest evaluation found, per validation example. */
+/* What the newest evaluation found of one head. */
+typedef struct vt_head_evaluation {
+    size_t classes;                /* 0: it names none */
+    uint32_t *named;               /* (count) class by the scores; NULL: several or none */
+    float *confidence;             /* (count) probability of that class */
+    vt_classification *confusions; /* of one class a photo; NULL: none */
+    vt_attributes *attributes;     /* of several; NULL: none */
+    double loss_sum;
+    size_t scored; /* photos with a label that is known */
+    double measures[VT_MEASURES];
+} vt_head_evaluation;
+
+/* ... and per validation example. */
 typedef struct vt_evaluation {
     uint32_t *examples; /* (count) indices into the data set */
-    size_t count, classes, dim;
-    uint32_t *named;      /* (count) class by the scores; NULL without classes */
-    float *confidence;    /* (count) probability of that class */
+    size_t count, dim;
+    vt_head_evaluation heads[VT_HEADS_MAX];
     float *vectors;       /* (count, dim) of length 1; NULL without embedding */
     uint32_t *neighbours; /* (count, VT_RUN_NEIGHBOURS) places in `examples` */
-    vt_classification *confusions;
     double measures[VT_MEASURES];
 } vt_evaluation;
 void vt_evaluation_deinit(vt_evaluation *evaluation);
@@ -46,13 +58,11 @@ typedef struct vt_run_state {
     vt_picture_cache *cache;
     vt_contract contract;
     vt_hash data_hash;
+    vt_heads heads;
 
     /* run_network.c */
-    vt_model *network;   /* without loss: what is exported */
-    vt_model *model;     /* with it */
-    const char **scores; /* (score_count, 0 or 1) names of its heads of classes; constant */
-    size_t score_count;
-    bool needs_embedding;           /* the loss does */
+    vt_model *network;              /* without loss: what is exported */
+    vt_model *model;                /* with it */
     char *embedding;                /* value that is the embedding; NULL: none */
     bool pooled;                    /* it is (N, C, h, w), to be averaged */
     struct vt_objective *objective; /* objective.c */
@@ -73,7 +83,7 @@ typedef struct vt_run_state {
     vt_plateau plateau;
     vt_run_epoch *epochs; /* (epoch) */
     size_t epoch_capacity;
-    vt_measure measure;
+    vt_run_goal goal;
     vt_run_weights best;
     uint64_t best_epoch; /* from 1; 0: none */
     bool keep_best, stopped_early, resumed;
@@ -85,6 +95,29 @@ typedef struct vt_run_state {
     char *lines_path;
     uint64_t lines_bytes; /* as far as the newest checkpoint knows */
 } vt_run_state;
+
+/* Values of the network that are used: the scores of each head that has them, then the embedding.
+ * outputs: room for VT_HEADS_MAX + 1. */
+static inline size_t vt_run_outputs(const vt_run_state *run, const char **outputs)
+{
+    size_t count = 0;
+    for (size_t h = 0; h < run->heads.count; h++)
+        if (run->heads.items[h].scores)
+            outputs[count++] = run->heads.items[h].output;
+    outputs[count++] = run->embedding;
+    return count;
+}
+
+/* Of a head: its labels' names and how many there are. */
+static inline const char *const *vt_run_labels(const vt_run_state *run, size_t head)
+{
+    return run->heads.named ? run->data->columns[head].labels : run->data->labels;
+}
+
+static inline size_t vt_run_classes(const vt_run_state *run, size_t head)
+{
+    return run->heads.named ? run->data->columns[head].label_count : run->data->label_count;
+}
 
 /* ---- run_network.c ---- */
 vt_status vt_run_build(vt_run_state *run, vt_error *error);
@@ -98,6 +131,9 @@ const char *vt_run_value_name(const vt_run_state *run, size_t index);
 size_t vt_run_value_length(const vt_run_state *run, size_t index);
 vt_status vt_run_weights_copy(vt_run_state *run, vt_run_weights *out, vt_error *error);
 void vt_run_weights_deinit(vt_run_weights *weights);
+/* "name:classes,...", as an architecture takes it, of the named heads of classes; kept: (heads)
+ * those to pass over. *out: the caller's; NULL: there are none. */
+vt_status vt_run_list_heads(const vt_run_state *run, const bool *kept, char **out, vt_error *error);
 
 /* ---- run_adopt.c ---- */
 /* The network of the recipe's file with the heads that the run wants: fills network, embedding,
@@ -115,6 +151,18 @@ vt_status vt_run_step(vt_run_state *run, const vt_batch *batch, float *loss, dou
 vt_status vt_run_evaluate(vt_run_state *run, const vt_run_weights *weights, vt_evaluation *out,
                           vt_error *error);
 
+/* ---- run_goal.c ---- */
+vt_status vt_run_choose_goal(vt_run_state *run, vt_error *error);
+
+/* ---- run_measure.c ---- */
+/* Room for what the heads' scores will say. */
+vt_status vt_run_measure_begin(const vt_run_state *run, vt_evaluation *out, vt_error *error);
+/* A batch of a head's scores, of the examples from `first` on. */
+vt_status vt_run_measure_scores(const vt_run_state *run, size_t head, const vt_tensor *scores,
+                                size_t first, vt_evaluation *out, vt_error *error);
+/* All measures, when scores and vectors are there. */
+vt_status vt_run_measure(const vt_run_state *run, vt_evaluation *out, vt_error *error);
+
 /* ---- run_save.c ---- */
 vt_status vt_run_save(vt_run_state *run, vt_error *error);
 /* *found false: there is no checkpoint. */
@@ -129,6 +177,10 @@ void vt_run_log_step(vt_run_state *run, double loss, double norm);
 void vt_run_log_epoch(vt_run_state *run, const vt_run_epoch *epoch);
 
 /* ---- run_export.c ---- */
+/* The value with scores of the very labels of this head, under its name, as a file's metadata says;
+ * NULL: there is none. */
+const char *vt_run_fitting_output(const vt_run_state *run, size_t head,
+                                  const vt_model_heads *heads);
 vt_status vt_run_export(vt_run_state *run, const vt_run_weights *weights, vt_error *error);
 
 /* ---- report.c, report_examples.c ---- */

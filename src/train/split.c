@@ -6,7 +6,8 @@
  *
  * Method: photos are gathered into units (a photo, or a product with all of its photos), units
  * sorted by stratum, each stratum's shuffled by the seed; the first ones move until the share is
- * reached. Which units move depends on the seed and the units of the stratum alone.
+ * reached. Which units move depends on the seed and the units of the stratum alone. With several
+ * labels strata are those of the first; of the others no class is left without photos to train on.
  */
 #include "train/dataset.h"
 
@@ -132,6 +133,7 @@ vt_status vt_split_make(vt_dataset *data, const vt_split_options *options, vt_er
                 one->split = VT_SPLIT_VAL;
             data->has_split[one->split] = true;
         }
+        status = vt_dataset_keep_trained(data, options->by == VT_SPLIT_BY_PRODUCT, error);
     }
     vt_free(units);
     vt_free(unit_of);

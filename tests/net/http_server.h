@@ -26,6 +26,8 @@ typedef struct http_server {
     pthread_t thread;
     atomic_int requests, connections;
     char private_target[64]; /* where /to-private redirects to */
+    const void *picture;     /* what lies at /picture, borrowed */
+    size_t picture_length;
 } http_server;
 
 static inline void http_send(int fd, const char *text, size_t length)
@@ -64,6 +66,12 @@ static inline bool http_answer(http_server *server, int fd, const char *path, co
         http_reply(fd, "200 OK", "Set-Cookie: a=b\r\n", "hello");
     } else if (strcmp(path, "/echo") == 0) {
         http_reply(fd, "200 OK", "", request);
+    } else if (strcmp(path, "/picture") == 0) {
+        char head[128];
+        int length = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
+                              server->picture_length);
+        http_send(fd, head, (size_t)length);
+        http_send(fd, server->picture, server->picture_length);
     } else if (strcmp(path, "/empty") == 0) {
         http_send(fd, "HTTP/1.1 204 No Content\r\n\r\n", 27);
     } else if (strcmp(path, "/redirect") == 0) {

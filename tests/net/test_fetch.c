@@ -13,17 +13,12 @@
 
 #include <cmocka.h>
 
-#include <net/if.h>
-#include <sched.h>
-#include <sys/ioctl.h>
-#include <sys/wait.h>
-
 #include "base/clock.h"
 #include "base/mem.h"
 #include "http_server.h"
 #include "net/fetch.h"
+#include "net/namespace.h"
 
-static const char public_address[] = "93.184.216.34";
 static bool public_here;
 
 typedef struct world {
@@ -244,6 +239,56 @@ static void test_redirect_to_private_host(void **state)
     }
 }
 
+/* A public server may lead to another port, or ask for credentials to be sent; neither is done. */
+static void test_redirects_are_held_to_the_rules(void **state)
+{
+    world *w = *state;
+    if (!public_here) {
+        print_message("no network namespace may be made here: skipped\n");
+        skip();
+    }
+    w->options.allow_private_hosts = false;
+    static const char *const users[] = {"user", "user:word"};
+    for (size_t i = 0; i < sizeof users / sizeof users[0]; i++) {
+        snprintf(w->server.private_target, sizeof w->server.private_target, "http://%s@%s:%d/ok",
+                 users[i], public_address, w->server.port);
+        atomic_store(&w->server.requests, 0);
+        assert_int_not_equal(fetch_from(w, public_address, "/to-private"), VT_OK);
+        assert_int_equal(atomic_load(&w->server.requests), 1);
+    }
+}
+
+static void test_web_ports_only(void **state)
+{
+    world *w = *state;
+    w->options.web_ports_only = true;
+    assert_int_equal(fetch(w, "/ok"), VT_ERR_DENIED);
+    assert_non_null(strstr(w->error.message, "port"));
+    assert_int_equal(atomic_load(&w->server.connections), 0);
+    /* Those that are: nobody listens there, or somebody who is not asked for what we are. */
+    vt_status status = vt_fetch(w->fetcher, "http://127.0.0.1:80/", &w->body, &w->error);
+    assert_int_not_equal(status, VT_ERR_DENIED);
+}
+
+/* What a name means is looked at after it was resolved, whoever resolved it. */
+static void test_names(void **state)
+{
+    world *w = *state;
+    char name[64];
+    snprintf(name, sizeof name, "inside.example:%d:127.0.0.1", w->server.port);
+    const char *names[] = {name};
+    w->options.names = names;
+    w->options.name_count = 1;
+    assert_int_equal(fetch_from(w, "inside.example", "/ok"), VT_OK);
+    assert_string_equal(w->body.data, "hello");
+    vt_fetcher_free(w->fetcher);
+    w->fetcher = NULL;
+    w->options.allow_private_hosts = false;
+    atomic_store(&w->server.connections, 0);
+    assert_int_equal(fetch_from(w, "inside.example", "/ok"), VT_ERR_DENIED);
+    assert_int_equal(atomic_load(&w->server.connections), 0);
+}
+
 static void test_size_announced(void **state)
 {
     world *w = *state;
@@ -367,35 +412,6 @@ static void test_allocation_failure(void **state)
     assert_int_equal(w->body.length, 1000);
 }
 
-/* A namespace whose loopback interface is up and also has the public address. */
-static bool namespace_enter(void)
-{
-    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0 && unshare(CLONE_NEWNET) != 0)
-        return false;
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    struct ifreq request = {.ifr_name = "lo"};
-    request.ifr_flags = IFF_UP;
-    bool ok = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &request) == 0;
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    inet_pton(AF_INET, public_address, &address.sin_addr);
-    request = (struct ifreq){.ifr_name = "lo:1"};
-    memcpy(&request.ifr_addr, &address, sizeof address);
-    ok = ok && ioctl(fd, SIOCSIFADDR, &request) == 0;
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
-
-/* Tried in a child first: a namespace that is entered but cannot be set up has no way back. */
-static bool namespace_works(void)
-{
-    pid_t child = fork();
-    if (child == 0)
-        _exit(namespace_enter() ? 0 : 1);
-    int result = 1;
-    return child > 0 && waitpid(child, &result, 0) == child && result == 0;
-}
-
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -414,6 +430,9 @@ int main(void)
         WORLD_TEST(test_redirects_off),
         WORLD_TEST(test_public_host),
         WORLD_TEST(test_redirect_to_private_host),
+        WORLD_TEST(test_redirects_are_held_to_the_rules),
+        WORLD_TEST(test_web_ports_only),
+        WORLD_TEST(test_names),
         WORLD_TEST(test_size_announced),
         WORLD_TEST(test_size_unannounced),
         WORLD_TEST(test_size_of_buffer),

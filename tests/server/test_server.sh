@@ -35,7 +35,7 @@ start() {
     : >out
     "$vitrine" serve shop --listen 127.0.0.1:0 "$@" >out 2>err &
     server=$!
-    while ! grep -q 'http://' out; do
+    while ! grep -q '://' out; do
         kill -0 $server 2>/dev/null || { cat err; exit 1; }
         sleep 0.1
     done
@@ -108,6 +108,56 @@ wait $pids
 check "eight at once" 8 "$(cat many.* | grep -c 200)"
 stop
 check "lines of the access log" yes "$(grep -q '"route":"/v1/search","status":200' access.log && echo yes)"
+
+# Limits and what is off by itself.
+start --max-pixels 900
+code 413 -F "image=@$photo" "$url/v1/search"
+holds 'more than the 900 allowed'
+code 403 -H 'Content-Type: application/json' -d '{"image_url":"http://127.0.0.1/"}' "$url/v1/search"
+stop
+start --fetch-images --fetch-any-port --cache 1
+code 422 -H 'Content-Type: application/json' -d "{\"image_url\":\"$url/icon.svg\"}" "$url/v1/search"
+holds 'public addresses'
+code 200 "$url/v1/products/$id/similar"
+code 200 -D head "$url/v1/products/$id/similar"
+check "an answer given before" yes "$(grep -qi '^Cache-Status: vitrine; hit' head && echo yes)"
+etag=$(sed -n 's/^[Ee][Tt]ag: \(.*\)\r$/\1/p' head)
+code 304 -H "If-None-Match: $etag" "$url/v1/products/$id/similar"
+stop
+
+# TLS, where a certificate can be made.
+# certify SUBJECT
+certify() { openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$1" \
+    -addext 'subjectAltName=DNS:localhost,IP:127.0.0.1' -keyout key.pem -out cert.pem 2>/dev/null; }
+if command -v openssl >/dev/null; then
+    certify first
+    chmod 644 key.pem
+    "$vitrine" serve shop --listen 127.0.0.1:0 --tls-cert cert.pem --tls-key key.pem >out 2>err
+    check "a key that others can read" 8 $?
+    chmod 600 key.pem
+    start --tls-cert cert.pem --tls-key key.pem
+    check "how it is reached" https "${url%%:*}"
+    code 200 --cacert cert.pem -D head "$url/readyz"
+    check "that it stays so" yes "$(grep -qi '^Strict-Transport-Security: max-age=' head && echo yes)"
+    code 200 --cacert cert.pem -F "image=@$photo" "$url/v1/search"
+    code 000 --tls-max 1.1 --ciphers DEFAULT@SECLEVEL=0 --cacert cert.pem "$url/readyz"
+    cp cert.pem old.pem
+    certify second
+    chmod 600 key.pem
+    kill -HUP $server
+    while ! grep -q 'read anew' err; do sleep 0.1; done
+    code 200 --cacert cert.pem "$url/readyz"
+    code 000 --cacert old.pem "$url/readyz"
+    echo nothing >cert2.pem
+    cp cert.pem kept.pem
+    cp cert2.pem cert.pem
+    kill -HUP $server
+    while ! grep -q 'as before' err; do sleep 0.1; done
+    code 200 --cacert kept.pem "$url/readyz"
+    stop
+else
+    echo "openssl is not here: TLS is left to test_tls.c"
+fi
 
 search=$("$vitrine" key add shop --scopes search 2>/dev/null)
 slow=$("$vitrine" key add shop --scopes search --rate 1 2>/dev/null)

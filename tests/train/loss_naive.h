@@ -210,7 +210,8 @@ static inline double naive_supcon(const naive_batch *b, double temperature)
     for (int i = 0; i < ROWS; i++) {
         double all = 0, own = 0, count = 0;
         for (int j = 0; j < ROWS; j++)
-            all += i == j ? 0 : exp(s[i][j] / temperature);
+            all += (naive_positive(b, i, j) || naive_negative(b, i, j)) ? exp(s[i][j] / temperature)
+                                                                        : 0;
         for (int j = 0; j < ROWS; j++) {
             if (!naive_positive(b, i, j))
                 continue;

@@ -320,6 +320,7 @@ const vt_store_driver vt_store_sqlite = {
     .each_picture = vt_sqlite_each_picture,
     .each_category = vt_sqlite_each_category,
     .stats = vt_sqlite_stats,
+    .change = vt_sqlite_change,
     .check = vt_sqlite_check,
     .vector = vt_sqlite_vector,
     .select = vt_sqlite_select,

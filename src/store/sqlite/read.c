@@ -232,6 +232,21 @@ vt_status vt_sqlite_stats(vt_store *base, uint32_t model, vt_store_stats *out, v
     return VT_OK;
 }
 
+vt_status vt_sqlite_change(vt_store *base, uint64_t *out, vt_error *error)
+{
+    vt_sqlite *store = (vt_sqlite *)base;
+    vt_sqlite_connection *connection;
+    int64_t newest = 0;
+    vt_status status = vt_sqlite_reader_take(store, &connection, error);
+    if (status != VT_OK)
+        return status;
+    status = vt_sqlite_newest_change(connection, &newest, error);
+    vt_sqlite_reader_give(store, connection);
+    if (status == VT_OK)
+        *out = (uint64_t)newest;
+    return status;
+}
+
 vt_status vt_sqlite_model_find(vt_store *base, const vt_hash *fingerprint, uint32_t *model,
                                vt_error *error)
 {

@@ -176,6 +176,7 @@ vt_status vt_sqlite_each_picture(vt_store *store, vt_store_visit_picture *visit,
 vt_status vt_sqlite_each_category(vt_store *store, vt_store_visit_category *visit, void *context,
                                   vt_error *error);
 vt_status vt_sqlite_stats(vt_store *store, uint32_t model, vt_store_stats *out, vt_error *error);
+vt_status vt_sqlite_change(vt_store *store, uint64_t *out, vt_error *error);
 vt_status vt_sqlite_vector(vt_store *store, uint32_t model, uint32_t picture, float *out,
                            vt_error *error);
 /* The dimension of a model. VT_ERR_NOT_FOUND. */
