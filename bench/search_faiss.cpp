@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * FAISS as a peer of bench/search: HNSW with M 16 and ef of construction 200, and flat. Searches
- * are one query a call, from as many threads as the driver has; OpenMP is for building.
+ * FAISS as a peer of bench/search: HNSW with M 16 and ef of construction 200, flat, and inverted
+ * lists with product quantisers read by fast scan, of as many lists and as many bits as vitrine's,
+ * whose best 100 are ordered by 8-bit codes. Searches are one query a call, from as many threads as
+ * the driver has; OpenMP is for building.
  */
 #include "search_peer.h"
 
 #include <faiss/IndexFlat.h>
 #include <faiss/IndexHNSW.h>
+#include <faiss/IndexIVFPQFastScan.h>
+#include <faiss/IndexRefine.h>
+#include <faiss/IndexScalarQuantizer.h>
 #include <omp.h>
+
+#include <cmath>
 
 #include <vector>
 
@@ -26,6 +33,33 @@ void *hnsw_build(const float *vectors, size_t count, size_t dim, int threads)
 void hnsw_effort(void *context, size_t effort)
 {
     static_cast<faiss::IndexHNSWFlat *>(context)->hnsw.efSearch = static_cast<int>(effort);
+}
+
+void *ivf_build(const float *vectors, size_t count, size_t dim, int threads)
+{
+    const int d = static_cast<int>(dim);
+    const auto n = static_cast<faiss::Index::idx_t>(count);
+    auto *coarse = new faiss::IndexFlatIP(d);
+    auto *lists = new faiss::IndexIVFPQFastScan(
+        coarse, dim, static_cast<size_t>(2.0 * std::sqrt(static_cast<double>(count))) + 1, dim / 4,
+        4, faiss::METRIC_INNER_PRODUCT);
+    lists->own_fields = true;
+    auto *codes = new faiss::IndexScalarQuantizer(d, faiss::ScalarQuantizer::QT_8bit,
+                                                  faiss::METRIC_INNER_PRODUCT);
+    auto *made = new faiss::IndexRefine(lists, codes);
+    made->own_fields = made->own_refine_index = true;
+    made->k_factor = 10;
+    omp_set_num_threads(threads);
+    made->train(n, vectors);
+    made->add(n, vectors);
+    omp_set_num_threads(1);
+    return made;
+}
+
+void ivf_effort(void *context, size_t effort)
+{
+    auto *refine = static_cast<faiss::IndexRefine *>(context);
+    static_cast<faiss::IndexIVF *>(refine->base_index)->nprobe = effort;
 }
 
 void *flat_build(const float *vectors, size_t count, size_t dim, int threads)
@@ -57,6 +91,7 @@ void destroy(void *context)
 
 const search_peer peers[] = {
     {"faiss hnsw", 0, hnsw_build, hnsw_effort, search, destroy},
+    {"faiss ivfpq", 0, ivf_build, ivf_effort, search, destroy},
     {"faiss flat", 1, flat_build, flat_effort, search, destroy},
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vitrine's own indexes for bench/search: the graph with each codec of interest, and the exact one.
+ * vitrine's own indexes for bench/search: the graph with each codec of interest, inverted lists,
+ * and the exact one.
  *
  * The environment may set what is tried: GRAPH_DEGREE, GRAPH_WIDTH, GRAPH_ALPHA (in hundredths).
  */
@@ -13,11 +14,13 @@
 #include "base/mem.h"
 #include "index/flat.h"
 #include "index/graph.h"
+#include "index/ivf.h"
 
 typedef struct own {
     vt_graph *graph;
     vt_flat *flat;
-    size_t width;
+    vt_ivf *ivf;
+    size_t width; /* of a walk, or lists looked into */
 } own;
 
 static size_t setting(const char *name, size_t otherwise)
@@ -32,6 +35,7 @@ static void own_destroy(void *context)
     own *o = context;
     vt_graph_free(o->graph);
     vt_flat_free(o->flat);
+    vt_ivf_free(o->ivf);
     vt_free(o);
 }
 
@@ -81,7 +85,7 @@ static void *f16_build(const float *vectors, size_t count, size_t dim, int threa
     return graph_build(vectors, count, dim, threads, VT_CODEC_F16);
 }
 
-static void graph_effort(void *context, size_t effort)
+static void width_set(void *context, size_t effort)
 {
     ((own *)context)->width = effort;
 }
@@ -103,6 +107,55 @@ static void graph_search(void *context, const float *query, size_t k, uint32_t *
     options.grouped = false;
     options.width = o->width;
     (void)vt_graph_search(o->graph, query, 1, &options, &answers, NULL);
+    ids_take(hits, count, k, ids);
+}
+
+static void *ivf_build(const float *vectors, size_t count, size_t dim, int threads,
+                       vt_ivf_code code)
+{
+    vt_ivf_options options = vt_ivf_options_defaults();
+    own *o = vt_calloc(1, sizeof *o);
+    uint32_t *ids = vt_alloc_array(count, sizeof *ids);
+    vt_pool *pool = NULL;
+    vt_error error = {0};
+    options.code = code;
+    bool built = o && ids && vt_pool_new(threads, &pool, &error) == VT_OK &&
+                 vt_ivf_new(dim, &options, &o->ivf, &error) == VT_OK;
+    for (size_t i = 0; built && i < count; i++)
+        ids[i] = (uint32_t)i;
+    vt_ivf_rows rows = {vectors, ids, NULL, count};
+    built = built && vt_ivf_build(o->ivf, &rows, pool, &error) == VT_OK;
+    vt_pool_free(pool);
+    vt_free(ids);
+    if (!built) {
+        fprintf(stderr, "%s\n", error.message);
+        if (o)
+            own_destroy(o);
+    }
+    return built ? o : NULL;
+}
+
+static void *rabitq_build(const float *vectors, size_t count, size_t dim, int threads)
+{
+    return ivf_build(vectors, count, dim, threads, VT_IVF_RABITQ);
+}
+
+static void *pq_build(const float *vectors, size_t count, size_t dim, int threads)
+{
+    return ivf_build(vectors, count, dim, threads, VT_IVF_PQ);
+}
+
+static void ivf_search(void *context, const float *query, size_t k, uint32_t *ids)
+{
+    own *o = context;
+    vt_hit hits[128];
+    size_t count = 0;
+    vt_ivf_answers answers = {hits, &count, NULL};
+    vt_ivf_search_options options = vt_ivf_search_defaults();
+    options.k = k;
+    options.grouped = false;
+    options.probes = o->width;
+    (void)vt_ivf_search(o->ivf, query, 1, &options, &answers, NULL);
     ids_take(hits, count, k, ids);
 }
 
@@ -138,9 +191,11 @@ static void flat_search(void *context, const float *query, size_t k, uint32_t *i
 }
 
 static const search_peer owns[] = {
-    {"vitrine int4x2", 0, int4x2_build, graph_effort, graph_search, own_destroy},
-    {"vitrine int8", 0, int8_build, graph_effort, graph_search, own_destroy},
-    {"vitrine f16", 0, f16_build, graph_effort, graph_search, own_destroy},
+    {"vitrine int4x2", 0, int4x2_build, width_set, graph_search, own_destroy},
+    {"vitrine int8", 0, int8_build, width_set, graph_search, own_destroy},
+    {"vitrine f16", 0, f16_build, width_set, graph_search, own_destroy},
+    {"vitrine ivf rabitq", 0, rabitq_build, width_set, ivf_search, own_destroy},
+    {"vitrine ivf pq", 0, pq_build, width_set, ivf_search, own_destroy},
     {"vitrine flat f16", 1, flat_build, flat_effort, flat_search, own_destroy},
 };
 

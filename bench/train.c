@@ -3,7 +3,7 @@
  * Pictures per second of training a ResNet-18, fed from memory: forward, loss, gradients and an
  * update by gradient descent.
  *
- *     train PX BATCH STEPS THREADS PRECISION
+ *     train PX BATCH STEPS THREADS PRECISION [recompute]
  *
  * Prints one line.
  */
@@ -148,8 +148,9 @@ int main(int argc, char **argv)
     vt_model *model = NULL;
     vt_training *training = NULL;
     vt_training_options options = vt_training_options_defaults();
-    if (argc != 6 || !vt_precision_parse(argv[5], &options.precision)) {
-        fprintf(stderr, "usage: train PX BATCH STEPS THREADS PRECISION\n");
+    options.recompute = argc == 7 && strcmp(argv[6], "recompute") == 0;
+    if ((argc != 6 && !options.recompute) || !vt_precision_parse(argv[5], &options.precision)) {
+        fprintf(stderr, "usage: train PX BATCH STEPS THREADS PRECISION [recompute]\n");
         return 2;
     }
     vt_random_init(&source, 1);

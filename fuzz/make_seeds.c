@@ -5,10 +5,12 @@
  *     make_seeds DIRECTORY      writes DIRECTORY/fuzz_onnx/... and so on
  *
  * for fuzz_op random bytes behind the number of each row of the operator table, for fuzz_filter and
- * fuzz_request a few filters and requests, and for fuzz_graph_file small graphs of each codec.
+ * fuzz_request a few filters and requests, and for fuzz_graph_file and fuzz_ivf_file small indexes
+ * of each codec.
  */
 #include "base/file.h"
 #include "index/graph_file.h"
+#include "index/ivf_file.h"
 #include "support/onnx_builder.h"
 
 #include <stdlib.h>
@@ -196,6 +198,48 @@ static void graphs(void)
     }
 }
 
+static void lists_of(vt_ivf_code code, bool precise, const char *name)
+{
+    enum { DIM = 8, ROWS = 40 };
+    char path[1024];
+    float vectors[ROWS * DIM] = {0};
+    uint32_t ids[ROWS];
+    vt_ivf_options options = vt_ivf_options_defaults();
+    vt_ivf_origin origin = {.change = 3};
+    vt_ivf *ivf;
+    vt_buf seed = message(), file = message();
+    options.code = code;
+    options.precise = precise;
+    options.lists = 3;
+    for (uint32_t row = 0; row < ROWS; row++) {
+        vectors[row * DIM] = 1;
+        vectors[row * DIM + 1 + row % 7] = (float)(row % 15);
+        ids[row] = row;
+    }
+    vt_ivf_rows rows = {vectors, ids, NULL, ROWS};
+    snprintf(path, sizeof path, "%s/lists.tmp", directory);
+    if (vt_ivf_new(DIM, &options, &ivf, NULL) != VT_OK ||
+        vt_ivf_build(ivf, &rows, NULL, NULL) != VT_OK ||
+        vt_ivf_save(ivf, path, &origin, NULL) != VT_OK ||
+        vt_file_read(path, PB_MAXIMUM, &file, NULL) != VT_OK)
+        exit(1);
+    vt_buf_append(&seed, "s", 1);
+    vt_buf_append(&seed, file.data, file.length);
+    store_for("fuzz_ivf_file", name, seed.data, seed.length);
+    remove(path);
+    vt_ivf_free(ivf);
+    vt_buf_deinit(&seed);
+    vt_buf_deinit(&file);
+}
+
+static void lists(void)
+{
+    lists_of(VT_IVF_RABITQ, true, "rabitq");
+    lists_of(VT_IVF_RABITQ, false, "rabitq_alone");
+    lists_of(VT_IVF_PQ, true, "pq");
+    lists_of(VT_IVF_PQ, false, "pq_alone");
+}
+
 /* The first character chooses the reader: see fuzz_request.c. */
 static void requests(void)
 {
@@ -236,6 +280,7 @@ int main(int argc, char **argv)
     operators();
     filters();
     graphs();
+    lists();
     requests();
     for (size_t i = 0; i < sizeof singles / sizeof *singles; i++)
         single(singles[i][0], singles[i][1]);

@@ -853,6 +853,9 @@ typedef struct vt_train_report {
     int epochs, best_epoch;                  /* that were trained; whose weights were written */
     double loss;                             /* mean of the last epoch */
     size_t parameters, labels, trained, validated, left_out; /* photos */
+    /* Planned for one training step: all of it, and what it keeps between operators. 0: none was
+     * done (a run resumed at its end). */
+    size_t memory_bytes, activation_bytes;
     bool resumed, stopped_early;
     double took_s;
     vt_train_head heads[VT_TRAIN_MAX_HEADS]; /* (head_count) where the recipe names heads */

@@ -99,6 +99,9 @@ static void print_text(const vt_train_report *report, const char *out)
     if (report->left_out > 0)
         printf(", %zu left out", report->left_out);
     printf("; %zu parameters\n", report->parameters);
+    if (report->memory_bytes > 0)
+        printf("planned memory of a step: %.0f MB, %.0f MB of them activations\n",
+               (double)report->memory_bytes / 1e6, (double)report->activation_bytes / 1e6);
     printf("%d epochs in %.0f s%s%s, loss %.4f\n", report->epochs, report->took_s,
            report->resumed ? " (resumed)" : "",
            report->stopped_early ? " (no better measure, stopped)" : "", report->loss);
@@ -149,12 +152,12 @@ static bool add_settings(const vt_cli_list *list, vt_train_setting *settings, si
     return true;
 }
 
-enum { OWN_OPTIONS = 11, LABEL_BYTES = 4096 };
+enum { OWN_OPTIONS = 11, FLAGS = 2, LABEL_BYTES = 4096 };
 typedef struct given {
     const char *values[KEYS];
     vt_cli_list set, label;
     char labels[LABEL_BYTES]; /* all of them, as the recipe has them: between commas */
-    bool small_input, json;
+    bool small_input, recompute, json;
 } given;
 
 static size_t list_options(vt_train_options *how, given *all, vt_cli_option *options)
@@ -192,6 +195,8 @@ static size_t list_options(vt_train_options *how, given *all, vt_cli_option *opt
                                            0};
     options[count++] = (vt_cli_option)VT_CLI_FLAG_OPTION(
         "small-input", &all->small_input, "keep the resolution at the stem, for 32 to 64 px");
+    options[count++] = (vt_cli_option)VT_CLI_FLAG_OPTION(
+        "recompute", &all->recompute, "less memory for more time: make activations again");
     for (size_t i = 1; i < OWN_OPTIONS; i++)
         options[count++] = own[i];
     return count;
@@ -223,6 +228,8 @@ static vt_status gather(given *all, vt_train_setting *settings, size_t *count, c
         settings[(*count)++] = (vt_train_setting){"label", all->labels};
     if (all->small_input)
         settings[(*count)++] = (vt_train_setting){"small_input", "true"};
+    if (all->recompute)
+        settings[(*count)++] = (vt_train_setting){"recompute", "true"};
     if (!add_settings(&all->set, settings, count, keys))
         return vt_fail(error, VT_ERR_USAGE, "--set takes KEY=VALUE");
     return VT_OK;
@@ -232,8 +239,8 @@ int vt_cli_train(int argc, char **argv)
 {
     vt_train_options how = vt_train_options_defaults();
     given all = {0};
-    vt_cli_option options[KEYS + OWN_OPTIONS + 1];
-    vt_train_setting settings[KEYS + VT_CLI_LIST_CAPACITY + 2];
+    vt_cli_option options[KEYS + OWN_OPTIONS + FLAGS];
+    vt_train_setting settings[KEYS + VT_CLI_LIST_CAPACITY + 1 + FLAGS];
     char keys[VT_CLI_LIST_CAPACITY][64];
     size_t count = list_options(&how, &all, options);
     const vt_cli_usage usage = {

@@ -10,6 +10,7 @@
  * Segments of 2 MiB and more ask for huge pages: a scan touches every page once, and with pages of
  * 4 KiB waits for the page table as well as for the data.
  */
+#include "index/codec_kinds.h"
 #include "index/flat_rows.h"
 
 #include "base/mem.h"
@@ -23,12 +24,24 @@ static const size_t SEGMENT_MAX_ROWS = 65536; /* bounds ids and groups where vec
 static const size_t FIRST_ROWS = 64;
 static const size_t HUGE_PAGE = (size_t)2 << 20;
 
+static vt_status coder_make(vt_flat *flat, vt_error *error)
+{
+    if (flat->codec == VT_CODEC_F32 || flat->codec == VT_CODEC_F16)
+        return VT_OK;
+    vt_status status = vt_coder_new(flat->codec, flat->metric, flat->dim, &flat->coder, error);
+    if (status != VT_OK)
+        return status;
+    flat->row_bytes = vt_coder_code_bytes(flat->coder);
+    flat->scratch = vt_alloc_array(vt_coder_width(flat->coder) + flat->dim, sizeof(float));
+    return flat->scratch ? VT_OK : vt_fail_memory(error, "vector index");
+}
+
 vt_status vt_flat_new(size_t dim, vt_codec codec, vt_metric metric, vt_flat **out, vt_error *error)
 {
     if (dim < 1 || dim > VT_FLAT_MAX_DIM)
         return vt_fail(error, VT_ERR_USAGE, "make an index of %zu dimensions: must be 1 to %d", dim,
                        VT_FLAT_MAX_DIM);
-    if ((codec != VT_CODEC_F32 && codec != VT_CODEC_F16) ||
+    if ((unsigned)codec >= VT_CODEC_COUNT || codec == VT_CODEC_INT4X2 ||
         (metric != VT_METRIC_DOT && metric != VT_METRIC_COSINE && metric != VT_METRIC_L2))
         return vt_fail(error, VT_ERR_USAGE,
                        "make an exact index: codec %d or metric %d is none of its own", (int)codec,
@@ -41,6 +54,11 @@ vt_status vt_flat_new(size_t dim, vt_codec codec, vt_metric metric, vt_flat **ou
     flat->metric = metric;
     flat->row_bytes = dim * (codec == VT_CODEC_F16 ? sizeof(uint16_t) : sizeof(float));
     flat->kernels = vt_distance();
+    vt_status status = coder_make(flat, error);
+    if (status != VT_OK) {
+        vt_flat_free(flat);
+        return status;
+    }
     flat->segment_rows = FIRST_ROWS;
     while (flat->segment_rows < SEGMENT_MAX_ROWS &&
            flat->segment_rows * 2 * flat->row_bytes <= SEGMENT_BYTES)
@@ -57,6 +75,8 @@ void vt_flat_free(vt_flat *flat)
         vt_free(flat->segments[i].vectors);
     vt_free(flat->segments);
     vt_free(flat->slots);
+    vt_coder_free(flat->coder);
+    vt_free(flat->scratch);
     vt_free(flat);
 }
 
@@ -84,7 +104,7 @@ size_t vt_flat_bytes(const vt_flat *flat)
 
 static bool segment_make(const vt_flat *flat, size_t rows, flat_segment *out)
 {
-    bool scaled = flat->metric == VT_METRIC_COSINE;
+    bool scaled = flat->metric == VT_METRIC_COSINE && !flat->coder;
     /* Within 65536 rows of at most 256 KiB each: no overflow to check for. */
     size_t vector_bytes = (rows * flat->row_bytes + 63) / 64 * 64;
     size_t bytes = vector_bytes + rows * (2 * sizeof(uint32_t) + (scaled ? sizeof(float) : 0));
@@ -253,6 +273,27 @@ vt_status vt_flat_vector_check(const float *vector, size_t dim, const char *acti
     return VT_OK;
 }
 
+vt_status vt_flat_row_check(const vt_flat *flat, const float *vector, const char *action,
+                            vt_error *error)
+{
+    return flat->coder ? vt_coder_check(flat->coder, vector, action, error)
+                       : vt_flat_vector_check(vector, flat->dim, action, error);
+}
+
+vt_status vt_flat_train(vt_flat *flat, const float *rows, size_t count, vt_error *error)
+{
+    if (flat->count > 0)
+        return vt_fail(error, VT_ERR_USAGE, "train the index: it has rows already");
+    for (size_t i = 0; i < count; i++) {
+        vt_status status = vt_flat_row_check(flat, rows + i * flat->dim, "train the index", error);
+        if (status != VT_OK)
+            return vt_fail_context(error, status, "row %zu of %zu", i + 1, count);
+    }
+    if (flat->coder)
+        vt_coder_train(flat->coder, rows, count);
+    return VT_OK;
+}
+
 /* A vector too short to be divided by its length in f32 counts as zero: similar to nothing. */
 static float scale_of(double length)
 {
@@ -305,14 +346,16 @@ vt_status vt_flat_add(vt_flat *flat, uint32_t id, uint32_t group, const float *v
 {
     flat_segment *segment;
     size_t at;
-    vt_status status = vt_flat_vector_check(vector, flat->dim, "add a vector to the index", error);
+    vt_status status = vt_flat_row_check(flat, vector, "add a vector to the index", error);
     if (status == VT_OK)
         status = row_make(flat, id, &segment, &at, error);
     if (status != VT_OK)
         return status;
     void *row = (char *)segment->vectors + at * flat->row_bytes;
-    double length;
-    if (flat->codec == VT_CODEC_F16) {
+    double length = 0.0;
+    if (flat->coder) {
+        vt_coder_encode(flat->coder, vector, flat->scratch, row, NULL);
+    } else if (flat->codec == VT_CODEC_F16) {
         flat->kernels->f32_to_f16(vector, row, flat->dim);
         length = half_length(flat, row);
         if (!isfinite(length))
@@ -334,6 +377,11 @@ vt_status vt_flat_add_f16(vt_flat *flat, uint32_t id, uint32_t group, const uint
     double length = half_length(flat, vector);
     if (!isfinite(length))
         return vt_fail(error, VT_ERR_USAGE, "add vector %u to the index: it is not finite", id);
+    if (flat->coder) {
+        float *wide = flat->scratch + vt_coder_width(flat->coder);
+        flat->kernels->f16_to_f32(vector, wide, flat->dim);
+        return vt_flat_add(flat, id, group, wide, error);
+    }
     flat_segment *segment;
     size_t at;
     vt_status status = row_make(flat, id, &segment, &at, error);
@@ -384,6 +432,11 @@ bool vt_flat_get(const vt_flat *flat, uint32_t id, float *vector)
     const flat_segment *segment = &flat->segments[row / flat->segment_rows];
     const void *stored =
         (const char *)segment->vectors + row % flat->segment_rows * flat->row_bytes;
+    if (flat->coder) {
+        if (flat->coder->kind->decode)
+            flat->coder->kind->decode(flat->coder, stored, vector);
+        return flat->coder->kind->decode != NULL;
+    }
     if (flat->codec == VT_CODEC_F16)
         flat->kernels->f16_to_f32(stored, vector, flat->dim);
     else

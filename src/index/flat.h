@@ -26,9 +26,14 @@ typedef struct vt_flat vt_flat;
 
 enum { VT_FLAT_MAX_DIM = 65536 };
 
-/* codec: VT_CODEC_F32 or VT_CODEC_F16. */
+/* codec: any but VT_CODEC_INT4X2. Scores of compressed ones are estimates (index/codec.h says how
+ * good), of which the best are found exactly; with them, and VT_CODEC_BF16, a vector without
+ * direction is refused under the cosine, in rows and queries. */
 vt_status vt_flat_new(size_t dim, vt_codec codec, vt_metric metric, vt_flat **out, vt_error *error);
 void vt_flat_free(vt_flat *flat);
+/* Tells a compressed codec the mean of what will come; rows: (count, dim). Before the first row
+ * (VT_ERR_USAGE otherwise), or not at all. Nothing for other codecs. */
+vt_status vt_flat_train(vt_flat *flat, const float *rows, size_t count, vt_error *error);
 vt_status vt_flat_reserve(vt_flat *flat, size_t rows, vt_error *error);
 /* vector: (dim) f32, finite, no longer than 1e18, and with VT_CODEC_F16 within +-65504
  * (VT_ERR_USAGE otherwise). VT_ERR_EXISTS when the id is there. */
@@ -41,8 +46,9 @@ vt_status vt_flat_add_f16(vt_flat *flat, uint32_t id, uint32_t group, const uint
 bool vt_flat_remove(vt_flat *flat, uint32_t id);
 size_t vt_flat_count(const vt_flat *flat);
 size_t vt_flat_dim(const vt_flat *flat);
-size_t vt_flat_bytes(const vt_flat *flat);                         /* memory held */
-bool vt_flat_get(const vt_flat *flat, uint32_t id, float *vector); /* (dim); false: not there */
+size_t vt_flat_bytes(const vt_flat *flat); /* memory held */
+/* vector: (dim). False: not there, or compressed. */
+bool vt_flat_get(const vt_flat *flat, uint32_t id, float *vector);
 bool vt_flat_get_row(const vt_flat *flat, uint32_t id, float *vector, uint32_t *group);
 
 typedef struct vt_scan_options {

@@ -47,11 +47,24 @@ static void row_request(const pick *p, size_t at)
         __builtin_prefetch(vector + byte, 0, 3);
 }
 
-static float row_score(const pick *p, const float *query, uint32_t row)
+static float cosine_of(float dot, float scale)
+{
+    float cosine = dot * scale;
+    cosine = cosine < 1.0f ? cosine : 1.0f;
+    return cosine > -1.0f ? cosine : -1.0f;
+}
+
+/* coded: of the same query; NULL: rows are f32 or f16. */
+static float row_score(const pick *p, const float *query, const vt_coder_query *coded, uint32_t row)
 {
     const vt_flat *flat = p->flat;
     const vt_distance_table *kernels = flat->kernels;
     const void *vector = row_vector(p, row);
+    if (coded) {
+        float score;
+        vt_coder_score_many(flat->coder, coded, &vector, 1, &score);
+        return flat->metric == VT_METRIC_COSINE ? cosine_of(score, 1.0f) : score;
+    }
     const bool half = flat->codec == VT_CODEC_F16;
     if (flat->metric == VT_METRIC_L2)
         return -(half ? kernels->l2_f16(query, vector, flat->dim)
@@ -61,19 +74,18 @@ static float row_score(const pick *p, const float *query, uint32_t row)
     if (flat->metric == VT_METRIC_DOT)
         return dot;
     const flat_segment *segment = &flat->segments[row / flat->segment_rows];
-    float cosine = dot * segment->scales[row % flat->segment_rows];
-    cosine = cosine < 1.0f ? cosine : 1.0f;
-    return cosine > -1.0f ? cosine : -1.0f;
+    return cosine_of(dot, segment->scales[row % flat->segment_rows]);
 }
 
-static void query_answer(const pick *p, const float *query, vt_topk *top)
+static void query_answer(const pick *p, const float *query, const vt_coder_query *coded,
+                         vt_topk *top)
 {
     for (size_t i = 0; i < AHEAD; i++)
         row_request(p, i);
     for (size_t i = 0; i < p->row_count; i++) {
         row_request(p, i + AHEAD);
         uint32_t row = p->rows[i];
-        float score = row_score(p, query, row);
+        float score = row_score(p, query, coded, row);
         const flat_segment *segment = &p->flat->segments[row / p->flat->segment_rows];
         size_t at = row % p->flat->segment_rows;
         if (score >= p->options->min_similarity && score >= vt_topk_threshold(top))
@@ -87,8 +99,10 @@ static void queries_answer(void *context, size_t worker)
     pick *p = context;
     const size_t dim = p->flat->dim;
     vt_topk top = {0};
+    vt_coder_query *coded = NULL;
     float *query = vt_alloc_array(dim, sizeof *query);
-    if (!query || vt_topk_init(&top, p->k, p->options->grouped, NULL) != VT_OK) {
+    if ((p->flat->coder && vt_coder_query_new(p->flat->coder, &coded, NULL) != VT_OK) || !query ||
+        vt_topk_init(&top, p->k, p->options->grouped, NULL) != VT_OK) {
         atomic_store(&p->out_of_memory, true);
         goto out;
     }
@@ -99,13 +113,16 @@ static void queries_answer(void *context, size_t worker)
         memcpy(query, p->queries + q * dim, dim * sizeof *query);
         if (p->flat->metric == VT_METRIC_COSINE) /* a zero query stays zero: similar to nothing */
             (void)vt_vector_normalize(query, dim);
+        if (coded)
+            vt_coder_query_set(p->flat->coder, coded, p->queries + q * dim);
         vt_topk_clear(&top);
-        query_answer(p, query, &top);
+        query_answer(p, query, coded, &top);
         p->hit_counts[q] = vt_topk_sort(&top);
         memcpy(p->hits + q * p->options->k, top.hits, p->hit_counts[q] * sizeof *top.hits);
     }
 out:
     vt_topk_deinit(&top);
+    vt_coder_query_free(coded);
     vt_free(query);
 }
 

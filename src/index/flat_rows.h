@@ -5,9 +5,10 @@
  *
  * Rows lie in segments of a fixed number of rows, each one block of memory, so that an index grows
  * without ever copying more than its first, still small segment. A segment holds
- *     vectors   (rows, dim) f32 or f16, at the start, aligned to 64 bytes or more
+ *     vectors   (rows, dim) f32 or f16, or (rows) codes, at the start, aligned to 64 bytes or more
  *     ids, groups   (rows)
- *     scales    (rows) 1 / length of the stored vector, only for VT_METRIC_COSINE
+ *     scales    (rows) 1 / length of the stored vector, only for VT_METRIC_COSINE; codes
+ *               are of vectors of length 1 then
  * All segments but the first have room for segment_rows; row r is row r % segment_rows of segment
  * r / segment_rows, and rows 0..count-1 are in use.
  *
@@ -32,6 +33,8 @@ struct vt_flat {
     vt_codec codec;
     vt_metric metric;
     const vt_distance_table *kernels;
+    vt_coder *coder; /* owned; NULL for f32 and f16, whose kernels take rows side by side */
+    float *scratch;  /* (width of the coder + dim), owned; what is added */
     flat_segment *segments;
     size_t segment_count, segment_room; /* used, and room for pointers */
     size_t segment_rows;                /* a power of two */
@@ -54,6 +57,9 @@ size_t vt_flat_row_of(const vt_flat *flat, uint32_t id); /* VT_FLAT_MAX_ROWS: no
 bool vt_flat_pick(const vt_flat *flat, const float *queries, size_t count,
                   const vt_scan_options *options, vt_hit *hits, size_t *hit_counts);
 
+/* As the codec wants it to be: what vt_flat_add and vt_flat_search say. */
+vt_status vt_flat_row_check(const vt_flat *flat, const float *vector, const char *action,
+                            vt_error *error);
 /* VT_OK when every element is finite and the length is within the limit. */
 vt_status vt_flat_vector_check(const float *vector, size_t dim, const char *action,
                                vt_error *error);

@@ -12,6 +12,9 @@
  * in every shape (vector/distance_template.h), and the order of hits is strict (vector/topk.h), so
  * there is exactly one right answer.
  *
+ * Codes other than f32 and f16 are scored a hundred rows at a time for each query of the block in
+ * turn (index/codec.h): the chunk is in the cache, and the codes' own kernels share the query.
+ *
  * Filters. When the set is small against the index, the rows in it are picked out first, by a bit
  * per group, and copied together for the kernels. When it is large, everything is scored and the
  * set is only asked about rows that would enter the best.
@@ -49,7 +52,8 @@ typedef struct scan {
     size_t k;             /* hits that there can be */
     const float *queries; /* (block, dim) in work */
     size_t block, block_maximum;
-    float *normalized; /* (block_maximum, dim), cosine only */
+    float *normalized;      /* (block_maximum, dim), cosine of f32 and f16 only */
+    vt_coder_query **coded; /* (block_maximum), owned; codes only */
     filter_mode filter;
     uint64_t *group_bits; /* FILTER_FIRST: bit per group up to group_maximum; NULL: ask the set */
     size_t chunk_rows, run_rows;
@@ -65,13 +69,27 @@ vt_scan_options vt_scan_options_defaults(void)
 
 /* ---- scoring one chunk ---- */
 
+static void codes_score(const scan *s, const void *rows, size_t count, float *out)
+{
+    const void *codes[VT_CODER_MANY];
+    for (size_t first = 0; first < count; first += VT_CODER_MANY) {
+        size_t some = count - first < VT_CODER_MANY ? count - first : VT_CODER_MANY;
+        for (size_t i = 0; i < some; i++)
+            codes[i] = (const char *)rows + (first + i) * s->flat->row_bytes;
+        for (size_t q = 0; q < s->block; q++)
+            vt_coder_score_many(s->flat->coder, s->coded[q], codes, some, out + q * count + first);
+    }
+}
+
 /* Similarities of `count` consecutive rows with the queries of the block: (block, count). */
 static void rows_score(const scan *s, const void *rows, size_t count, float *out)
 {
     const vt_distance_table *kernels = s->flat->kernels;
     const size_t dim = s->flat->dim;
     const bool half = s->flat->codec == VT_CODEC_F16;
-    if (s->flat->metric == VT_METRIC_L2) {
+    if (s->flat->coder) {
+        codes_score(s, rows, count, out);
+    } else if (s->flat->metric == VT_METRIC_L2) {
         /* Row by row for each query, the chunk in the cache. The square of a sum would need one
          * product only, but loses all digits where vectors are near. */
         for (size_t q = 0; q < s->block; q++) {
@@ -101,7 +119,8 @@ static void cosines_finish(const scan_worker *w, const flat_segment *segment, si
     for (size_t q = 0; q < block; q++) {
         float *out = w->similarities + q * count;
         for (size_t i = 0; i < count; i++) {
-            float scale = segment->scales[begin + (picked ? picked[i] : i)];
+            float scale =
+                segment->scales ? segment->scales[begin + (picked ? picked[i] : i)] : 1.0f;
             float cosine = out[i] * scale;
             cosine = cosine < 1.0f ? cosine : 1.0f;
             out[i] = cosine > -1.0f ? cosine : -1.0f;
@@ -207,7 +226,7 @@ static vt_status search_check(const vt_flat *flat, const float *queries, size_t 
                        "search the index: the minimum similarity is not a number");
     for (size_t q = 0; q < count; q++) {
         vt_status status =
-            vt_flat_vector_check(queries + q * flat->dim, flat->dim, "search the index", error);
+            vt_flat_row_check(flat, queries + q * flat->dim, "search the index", error);
         if (status != VT_OK && count > 1)
             return vt_fail_context(error, status, "query %zu of %zu", q + 1, count);
         if (status != VT_OK)
@@ -290,21 +309,35 @@ static void scan_deinit(scan *s)
     for (size_t i = 0; s->workers && i < s->worker_count; i++)
         worker_release(s, &s->workers[i]);
     vt_free(s->workers);
+    for (size_t q = 0; s->coded && q < s->block_maximum; q++)
+        vt_coder_query_free(s->coded[q]);
+    vt_free(s->coded);
     vt_free(s->normalized);
     vt_free(s->group_bits);
+}
+
+/* What queries become before they are compared. */
+static bool queries_prepare(scan *s)
+{
+    const vt_flat *flat = s->flat;
+    if (flat->coder) {
+        s->coded = vt_calloc(s->block_maximum, sizeof *s->coded);
+        for (size_t q = 0; s->coded && q < s->block_maximum; q++)
+            if (vt_coder_query_new(flat->coder, &s->coded[q], NULL) != VT_OK)
+                return false;
+        return s->coded != NULL;
+    }
+    if (flat->metric == VT_METRIC_COSINE)
+        s->normalized = vt_alloc_array(s->block_maximum * flat->dim, sizeof *s->normalized);
+    return flat->metric != VT_METRIC_COSINE || s->normalized;
 }
 
 /* Takes all memory of the search at once: after this it cannot fail. */
 static bool scan_init(scan *s, size_t count)
 {
     sizes_choose(s, count);
-    if (!filter_prepare(s))
+    if (!filter_prepare(s) || !queries_prepare(s))
         return false;
-    if (s->flat->metric == VT_METRIC_COSINE) {
-        s->normalized = vt_alloc_array(s->block_maximum * s->flat->dim, sizeof *s->normalized);
-        if (!s->normalized)
-            return false;
-    }
     s->workers = vt_calloc(s->worker_count, sizeof *s->workers);
     if (!s->workers)
         return false;
@@ -321,6 +354,8 @@ static void queries_take(scan *s, const float *queries, size_t count)
     const size_t dim = s->flat->dim;
     s->block = count;
     s->queries = queries;
+    for (size_t q = 0; s->coded && q < count; q++)
+        vt_coder_query_set(s->flat->coder, s->coded[q], queries + q * dim);
     if (!s->normalized)
         return;
     s->queries = s->normalized;

@@ -106,11 +106,11 @@ static vt_value_id total_of(differentiation *d, vt_value_id value)
 static vt_status unsupported(const differentiation *d, const vt_node *node)
 {
     char label[200];
+    const char *reason = vt_gradient_missing(node->op);
     vt_node_label(d->back.plan->graph, node, label, sizeof(label));
     return vt_fail(d->back.error, VT_ERR_UNSUPPORTED,
-                   "differentiate %s: the operator has no "
-                   "gradient",
-                   label);
+                   "differentiate %s: the operator has no gradient%s%s", label,
+                   reason != NULL ? "; " : "", reason != NULL ? reason : "");
 }
 
 /* Room for the widest step's gradients and marks. */

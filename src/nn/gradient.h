@@ -61,6 +61,7 @@ typedef void vt_gradient_rule(vt_backward *b);
 /* One emitted step. op: a name of ai.onnx, or "vitrine:Name". */
 typedef struct vt_back_call {
     const char *op;
+    int opset; /* of ai.onnx; 0: VT_BACK_OPSET */
     const vt_value_id *inputs;
     size_t input_count;
     const vt_attr *attrs; /* copied, but for tensors */
@@ -122,7 +123,7 @@ vt_value_id vt_back_sum_axes(vt_backward *b, vt_value_id x, const bool *marks);
 vt_value_id vt_back_reduce_to(vt_backward *b, vt_value_id x, const vt_shape *shape);
 /* value * number */
 vt_value_id vt_back_scale(vt_backward *b, vt_value_id x, double factor);
-/* The step itself once more on other inputs: attributes are copied. */
+/* The step itself once more, in its own version, on other inputs: attributes are copied. */
 vt_value_id vt_back_same(vt_backward *b, const vt_value_id *inputs, size_t count);
 
 #endif

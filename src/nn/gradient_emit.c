@@ -52,9 +52,9 @@ static vt_attr *copy_attrs(vt_backward *b, const vt_back_call *call)
 static const vt_op *find_op(vt_backward *b, const char *name, int *opset)
 {
     const char *colon = strchr(name, ':');
-    *opset = colon == NULL ? VT_BACK_OPSET : 1;
-    const vt_op *op = colon == NULL ? vt_op_find("", name, VT_BACK_OPSET)
-                                    : vt_op_find(VT_BACK_DOMAIN, colon + 1, 1);
+    *opset = colon != NULL ? 1 : *opset > 0 ? *opset : VT_BACK_OPSET;
+    const vt_op *op =
+        colon == NULL ? vt_op_find("", name, *opset) : vt_op_find(VT_BACK_DOMAIN, colon + 1, 1);
     if (op == NULL && b->status == VT_OK)
         b->status =
             vt_fail(b->error, VT_ERR_INTERNAL, "no operator \"%.60s\" for a gradient", name);
@@ -111,6 +111,7 @@ void vt_back_nodes(vt_backward *b, const vt_back_call *call, vt_value_id *output
     vt_node node = {.name = "",
                     .input_count = call->input_count,
                     .output_count = output_count,
+                    .opset = call->opset,
                     .attr_count = call->attr_count};
     while (node.input_count > 0 && call->inputs[node.input_count - 1] == VT_NO_VALUE)
         node.input_count--;
@@ -159,6 +160,7 @@ vt_value_id vt_back_op3(vt_backward *b, const char *op, vt_value_id x, vt_value_
 vt_value_id vt_back_same(vt_backward *b, const vt_value_id *inputs, size_t count)
 {
     return vt_back_node(b, &(vt_back_call){.op = b->node.op->name,
+                                           .opset = b->node.opset,
                                            .inputs = inputs,
                                            .input_count = count,
                                            .attrs = b->node.attrs,

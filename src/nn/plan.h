@@ -114,8 +114,11 @@ struct vt_plan {
     /* Memory of the caller's that outputs may be written to (NULL: none, or none at all):
      * row-major, as large as they are, 64-byte aligned. An executor uses it where it can. */
     void *const *targets; /* (output_count), borrowed */
-    size_t folded_bytes;  /* of constants that fold.c made or took over */
-    uint64_t fold_work;   /* elementary steps spent on them */
+    /* The first output is a loss, and what the steps before it make may be made again by those
+     * behind it rather than kept (dnnl/recompute.c). */
+    bool recompute;
+    size_t folded_bytes; /* of constants that fold.c made or took over */
+    uint64_t fold_work;  /* elementary steps spent on them */
     size_t arena_bytes, unshared_bytes;
 };
 

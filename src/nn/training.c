@@ -165,6 +165,7 @@ vt_status vt_training_new_on(const vt_model *model, const vt_training_options *o
     training->precision = options->precision;
     training->threads = options->threads;
     training->frozen = options->frozen_statistics;
+    training->recompute = options->recompute;
     memcpy(&training->seed_data[0], &options->seed, sizeof(options->seed));
     vt_status status = graph_init(training, error);
     if (status == VT_OK)
@@ -304,6 +305,7 @@ static vt_status differentiate(const vt_training *training, vt_training_plan *en
     }
     entry->memory[entry->output_count] = NULL; /* where the last one has no gradient */
     plan->targets = entry->memory;
+    plan->recompute = training->recompute;
     vt_free(wanted);
     vt_free(gradients);
     return status;

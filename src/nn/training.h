@@ -41,7 +41,9 @@ typedef struct vt_training_options {
     vt_precision precision; /* F32, or BF16: what multiplies in bulk, forward and backward, over
                                f32 parameters and f32 gradients of them */
     int threads;            /* 0: all cores */
-    uint64_t seed; /* of dropout: a step's masks depend on it and the step's number alone */
+    uint64_t seed;  /* of dropout: a step's masks depend on it and the step's number alone */
+    bool recompute; /* less memory for more time: activations are made again (the same bits); the
+                       reference executor does not */
     bool frozen_statistics; /* batch normalisation uses and keeps its running statistics */
 } vt_training_options;
 vt_training_options vt_training_options_defaults(void);

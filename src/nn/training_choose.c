@@ -170,9 +170,11 @@ static vt_status check_supported(const vt_training *training, choice *c, vt_erro
         if (!needed || !output_reaches(node, c->reaches) || vt_gradient_find(node->op) != NULL)
             continue;
         char label[200];
+        const char *reason = vt_gradient_missing(node->op);
         vt_node_label(graph, node, label, sizeof(label));
         return vt_fail(error, VT_ERR_UNSUPPORTED,
-                       "train the network: the operator of %s has no gradient", label);
+                       "train the network: the operator of %s has no gradient%s%s", label,
+                       reason != NULL ? "; " : "", reason != NULL ? reason : "");
     }
     return VT_OK;
 }

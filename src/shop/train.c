@@ -182,6 +182,8 @@ static void print_report(const vt_train_report *report, const char *out, vt_buf 
     vt_json_put_int(&writer, "trained", (int64_t)report->trained);
     vt_json_put_int(&writer, "validated", (int64_t)report->validated);
     vt_json_put_int(&writer, "left_out", (int64_t)report->left_out);
+    vt_json_put_int(&writer, "memory_bytes", (int64_t)report->memory_bytes);
+    vt_json_put_int(&writer, "activation_bytes", (int64_t)report->activation_bytes);
     vt_json_put_bool(&writer, "resumed", report->resumed);
     vt_json_put_bool(&writer, "stopped_early", report->stopped_early);
     vt_json_put_number(&writer, "took_s", report->took_s, 3);
@@ -224,7 +226,7 @@ static vt_status make_report(const finished *run, vt_train_report **out, vt_erro
     if (block == NULL)
         return vt_fail_memory(error, "a report");
     vt_train_report *report = &block->report;
-    snprintf(block->measure, sizeof(block->measure), "%s", result->goal.name);
+    memcpy(block->measure, result->goal.name, sizeof(block->measure));
     *report = (vt_train_report){.measure = (size_t)result->goal.measure,
                                 .measure_name = block->measure,
                                 .epochs = (int)result->last.epoch,
@@ -235,6 +237,8 @@ static vt_status make_report(const finished *run, vt_train_report **out, vt_erro
                                 .trained = result->trained,
                                 .validated = result->validated,
                                 .left_out = result->left_out,
+                                .memory_bytes = result->memory_bytes,
+                                .activation_bytes = result->activation_bytes,
                                 .resumed = result->resumed,
                                 .stopped_early = result->stopped_early,
                                 .took_s = run->took_s};

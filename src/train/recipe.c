@@ -9,9 +9,10 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { RECIPE_BYTES = 1 << 20, RECIPE_DEPTH = 4 };
+enum { RECIPE_BYTES = 1 << 20, RECIPE_DEPTH = 4, NAME_BYTES = 1024 };
 #define ARENA_BYTES ((size_t)4 << 20)
 
 typedef enum kind { TEXT, INTEGER, NUMBER, FLAG } kind;
@@ -71,6 +72,7 @@ static const key keys[] = {
     TEXT_KEY(measure, NULL),
     INTEGER_KEY(early_stop, 0, 100000, 0),
     TEXT_KEY(precision, "f32"),
+    {"recompute", FLAG, offsetof(vt_recipe, recompute), 0, 0, 0, NULL},
     TEXT_KEY(freeze, NULL),
     INTEGER_KEY(lora, 0, 4096, 0),
     INTEGER_KEY(seed, 0, 9007199254740991.0, 1),
@@ -248,15 +250,47 @@ vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
     return VT_OK;
 }
 
-void vt_recipe_print(const vt_recipe *recipe, vt_json_writer *writer)
+static bool is_path(const key *one)
+{
+    return one->offset == offsetof(vt_recipe, from) ||
+           one->offset == offsetof(vt_recipe, teacher) || one->offset == offsetof(vt_recipe, val);
+}
+
+/* The last part of a path, which may end in slashes. */
+static void put_name(vt_json_writer *writer, const char *key_name, const char *path)
+{
+    char name[NAME_BYTES];
+    size_t end = strlen(path), start;
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    for (start = end; start > 0 && path[start - 1] != '/'; start--)
+        ;
+    snprintf(name, sizeof(name), "%.*s", (int)(end - start), path + start);
+    vt_json_put_text(writer, key_name, name);
+}
+
+static void print(const vt_recipe *recipe, bool whole_paths, vt_json_writer *writer)
 {
     for (size_t i = 0; i < KEYS; i++) {
         const char *place = (const char *)recipe + keys[i].offset;
-        if (keys[i].kind == TEXT)
-            vt_json_put_text(writer, keys[i].name, *(const char *const *)place);
+        const char *text = keys[i].kind == TEXT ? *(const char *const *)place : NULL;
+        if (keys[i].kind == TEXT && text != NULL && !whole_paths && is_path(&keys[i]))
+            put_name(writer, keys[i].name, text);
+        else if (keys[i].kind == TEXT)
+            vt_json_put_text(writer, keys[i].name, text);
         else if (keys[i].kind == FLAG)
             vt_json_put_bool(writer, keys[i].name, *(const bool *)place);
         else
             vt_json_put_number(writer, keys[i].name, *(const double *)place, -1);
     }
+}
+
+void vt_recipe_print(const vt_recipe *recipe, vt_json_writer *writer)
+{
+    print(recipe, true, writer);
+}
+
+void vt_recipe_print_public(const vt_recipe *recipe, vt_json_writer *writer)
+{
+    print(recipe, false, writer);
 }

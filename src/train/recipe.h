@@ -29,7 +29,7 @@ typedef struct vt_recipe {
         *schedule, *augment, *sampler, *label, *val, *split, *measure, *precision, *freeze;
     double epochs, batch, accumulate, lr, ema, size, dim, fuse, width, dropout, depth, val_share,
         early_stop, seed, threads, crop_ratio, layer_rate, lora;
-    bool small_input;
+    bool small_input, recompute;
     /* What they say; filled by vt_recipe_check. */
     vt_optimizer_options optimize;
     vt_schedule rates;
@@ -51,5 +51,7 @@ vt_status vt_recipe_read(vt_recipe *recipe, const char *path, vt_error *error);
 vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error);
 /* Members of the open object: all keys. */
 void vt_recipe_print(const vt_recipe *recipe, vt_json_writer *writer);
+/* The same for what is handed on: of files their names, not where on this machine they lie. */
+void vt_recipe_print_public(const vt_recipe *recipe, vt_json_writer *writer);
 
 #endif

@@ -160,7 +160,7 @@ static void put_recipe(const vt_run_state *run, vt_buf *out)
     vt_buf_init(&text, 1 << 20);
     vt_json_begin(&writer, &text, true);
     vt_json_open_object(&writer, NULL);
-    vt_recipe_print(run->recipe, &writer);
+    vt_recipe_print_public(run->recipe, &writer);
     vt_json_close(&writer);
     vt_buf_append_text(out, "<h2>Recipe</h2><pre>");
     vt_buf_append_html(out, vt_buf_text(&text));

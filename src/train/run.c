@@ -383,6 +383,11 @@ static void fill_result(const vt_run_state *run, vt_run_result *out)
                            .parameters = run->parameter_numbers,
                            .resumed = run->resumed,
                            .stopped_early = run->stopped_early};
+    const vt_training_memory memory = vt_training_memory_of(run->training);
+    out->activation_bytes = memory.activations_bytes;
+    if (memory.activations_bytes > 0)
+        out->memory_bytes =
+            memory.parameters_bytes + memory.gradients_bytes + memory.activations_bytes;
     for (size_t i = 0; i < run->data->count; i++) {
         const vt_example *one = &run->data->examples[i];
         out->left_out += one->left_out;

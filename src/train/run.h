@@ -80,6 +80,8 @@ typedef struct vt_run_result {
     vt_run_epoch last, best; /* best: whose weights were written */
     vt_run_goal goal;
     size_t parameters, trained, validated, left_out;
+    size_t memory_bytes, activation_bytes; /* planned: of a training step in all, of what it keeps
+                                              between operators; 0: there was no step */
     size_t head_trained[VT_HEADS_MAX], head_validated[VT_HEADS_MAX]; /* that have its label */
     bool resumed, stopped_early;
 } vt_run_result;

@@ -83,7 +83,7 @@ static vt_status set_recipe(const vt_run_state *run, vt_buf *file, vt_error *err
     vt_buf_init(&text, TEXT_BYTES);
     vt_json_begin(&writer, &text, false);
     vt_json_open_object(&writer, NULL);
-    vt_recipe_print(run->recipe, &writer);
+    vt_recipe_print_public(run->recipe, &writer);
     vt_json_close(&writer);
     vt_status status = text.failed
                            ? vt_fail_memory(error, "the recipe")

@@ -156,6 +156,7 @@ static vt_status make_training(vt_run_state *run, vt_error *error)
     options.precision = run->recipe->compute;
     options.threads = (int)run->recipe->threads;
     options.seed = (uint64_t)run->recipe->seed;
+    options.recompute = run->recipe->recompute;
     /* Statistics of frozen layers are those that their weights were trained with. */
     options.frozen_statistics = run->recipe->lora > 0 || run->recipe->freeze != NULL;
     if (status == VT_OK)

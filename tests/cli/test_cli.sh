@@ -212,7 +212,7 @@ offers 'model quantize' calibrate method percentile pictures queries images max-
 offers 'model test' precision json
 offers sample products views seed size json
 offers train out arch from size dim loss teacher epochs batch accumulate lr optimizer schedule ema augment sampler \
-    label val split val-share measure early-stop precision layer-rate freeze lora seed threads small-input recipe set \
+    label val split val-share measure early-stop precision layer-rate freeze lora seed threads small-input recompute recipe set \
     images cache report logdir checkpoint resume json
 offers serve listen write public-search open-to-all access-log queue max-body stop-timeout precision json
 offers 'key add' scopes name expires rate json
@@ -545,7 +545,7 @@ holds own.log/log.jsonl '"epoch"'
 run 0 train seen/list.csv --out json.onnx $tiny --label thing --loss triplet --seed 2 --json
 is_json
 has_members model measure accuracy recall@1 epochs best_epoch train_loss parameters labels trained validated left_out \
-    resumed stopped_early took_s
+    memory_bytes activation_bytes resumed stopped_early took_s
 is labels "$(number labels)" 6
 is accuracy "$(number accuracy)" null
 printf '{"arch": "resnet9", "width": 0.1, "size": 32, "batch": 4, "epochs": 5, "threads": 1}' >own.json

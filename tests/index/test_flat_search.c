@@ -460,6 +460,133 @@ static void test_memory(void **state)
     world_free(&w);
 }
 
+/* ---- codes ---- */
+
+enum { CODED_DIM = 70, CODED_ROWS = 900, CODED_QUERIES = 70, CODED_K = 7 };
+
+typedef struct coded {
+    vt_flat *flat;
+    vt_coder *coder;
+    vt_metric metric;
+    float rows[CODED_ROWS * CODED_DIM];
+    vt_hit want[CODED_QUERIES * CODED_K];
+} coded;
+
+static uint32_t coded_group(size_t row)
+{
+    return (uint32_t)row * 7 % 300;
+}
+
+/* The best of the set by the coder itself, one code at a time. */
+static void coded_expect(coded *c, const vt_idset *set)
+{
+    static _Alignas(64) unsigned char codes[CODED_ROWS][1024];
+    static float scratch[1024];
+    vt_coder_query *query;
+    vt_topk top;
+    assert_int_equal(vt_coder_query_new(c->coder, &query, NULL), VT_OK);
+    assert_int_equal(vt_topk_init(&top, CODED_K, true, NULL), VT_OK);
+    for (size_t i = 0; i < CODED_ROWS; i++)
+        vt_coder_encode(c->coder, c->rows + i * CODED_DIM, scratch, codes[i], NULL);
+    for (size_t q = 0; q < CODED_QUERIES; q++) {
+        vt_coder_query_set(c->coder, query, c->rows + q * CODED_DIM);
+        vt_topk_clear(&top);
+        for (size_t i = 0; i < CODED_ROWS; i++) {
+            const void *code = codes[i];
+            float score;
+            vt_coder_score_many(c->coder, query, &code, 1, &score);
+            if (c->metric == VT_METRIC_COSINE)
+                score = fmaxf(fminf(score, 1.0F), -1.0F);
+            if (!set || vt_idset_has(set, coded_group(i)))
+                vt_topk_push(&top, score, (uint32_t)i, coded_group(i));
+        }
+        assert_int_equal(vt_topk_sort(&top), CODED_K);
+        memcpy(c->want + q * CODED_K, top.hits, CODED_K * sizeof *top.hits);
+    }
+    vt_topk_deinit(&top);
+    vt_coder_query_free(query);
+}
+
+/* One by one, together, on threads, and by their ids: the same bits. */
+static void coded_check(coded *c, vt_scan_options options, vt_pool *pool)
+{
+    static vt_hit hits[CODED_QUERIES * CODED_K];
+    static uint32_t ids[CODED_ROWS];
+    size_t counts[CODED_QUERIES];
+    coded_expect(c, options.groups);
+    for (uint32_t i = 0; i < CODED_ROWS; i++)
+        ids[i] = CODED_ROWS - 1 - i;
+    for (int way = 0; way < 4; way++) {
+        options.pool = way > 1 ? pool : NULL;
+        options.ids = way == 3 ? ids : NULL;
+        options.id_count = way == 3 ? CODED_ROWS : 0;
+        size_t step = way == 0 ? 1 : CODED_QUERIES;
+        for (size_t q = 0; q < CODED_QUERIES; q += step)
+            assert_int_equal(vt_flat_search(c->flat, c->rows + q * CODED_DIM, step, &options,
+                                            hits + q * CODED_K, counts + q, NULL, NULL),
+                             VT_OK);
+        if (way == 3 && options.groups) /* ids are looked up whatever the set says */
+            continue;
+        assert_memory_equal(hits, c->want, sizeof hits);
+    }
+}
+
+static void codes_of(vt_codec codec, vt_metric metric, vt_pool *pool)
+{
+    static coded c;
+    vt_scan_options options = vt_scan_options_defaults();
+    vt_random random;
+    vt_idset *set;
+    vt_error error;
+    c.metric = metric;
+    options.k = CODED_K;
+    vt_random_init(&random, 11);
+    for (size_t i = 0; i < CODED_ROWS * CODED_DIM; i++)
+        c.rows[i] = (float)vt_random_normal(&random) + 0.5F;
+    assert_int_equal(vt_flat_new(CODED_DIM, codec, metric, &c.flat, NULL), VT_OK);
+    assert_int_equal(vt_coder_new(codec, metric, CODED_DIM, &c.coder, NULL), VT_OK);
+    vt_coder_train(c.coder, c.rows, CODED_ROWS);
+    assert_int_equal(vt_flat_train(c.flat, c.rows, CODED_ROWS, NULL), VT_OK);
+    for (uint32_t i = 0; i < CODED_ROWS; i++)
+        assert_int_equal(vt_flat_add(c.flat, i, coded_group(i), c.rows + i * CODED_DIM, NULL),
+                         VT_OK);
+    assert_int_equal(vt_flat_train(c.flat, c.rows, 1, &error), VT_ERR_USAGE);
+    coded_check(&c, options, pool);
+    assert_int_equal(vt_idset_new(&set, NULL), VT_OK);
+    for (uint32_t g = 0; g < 300; g += 2)
+        assert_int_equal(vt_idset_add(set, g, NULL), VT_OK);
+    options.groups = set;
+    coded_check(&c, options, pool); /* a large set: asked late */
+    for (uint32_t g = 0; g < 300; g++)
+        if (g % 30 != 4)
+            vt_idset_remove(set, g);
+    coded_check(&c, options, pool); /* a small one: rows are picked out first */
+    vt_idset_free(set);
+    float zero[CODED_DIM] = {0}, back[CODED_DIM];
+    vt_status want = metric == VT_METRIC_COSINE ? VT_ERR_USAGE : VT_OK;
+    assert_int_equal(vt_flat_add(c.flat, CODED_ROWS, 0, zero, &error), want);
+    zero[3] = NAN;
+    assert_int_equal(vt_flat_add(c.flat, CODED_ROWS + 1, 0, zero, &error), VT_ERR_USAGE);
+    assert_int_equal(vt_flat_get(c.flat, 0, back), codec == VT_CODEC_BF16);
+    assert_true(vt_flat_remove(c.flat, 0));
+    vt_flat_free(c.flat);
+    vt_coder_free(c.coder);
+}
+
+static void test_codes(void **state)
+{
+    (void)state;
+    static const vt_codec codecs[] = {VT_CODEC_BF16, VT_CODEC_INT8, VT_CODEC_INT4, VT_CODEC_RABITQ};
+    vt_pool *pool;
+    vt_flat *flat;
+    assert_int_equal(vt_pool_new(3, &pool, NULL), VT_OK);
+    for (size_t i = 0; i < 4; i++)
+        for (int metric = 0; metric <= VT_METRIC_L2; metric++)
+            codes_of(codecs[i], (vt_metric)metric, pool);
+    assert_int_equal(vt_flat_new(4, VT_CODEC_INT4X2, VT_METRIC_DOT, &flat, NULL), VT_ERR_USAGE);
+    vt_pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -471,6 +598,7 @@ int main(void)
         cmocka_unit_test(test_after_removal),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_longest_vectors),
+        cmocka_unit_test(test_codes),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

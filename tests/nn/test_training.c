@@ -280,6 +280,96 @@ static void test_repeats(void **state)
     vt_model_free(model);
 }
 
+/* Six residual blocks with dropout, and an embedding that two readers share: what is made again is
+ * more than one segment. */
+static vt_model *deep_network(void)
+{
+    vt_builder *b = NULL;
+    vt_model *model = NULL;
+    vt_error error = {0};
+    vt_random random;
+    vt_random_init(&random, 5);
+    assert_int_equal(vt_builder_new(NULL, &b, &error), VT_OK);
+    vt_value_id x = vt_builder_input(b, "image", VT_F32, &(vt_shape){4, {-1, 3, PIXELS, PIXELS}});
+    vt_value_id labels = vt_builder_input(b, "label", VT_I64, &(vt_shape){1, {-1}});
+    vt_value_id ratio = vt_builder_scalar(b, "ratio", 0.25F);
+    x = conv_norm(b, &random, x, "stem", 3, 16);
+    for (int i = 0; i < 6; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "block%d", i);
+        vt_builder_enter(b, name);
+        vt_value_id y = conv_norm(b, &random, x, "a", 16, 16);
+        y = vt_builder_node(b, "Dropout", NULL, (vt_value_id[]){y, ratio}, 2);
+        y = conv_norm(b, &random, y, "b", 16, 16);
+        x = vt_builder_node(b, "Add", NULL, (vt_value_id[]){x, y}, 2);
+        x = vt_builder_node(b, "Elu", NULL, &x, 1);
+        vt_builder_leave(b);
+    }
+    x = vt_builder_node(b, "GlobalAveragePool", NULL, &x, 1);
+    x = vt_builder_node(b, "Flatten", NULL, &x, 1);
+    const vt_value_id head[] = {
+        x, weight(b, &random, "head.weight", (vt_shape){2, {CLASSES, 16}}, 0.2),
+        vt_builder_floats(b, "head.bias", &(vt_shape){1, {CLASSES}}, NULL)};
+    vt_value_id logits = vt_builder_node(b, "Gemm", "transB=1", head, 3);
+    vt_value_id loss =
+        vt_builder_node(b, "SoftmaxCrossEntropyLoss", NULL, (vt_value_id[]){logits, labels}, 2);
+    vt_builder_output(b, "logits", logits);
+    vt_builder_output(b, "loss", loss);
+    if (vt_builder_finish(b, &model, &error) != VT_OK)
+        fail_msg("%s", error.message);
+    return model;
+}
+
+static void assert_same_trainings(const vt_training *have, const vt_training *want)
+{
+    for (size_t i = 0; i < vt_training_parameter_count(want); i++) {
+        vt_parameter x = vt_training_parameter(have, i), y = vt_training_parameter(want, i);
+        assert_memory_equal(x.gradient, y.gradient, y.count * sizeof(float));
+        assert_memory_equal(x.value, y.value, y.count * sizeof(float));
+    }
+    for (size_t i = 0; i < vt_training_state_count(want); i++) {
+        vt_parameter x = vt_training_state(have, i), y = vt_training_state(want, i);
+        assert_memory_equal(x.value, y.value, y.count * sizeof(float));
+    }
+}
+
+/* Made again or kept: the same bits in gradients, weights, statistics and results, of whole batches
+ * and smaller ones, in less memory. */
+static void test_recomputes(void **state)
+{
+    (void)state;
+    static const vt_precision precisions[] = {VT_PRECISION_F32, VT_PRECISION_BF16};
+    const char *const names[] = {"logits"};
+    vt_model *models[] = {deep_network(), network(0.25F, NULL)};
+    for (size_t k = 0; k < 4; k++) {
+        vt_training_options options = options_of(precisions[k % 2]);
+        options.outputs = names;
+        options.output_count = 1;
+        vt_training *want = start(models[k / 2], VT_EXECUTOR_ONEDNN, &options);
+        options.recompute = true;
+        vt_training *have = start(models[k / 2], VT_EXECUTOR_ONEDNN, &options);
+        for (int i = 0; i < 5; i++) {
+            batch data;
+            vt_tensor x, y;
+            fill(&data, (uint64_t)i, i == 2 ? 5 : BATCH);
+            float a = step(have, &data, &x), b = step(want, &data, &y);
+            assert_memory_equal(&a, &b, sizeof a);
+            assert_memory_equal(x.data, y.data, vt_tensor_count(&y) * sizeof(float));
+            assert_same_trainings(have, want);
+            descend(have, 0.05F);
+            descend(want, 0.05F);
+        }
+        size_t less = vt_training_memory_of(have).activations_bytes;
+        size_t more = vt_training_memory_of(want).activations_bytes;
+        print_message("%zu bytes of activations, %zu without recomputation\n", less, more);
+        assert_true(k < 2 ? 10 * less < 6 * more : less <= more);
+        vt_training_free(have);
+        vt_training_free(want);
+    }
+    vt_model_free(models[0]);
+    vt_model_free(models[1]);
+}
+
 /* What the training says of its memory. */
 static void test_memory(void **state)
 {
@@ -371,9 +461,10 @@ static void test_refusals(void **state)
 {
     (void)state;
     const char *const unknown[] = {"nothing"}, *const twice[] = {"head.bias", "head.bias"};
-    vt_model *model = network(0.0F, NULL), *odd = network(0.0F, "Det");
+    vt_model *model = network(0.0F, NULL), *odd = network(0.0F, "DynamicQuantizeLinear");
     vt_training_options options = options_of(VT_PRECISION_F32);
-    refused(odd, &options, VT_ERR_UNSUPPORTED, "Det node");
+    refused(odd, &options, VT_ERR_UNSUPPORTED, "DynamicQuantizeLinear node");
+    refused(odd, &options, VT_ERR_UNSUPPORTED, "before it is quantised");
     options.loss = "nothing";
     refused(model, &options, VT_ERR_NOT_FOUND, "\"nothing\"");
     options.loss = "loss";
@@ -401,12 +492,12 @@ static void test_refusals(void **state)
     vt_model_free(odd);
 }
 
-static void test_no_memory(void **state)
+static void no_memory(bool recompute)
 {
-    (void)state;
     vt_model *model = network(0.25F, NULL);
     vt_training_options options = options_of(VT_PRECISION_F32);
     batch data;
+    options.recompute = recompute;
     vt_status status = VT_ERR_NO_MEMORY;
     fill(&data, 3, BATCH);
     for (int64_t tries = 0; status != VT_OK; tries += 1 + tries / 16) {
@@ -424,6 +515,13 @@ static void test_no_memory(void **state)
     vt_model_free(model);
 }
 
+static void test_no_memory(void **state)
+{
+    (void)state;
+    no_memory(false);
+    no_memory(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,7 +529,7 @@ int main(void)
         cmocka_unit_test(test_bf16),      cmocka_unit_test(test_repeats),
         cmocka_unit_test(test_memory),    cmocka_unit_test(test_model),
         cmocka_unit_test(test_frozen),    cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_recomputes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

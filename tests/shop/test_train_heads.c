@@ -236,7 +236,7 @@ static void shops_have_categories_attributes_and_lists(void **state)
 
 /* ---- rendered samples ---- */
 
-enum { RENDERED = 48, CLASSES = 64 };
+enum { RENDERED = 80, CLASSES = 128 };
 
 /* The share of photos whose second label can be told from the first at best. */
 static double told_by(const vt_dataset *data, size_t first, size_t second)
@@ -285,7 +285,7 @@ static void rendered_categories_and_colors(void **state)
     vt_import_report imported = {0};
     vt_init_options init = {.model = "classic"};
     how.products = RENDERED;
-    how.studio_views = 4;
+    how.studio_views = 3;
     how.photo_views = 0;
     how.size_px = 64;
     expect_ok(vt_sample_make(at(j, "sample"), &how, &made, &error), &error);

@@ -19,26 +19,32 @@ enum { BATCH = 8, CLASSES = 4, DIM = 16, LARGEST = 75 };
 
 static const double FALL = 0.03; /* of the loss, that a step aims at */
 
-static vt_model *network(const char *name, int *size)
+static vt_model *network_of(const char *name, double width, int size_px, double drop)
 {
     vt_architecture_options options = vt_architecture_options_defaults();
     vt_model *model = NULL;
     vt_error error = {0};
-    bool has_patch = strncmp(name, "vit", 3) == 0, has_width = strncmp(name, "resnet", 6) == 0 ||
-                                                               strncmp(name, "vgg", 3) == 0 ||
-                                                               strncmp(name, "convnext", 8) == 0;
-    options.size = *size = strcmp(name, "inception3") == 0 ? LARGEST : 32;
-    options.width = has_width ? 0.25 : 1;
+    bool has_patch = strncmp(name, "vit", 3) == 0;
+    options.size = size_px;
+    options.width = width;
     options.patch = has_patch ? 8 : 0;
     options.classes = CLASSES;
     options.dim = DIM;
     options.fuse = has_patch ? 0 : 2;
     options.pooling = VT_POOLING_GEM;
-    options.dropout = 0;
-    options.stochastic_depth = 0; /* two steps are compared */
+    options.dropout = drop;
+    options.stochastic_depth = drop;
     if (vt_architecture_build(name, &options, &model, &error) != VT_OK)
         fail_msg("%s: %s", name, error.message);
     return model;
+}
+
+static vt_model *network(const char *name, int *size)
+{
+    bool has_width = strncmp(name, "resnet", 6) == 0 || strncmp(name, "vgg", 3) == 0 ||
+                     strncmp(name, "convnext", 8) == 0;
+    *size = strcmp(name, "inception3") == 0 ? LARGEST : 32;
+    return network_of(name, has_width ? 0.25 : 1, *size, 0); /* two steps are compared */
 }
 
 /* A copy with cross-entropy and ArcFace. */
@@ -65,6 +71,8 @@ static vt_model *with_loss(const vt_model *model)
     return out;
 }
 
+static bool recompute;
+
 static vt_training *start(const char *name, const vt_model *model, const char *freeze,
                           size_t *numbers)
 {
@@ -80,6 +88,7 @@ static vt_training *start(const char *name, const vt_model *model, const char *f
             names[options.parameter_count++] = selection.items[i].name;
     assert_int_equal(options.parameter_count, selection.trained_count);
     options.loss = "loss";
+    options.recompute = recompute;
     options.parameters = names;
     if (vt_training_new(model, &options, &training, &error) != VT_OK)
         fail_msg("%s: %s", name, error.message);
@@ -209,9 +218,64 @@ static void test_adapters_learn(void **state)
     vt_model_free(plain);
 }
 
+/* Activations that are made again: the same gradients and statistics bit for bit, with dropout and
+ * stochastic depth, in less memory. ResNet-18 cannot go far below a half: two maps of its stem and
+ * their gradients, which are alive together, are two fifths of what it takes without. */
+static void recomputes(const char *name, double width, int size, double share)
+{
+    size_t numbers, bytes[2];
+    vt_model *plain = network_of(name, width, size, 0.2), *model = with_loss(plain);
+    vt_training *trainings[2];
+    float *image = pixels(size), losses[2];
+    for (int i = 0; i < 2; i++) {
+        recompute = i == 1;
+        trainings[i] = start(name, model, NULL, &numbers);
+        losses[i] = step(name, trainings[i], image, size);
+        bytes[i] = vt_training_memory_of(trainings[i]).activations_bytes;
+    }
+    recompute = false;
+    assert_memory_equal(&losses[0], &losses[1], sizeof losses[0]);
+    for (size_t i = 0; i < vt_training_parameter_count(trainings[0]); i++) {
+        vt_parameter x = vt_training_parameter(trainings[0], i),
+                     y = vt_training_parameter(trainings[1], i);
+        if (memcmp(x.gradient, y.gradient, x.count * sizeof(float)) != 0)
+            fail_msg("%s: another gradient of %s", name, x.name);
+    }
+    for (size_t i = 0; i < vt_training_state_count(trainings[0]); i++) {
+        vt_parameter x = vt_training_state(trainings[0], i), y = vt_training_state(trainings[1], i);
+        if (memcmp(x.value, y.value, x.count * sizeof(float)) != 0)
+            fail_msg("%s: other statistics %s", name, x.name);
+    }
+    print_message("%s: %zu bytes of activations, %zu recomputed\n", name, bytes[0], bytes[1]);
+    if (!((double)bytes[1] < share * (double)bytes[0]))
+        fail_msg("%s: %zu bytes are not below %g of %zu", name, bytes[1], share, bytes[0]);
+    for (int i = 0; i < 2; i++)
+        vt_training_free(trainings[i]);
+    test_free(image);
+    vt_model_free(model);
+    vt_model_free(plain);
+}
+
+static void test_recomputation(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        double width;
+        int size;
+        double share;
+    } rows[] = {{"resnet18", 0.25, 128, 0.55},     {"resnet18", 1, 64, 0.85},
+                {"resnet50", 0.25, 64, 0.6},       {"densenet121", 1, 32, 0.7},
+                {"convnext-atto", 0.25, 64, 0.5},  {"vit-ti", 1, 32, 0.25},
+                {"mobilenetv3-small", 1, 64, 0.55}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i += SCRATCH_STRIDE)
+        recomputes(rows[i].name, rows[i].width, rows[i].size, rows[i].share);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_recomputation),
         cmocka_unit_test(test_all_learn),
         cmocka_unit_test(test_adapters_learn),
     };

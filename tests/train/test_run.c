@@ -3,7 +3,10 @@
  * Whole runs of a small network on pictures of three colours: that it learns, that a run which was
  * killed at any moment and resumed writes the same file, that what goes wrong is said.
  */
+#include "support/failing_io.h"
 #include "train/runs.h"
+
+#include "base/clock.h"
 
 #include <sys/wait.h>
 
@@ -105,6 +108,85 @@ static void killed_runs_end_the_same(void **state)
     }
 }
 
+static bool ended_well(pid_t child)
+{
+    int how;
+    assert_int_equal(waitpid(child, &how, 0), child);
+    if (WIFEXITED(how))
+        assert_int_equal(WEXITSTATUS(how), 0);
+    return WIFEXITED(how);
+}
+
+static void begin_anew(scratch *s)
+{
+    static const char *const names[] = {"shot.onnx", "shot.onnx.checkpoint", "shot.onnx.pictures"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        unlink(scratch_path(s, names[i]));
+}
+
+/* SIGKILL from outside at any moment of the length of a run: while it decodes, computes, writes a
+ * checkpoint, measures or exports. VITRINE_KILLS: how often (default 3). */
+static void kills_from_outside_change_nothing(void **state)
+{
+    const char *asked = getenv("VITRINE_KILLS");
+    int wanted = asked != NULL ? atoi(asked) : 3, kills = 0, finished = 0, with_checkpoint = 0;
+    attempt whole = {.scratch = *state, .out = "whole.onnx"};
+    attempt a = {.scratch = *state, .out = "shot.onnx"};
+    vt_random random;
+    vt_random_init(&random, 11);
+    double started = vt_clock_ms();
+    assert_true(ended_well(start_child(&whole)));
+    double length_ms = vt_clock_ms() - started;
+    for (int rounds = 0; kills < wanted; rounds++) {
+        pid_t child = start_child(&a);
+        usleep((useconds_t)(1000 * length_ms * (double)vt_random_float(&random, 0, 1)));
+        kill(child, SIGKILL);
+        if (ended_well(child)) {
+            assert_same_files(*state, "whole.onnx", "shot.onnx");
+            begin_anew(*state);
+            finished++;
+        } else {
+            kills++;
+            with_checkpoint += vt_file_exists(scratch_path(*state, "shot.onnx.checkpoint"));
+        }
+        assert_true(rounds < 100 * (wanted + 1));
+    }
+    assert_true(ended_well(start_child(&a)));
+    assert_same_files(*state, "whole.onnx", "shot.onnx");
+    print_message("%d kills, %d of them with a checkpoint there; %d runs came to their end\n",
+                  kills, with_checkpoint, finished + 1);
+}
+
+/* A disk that fills up at any write, of the picture cache, a checkpoint or the model: the run ends
+ * with the reason, what was saved stays, and the next one goes on from there. */
+static void a_full_disk_loses_nothing(void **state)
+{
+    attempt whole = {.scratch = *state, .out = "whole.onnx"};
+    attempt a = {.scratch = *state, .out = "full.onnx", .resume = true};
+    int failures = 0, resumed = 0;
+    vt_status status = VT_ERR_IO;
+    run_good(&whole);
+    for (int64_t writes = 0; status != VT_OK; writes += 1 + writes / 3) {
+        bool saved = vt_file_exists(scratch_path(*state, "full.onnx.checkpoint"));
+        failing_io_after(writes, ENOSPC);
+        status = run(&a);
+        failing_io_after(-1, 0);
+        assert_true(!saved || vt_file_exists(scratch_path(*state, "full.onnx.checkpoint")));
+        assert_false(vt_file_exists(scratch_path(*state, "full.onnx.new")));
+        if (status != VT_OK) {
+            failures++;
+            assert_int_equal(status, VT_ERR_IO);
+            assert_non_null(strstr(a.error.message, "no space left"));
+        } else {
+            resumed = a.result.resumed;
+        }
+        assert_true(failures < 100);
+    }
+    assert_true(failures > 3);
+    assert_true(resumed);
+    assert_same_files(*state, "whole.onnx", "full.onnx");
+}
+
 static void interrupted_runs_save(void **state)
 {
     attempt a = {.scratch = *state, .out = "cut.onnx", .end_at = 6};
@@ -122,6 +204,32 @@ static void interrupted_runs_save(void **state)
     run_good(&a);
     assert_true(a.result.resumed);
     assert_same_files(*state, "whole.onnx", "cut.onnx");
+}
+
+/* Whoever gets the model learns which files it was made from, not where they lie. */
+static void the_file_names_no_place(void **state)
+{
+    char teacher[SCRATCH_PATH_BYTES];
+    snprintf(teacher, sizeof(teacher), "%s/net.onnx", ((scratch *)*state)->root);
+    const char *const settings[] = {"teacher", teacher, "loss", "ce,kd-cosine=0.5",
+                                    "epochs",  "1",     "val",  "some/where/else/",
+                                    NULL};
+    attempt a = {.scratch = *state, .out = "told.onnx", .settings = settings, .report = true};
+    const char *const names[2] = {"told.onnx", "report.html"};
+    run_good(&a);
+    for (int i = 0; i < 2; i++) {
+        vt_buf file;
+        vt_buf_init(&file, 1 << 24);
+        assert_int_equal(vt_file_read(scratch_path(*state, names[i]), 1 << 24, &file, NULL), VT_OK);
+        const char *root = a.scratch->root;
+        assert_null(memmem(file.data, file.length, root, strlen(root)));
+        assert_null(memmem(file.data, file.length, "some/where", 10));
+        assert_non_null(memmem(file.data, file.length, "net.onnx", 8));
+        vt_buf_deinit(&file);
+    }
+    a.resume = true; /* the checkpoint knows all of it */
+    run_good(&a);
+    assert_true(a.result.resumed);
 }
 
 static void divergence_is_said(void **state)
@@ -157,6 +265,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(it_learns_and_writes_an_encoder, setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(killed_runs_end_the_same, setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(interrupted_runs_save, setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(kills_from_outside_change_nothing, setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk_loses_nothing, setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(the_file_names_no_place, setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(divergence_is_said, setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(early_stopping_keeps_the_best, setup, scratch_teardown),
     };

@@ -226,6 +226,22 @@ static void gathered_batches_are_one_update(void **state)
     vt_buf_deinit(&page);
 }
 
+static void made_again_is_the_same(void **state)
+{
+    static const char *const kept[] = {"epochs", "2", NULL};
+    static const char *const again[] = {"epochs", "2", "recompute", "true", NULL};
+    attempt a = {.scratch = *state, .out = "kept.onnx", .settings = kept};
+    attempt b = {.scratch = *state, .out = "again.onnx", .settings = again};
+    run_good(&a);
+    run_good(&b);
+    static const char *const names[] = {"conv.weight", "norm.weight", "norm.mean", "point.weight"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        assert_true(same_weight(*state, "kept.onnx", "again.onnx", names[i]));
+    assert_true(b.result.activation_bytes > 0);
+    assert_true(b.result.activation_bytes <= a.result.activation_bytes);
+    assert_true(a.result.memory_bytes > a.result.activation_bytes);
+}
+
 #define RUN_TEST(name) cmocka_unit_test_setup_teardown(name, setup_deep, scratch_teardown)
 
 int main(void)
@@ -239,6 +255,7 @@ int main(void)
         RUN_TEST(triplets_come_in_classes),
         RUN_TEST(the_average_is_what_is_written),
         RUN_TEST(the_rate_falls_on_a_plateau),
+        RUN_TEST(made_again_is_the_same),
         RUN_TEST(gathered_batches_are_one_update),
     };
     run_threads = "1"; /* test_run.c has two */

@@ -55,14 +55,23 @@ vt_buffer *vt_dnnl_buffer_root(vt_dnnl *dnnl, size_t buffer)
     return found->kind == VT_BUFFER_VIEW ? &dnnl->buffers[found->base] : found;
 }
 
-/* The action about to be added refers to the buffer. */
-static void touch(vt_dnnl *dnnl, size_t index)
+static void touch(vt_dnnl *dnnl, size_t index, size_t at)
 {
     if (index != VT_NO_BUFFER) {
         vt_buffer *buffer = vt_dnnl_buffer_root(dnnl, index);
         buffer->used = true;
-        buffer->first = buffer->first < 0 ? (int)dnnl->action_count : buffer->first;
-        buffer->last = (int)dnnl->action_count;
+        buffer->first = buffer->first < 0 ? (int)at : buffer->first;
+        buffer->last = (int)at;
+    }
+}
+
+void vt_dnnl_action_touch(vt_dnnl *dnnl, const vt_action *action, size_t at)
+{
+    for (int i = 0; i < action->arg_count; i++) {
+        touch(dnnl, action->arg_buffers[i], at);
+    }
+    for (size_t i = 0; i < action->tensor_count; i++) {
+        touch(dnnl, action->tensor_buffers[i], at);
     }
 }
 
@@ -72,12 +81,7 @@ static vt_status action_add(vt_dnnl *dnnl, vt_action *action, vt_error *error)
                  sizeof *dnnl->actions, ACTION_MAXIMUM)) {
         return vt_fail_memory(error, "a step of a network");
     }
-    for (int i = 0; i < action->arg_count; i++) {
-        touch(dnnl, action->arg_buffers[i]);
-    }
-    for (size_t i = 0; i < action->tensor_count; i++) {
-        touch(dnnl, action->tensor_buffers[i]);
-    }
+    vt_dnnl_action_touch(dnnl, action, dnnl->action_count);
     dnnl->actions[dnnl->action_count++] = *action;
     return VT_OK;
 }
@@ -89,10 +93,10 @@ void vt_dnnl_action_deinit(vt_action *action)
             dnnl_memory_destroy(action->args[i].memory);
         }
     }
-    if (action->primitive) {
+    if (action->primitive && !action->borrowed) {
         dnnl_primitive_destroy(action->primitive);
     }
-    if (action->state_free) {
+    if (action->state_free && !action->borrowed) {
         action->state_free(action->state);
     }
     *action = (vt_action){0};
@@ -107,18 +111,28 @@ static vt_status run_primitive(vt_dnnl *dnnl, vt_action *action, vt_error *error
     return status == dnnl_success ? VT_OK : vt_dnnl_fail(status, "the run of a primitive", error);
 }
 
-static vt_status argument_bind(vt_dnnl *dnnl, vt_action *action, int name, const vt_layout *layout,
-                               size_t buffer, vt_error *error)
+static vt_status argument_bind(vt_dnnl *dnnl, vt_action *action, const vt_argument *argument,
+                               vt_error *error)
 {
     dnnl_exec_arg_t *arg = &action->args[action->arg_count];
-    dnnl_status_t status = dnnl_memory_create(&arg->memory, layout, dnnl->engine, DNNL_MEMORY_NONE);
+    dnnl_status_t status =
+        dnnl_memory_create(&arg->memory, argument->layout, dnnl->engine, DNNL_MEMORY_NONE);
     if (status != dnnl_success) {
         arg->memory = NULL;
         return vt_dnnl_fail(status, "a memory object", error);
     }
-    arg->arg = name;
-    action->arg_buffers[action->arg_count++] = buffer;
+    arg->arg = argument->name;
+    action->arg_written[action->arg_count] = argument->written;
+    action->arg_buffers[action->arg_count++] = argument->buffer;
     return VT_OK;
+}
+
+static bool arguments_alloc(vt_dnnl *dnnl, vt_action *action, size_t room)
+{
+    action->args = vt_arena_array(&dnnl->arena, room, sizeof *action->args);
+    action->arg_buffers = vt_arena_array(&dnnl->arena, room, sizeof *action->arg_buffers);
+    action->arg_written = vt_arena_array(&dnnl->arena, room, sizeof *action->arg_written);
+    return action->args && action->arg_buffers && action->arg_written;
 }
 
 vt_status vt_dnnl_primitive_add(vt_dnnl *dnnl, const vt_step *step, dnnl_primitive_desc_t desc,
@@ -126,16 +140,12 @@ vt_status vt_dnnl_primitive_add(vt_dnnl *dnnl, const vt_step *step, dnnl_primiti
 {
     vt_action action = {.run = run_primitive, .step = step};
     vt_status status = VT_OK;
-    size_t room = (size_t)count + 1;
-    action.args = vt_arena_array(&dnnl->arena, room, sizeof *action.args);
-    action.arg_buffers = vt_arena_array(&dnnl->arena, room, sizeof *action.arg_buffers);
-    if (!action.args || !action.arg_buffers) {
+    if (!arguments_alloc(dnnl, &action, (size_t)count + 1)) {
         status = vt_fail_memory(error, "the arguments of a primitive");
         goto out;
     }
     for (int i = 0; status == VT_OK && i < count; i++) {
-        status = argument_bind(dnnl, &action, arguments[i].name, arguments[i].layout,
-                               arguments[i].buffer, error);
+        status = argument_bind(dnnl, &action, &arguments[i], error);
     }
     const vt_layout *scratch = vt_pd_layout(desc, dnnl_query_scratchpad_md, 0);
     if (status == VT_OK && !vt_layout_is_none(scratch) && vt_layout_bytes(scratch) > 0) {
@@ -143,7 +153,8 @@ vt_status vt_dnnl_primitive_add(vt_dnnl *dnnl, const vt_step *step, dnnl_primiti
         size_t index = VT_NO_BUFFER;
         status = vt_dnnl_buffer_add(dnnl, &buffer, &index, error);
         if (status == VT_OK) {
-            status = argument_bind(dnnl, &action, DNNL_ARG_SCRATCHPAD, scratch, index, error);
+            const vt_argument scratchpad = {DNNL_ARG_SCRATCHPAD, scratch, index, true};
+            status = argument_bind(dnnl, &action, &scratchpad, error);
         }
     }
     if (status != VT_OK) {
@@ -214,6 +225,10 @@ vt_status vt_dnnl_action_add(vt_dnnl *dnnl, vt_action *action, const vt_tensor *
     action->tensor_buffers =
         vt_arena_array(&dnnl->arena, action->tensor_count, sizeof *action->tensor_buffers);
     vt_status status = VT_OK;
+    if (action->written_end == 0) {
+        action->written_begin = action->input_count;
+        action->written_end = action->tensor_count;
+    }
     if (!action->tensors || !action->tensor_buffers) {
         status = vt_fail_memory(error, "the tensors of a step");
     } else {
@@ -236,6 +251,8 @@ vt_status vt_dnnl_reference_add(vt_dnnl *dnnl, const vt_step *step, const vt_ten
         .step = step,
         .input_count = step->node.input_count,
         .tensor_count = step->node.input_count + step->node.output_count + (size_t)step->post_count,
+        .written_begin = step->node.input_count,
+        .written_end = step->node.input_count + step->node.output_count,
     };
     return vt_dnnl_action_add(dnnl, &action, tensors, buffers, error);
 }
@@ -247,6 +264,8 @@ vt_status vt_dnnl_posts_add(vt_dnnl *dnnl, const vt_step *step, const vt_tensor 
                         .step = step,
                         .name = "reference posts",
                         .input_count = 1,
+                        .written_begin = 1,
+                        .written_end = 2,
                         .tensor_count = count};
     return vt_dnnl_action_add(dnnl, &action, tensors, buffers, error);
 }
@@ -328,4 +347,48 @@ vt_status vt_dnnl_loop_add(vt_dnnl *dnnl, const vt_step *step, vt_loop *loop, co
     };
     const vt_tensor tensors[VT_ELEMENTWISE_INPUTS + 1] = {0}; /* only their data is used */
     return vt_dnnl_action_add(dnnl, &action, tensors, buffers, error);
+}
+
+/* ---- once more ---- */
+
+static vt_status again_arguments(vt_dnnl *dnnl, const vt_action *first, vt_action *action,
+                                 vt_error *error)
+{
+    vt_status status = VT_OK;
+    action->arg_count = 0;
+    if (!arguments_alloc(dnnl, action, (size_t)first->arg_count + 1)) {
+        return vt_fail_memory(error, "the arguments of a primitive");
+    }
+    for (int i = 0; status == VT_OK && i < first->arg_count; i++) {
+        const vt_argument argument = {first->args[i].arg, vt_memory_layout(first->args[i].memory),
+                                      first->arg_buffers[i], first->arg_written[i]};
+        status = argument_bind(dnnl, action, &argument, error);
+    }
+    return status;
+}
+
+vt_status vt_dnnl_action_again(vt_dnnl *dnnl, const vt_action *first, vt_action *out,
+                               vt_error *error)
+{
+    vt_action action = *first;
+    action.borrowed = true;
+    vt_status status = again_arguments(dnnl, first, &action, error);
+    if (status == VT_OK && first->tensor_count > 0) {
+        size_t count = first->tensor_count;
+        action.tensors = vt_arena_array(&dnnl->arena, count, sizeof *action.tensors);
+        action.tensor_buffers = vt_arena_array(&dnnl->arena, count, sizeof *action.tensor_buffers);
+        if (!action.tensors || !action.tensor_buffers) {
+            status = vt_fail_memory(error, "the tensors of a step");
+        } else {
+            memcpy(action.tensors, first->tensors, count * sizeof *action.tensors);
+            memcpy(action.tensor_buffers, first->tensor_buffers,
+                   count * sizeof *action.tensor_buffers);
+        }
+    }
+    if (status != VT_OK) {
+        vt_dnnl_action_deinit(&action);
+    } else {
+        *out = action;
+    }
+    return status;
 }

@@ -828,6 +828,16 @@ const vt_layout *vt_pd_layout(const_dnnl_primitive_desc_t desc, dnnl_query_t wha
     return dnnl_primitive_desc_query_md(desc, what, index);
 }
 
+const vt_layout *vt_memory_layout(const_dnnl_memory_t memory)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    const_dnnl_memory_desc_t layout = NULL;
+#else
+    const dnnl_memory_desc_t *layout = NULL;
+#endif
+    return dnnl_memory_get_memory_desc(memory, &layout) == dnnl_success ? layout : NULL;
+}
+
 const char *vt_primitive_name(const_dnnl_primitive_t primitive)
 {
     const_dnnl_primitive_desc_t desc = NULL;

@@ -199,6 +199,8 @@ dnnl_status_t vt_attr_plain(dnnl_primitive_attr_t *out);
 
 /* Borrowed from the descriptor. */
 const vt_layout *vt_pd_layout(const_dnnl_primitive_desc_t desc, dnnl_query_t what, int index);
+/* Borrowed from the memory; NULL: oneDNN does not say. */
+const vt_layout *vt_memory_layout(const_dnnl_memory_t memory);
 /* oneDNN's name of the code behind a primitive; never NULL. */
 const char *vt_primitive_name(const_dnnl_primitive_t primitive);
 /* Whether oneDNN has only its slow, general code for this. */

@@ -373,7 +373,9 @@ static bool is_read_now(vt_dnnl *dnnl, vt_value_id residual, const vt_buffer *me
 static bool is_needed_later(vt_dnnl *dnnl, vt_value_id residual, const vt_buffer *memory)
 {
     const vt_plan *plan = dnnl->plan;
-    if (memory->kind != VT_BUFFER_ARENA || plan->value_count > SEARCH_MAXIMUM ||
+    /* What the forward part made may be dropped and made again: no later step writes there. */
+    bool forward = dnnl->forward > 0 && memory->first < (int)dnnl->forward;
+    if (memory->kind != VT_BUFFER_ARENA || forward || plan->value_count > SEARCH_MAXIMUM ||
         is_read_now(dnnl, residual, memory)) {
         return true;
     }

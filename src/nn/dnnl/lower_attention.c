@@ -491,6 +491,8 @@ static vt_status add_action(vt_dnnl *dnnl, const vt_step *step, problem *work, a
         .state_free = attention_free,
         .input_count = AT_RESULT,
         .tensor_count = AT_COUNT,
+        .written_begin = AT_SCRATCH,
+        .written_end = AT_COUNT,
     };
     if (status != VT_OK) {
         attention_free(self);

@@ -15,6 +15,7 @@
 #include "nn/dnnl/runner.h"
 
 #include "base/thread.h"
+#include "nn/dnnl/recompute.h"
 #include "nn/memory_plan.h"
 
 #include <string.h>
@@ -193,7 +194,6 @@ static vt_status place_buffers(vt_dnnl *dnnl, vt_error *error)
         vt_dnnl_buffer_root(dnnl, dnnl->output_buffers[i])->last = (int)dnnl->action_count;
     }
     size_t count = 0;
-    place_targets(dnnl);
     for (size_t i = 0; i < dnnl->buffer_count; i++) {
         const vt_buffer *buffer = &dnnl->buffers[i];
         if (buffer->kind == VT_BUFFER_ARENA && buffer->first >= 0 && !buffer->data) {
@@ -283,6 +283,17 @@ static void drop_raw_constants(vt_dnnl *dnnl, size_t index)
     }
 }
 
+/* The forward part of a training ends with the step that makes the loss, its first output. */
+static void note_forward(vt_dnnl *dnnl, size_t index)
+{
+    const vt_node *node = &dnnl->plan->steps[index].node;
+    for (size_t i = 0; dnnl->plan->recompute && i < node->output_count; i++) {
+        if (node->outputs[i] == dnnl->plan->outputs[0]) {
+            dnnl->forward = dnnl->action_count;
+        }
+    }
+}
+
 /* ---- running ---- */
 
 static vt_status bind_inputs(vt_dnnl *dnnl, const vt_tensor *inputs, vt_error *error)
@@ -342,10 +353,17 @@ static vt_status build(vt_dnnl *dnnl, vt_error *error)
         status = vt_dnnl_lower(dnnl, &dnnl->plan->steps[i], error);
         if (status == VT_OK) {
             drop_raw_constants(dnnl, i);
+            note_forward(dnnl, i);
         }
     }
     if (status == VT_OK) {
         status = add_outputs(dnnl, error);
+    }
+    if (status == VT_OK) {
+        place_targets(dnnl);
+    }
+    if (status == VT_OK && dnnl->forward > 0) {
+        status = vt_dnnl_recompute(dnnl, dnnl->forward, error);
     }
     if (status == VT_OK) {
         status = place_buffers(dnnl, error);

@@ -58,14 +58,17 @@ struct vt_action {
     dnnl_primitive_t primitive; /* owned */
     dnnl_exec_arg_t *args;      /* (arg_count), in the arena; memories owned */
     size_t *arg_buffers;        /* (arg_count) */
+    bool *arg_written;          /* (arg_count) */
     int arg_count;
     /* plain code: */
     vt_tensor *tensors;     /* (tensor_count), in the arena: inputs first, then outputs */
     size_t *tensor_buffers; /* (tensor_count), VT_NO_BUFFER: absent */
     size_t input_count, tensor_count;
-    size_t outer, *runs; /* of a join: (input_count), in bytes */
-    void *state;         /* whatever else `run` needs; owned */
+    size_t written_begin, written_end; /* tensors it writes; both 0: all from input_count on */
+    size_t outer, *runs;               /* of a join: (input_count), in bytes */
+    void *state;                       /* whatever else `run` needs; owned */
     void (*state_free)(void *state);
+    bool borrowed; /* primitive and state are another action's, which this one repeats */
 };
 
 struct vt_dnnl {
@@ -80,6 +83,7 @@ struct vt_dnnl {
     vt_form *forms;
     size_t form_count, form_capacity;
     size_t step;         /* number of the one that is being lowered */
+    size_t forward;      /* actions that make the loss of a training that recomputes; else 0 */
     size_t *value_forms; /* (plan->value_count): first form, SIZE_MAX: none yet */
     vt_action *actions;
     size_t action_count, action_capacity;
@@ -127,6 +131,12 @@ vt_status vt_dnnl_join_add(vt_dnnl *dnnl, const vt_step *step, const size_t *buf
 vt_status vt_dnnl_loop_add(vt_dnnl *dnnl, const vt_step *step, vt_loop *loop, const size_t *buffers,
                            vt_error *error);
 void vt_dnnl_action_deinit(vt_action *action);
+/* Notes that action number `at` of the list refers to its buffers. */
+void vt_dnnl_action_touch(vt_dnnl *dnnl, const vt_action *action, size_t at);
+/* A copy that does the same with the same buffers, until others are put into its arrays; it borrows
+ * from the first, which must live as long. The caller's (vt_dnnl_action_deinit). */
+vt_status vt_dnnl_action_again(vt_dnnl *dnnl, const vt_action *first, vt_action *out,
+                               vt_error *error);
 /* Maps a failure of oneDNN itself. */
 vt_status vt_dnnl_fail(dnnl_status_t status, const char *what, vt_error *error);
 

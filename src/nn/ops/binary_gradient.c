@@ -191,3 +191,19 @@ void vt_gradient_mod(vt_backward *b)
         give(b, 1, mul(b, b->dy[0], whole));
     }
 }
+
+/* y = a s b with s = sigmoid(alpha a): da = dy b (s + alpha a s (1 - s)), db = dy a s. */
+void vt_gradient_swiglu(vt_backward *b)
+{
+    vt_value_id gate = vt_back_input(b, 0), value = vt_back_input(b, 1);
+    double alpha = (double)vt_node_float(&b->node, "alpha", 1.0f);
+    vt_value_id s = vt_back_op1(b, "Sigmoid", vt_back_scale(b, gate, alpha));
+    vt_value_id swish = mul(b, gate, s);
+    if (vt_back_wants(b, 0)) {
+        vt_value_id rest = vt_back_op2(b, "Sub", vt_back_number(b, 1.0, s), s);
+        vt_value_id slope = vt_back_op2(b, "Add", s, vt_back_scale(b, mul(b, swish, rest), alpha));
+        give(b, 0, mul(b, mul(b, b->dy[0], value), slope));
+    }
+    if (vt_back_wants(b, 1))
+        give(b, 1, mul(b, b->dy[0], swish));
+}

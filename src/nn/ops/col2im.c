@@ -98,6 +98,25 @@ static int64_t column_place(const columns *walk, size_t tap, size_t block)
     return place;
 }
 
+vt_status vt_col2im_places(const vt_op_args *args, int64_t **out, size_t *count, vt_error *error)
+{
+    columns walk;
+    size_t all;
+    vt_status status = columns_init(args, &walk, error);
+    if (status != VT_OK)
+        return status;
+    int64_t *places = vt_size_mul(walk.block_size, walk.block_count, &all)
+                          ? vt_alloc_array(all, sizeof(*places))
+                          : NULL;
+    if (places == NULL)
+        return vt_fail_memory(error, "the places of columns");
+    for (size_t k = 0; k < all; k++)
+        places[k] = column_place(&walk, k / walk.block_count, k % walk.block_count);
+    *out = places;
+    *count = all;
+    return VT_OK;
+}
+
 /* Sums in f64, or in 64 bits for integers, rounded once. */
 static vt_status col2im_reference(vt_op_args *args, vt_error *error)
 {

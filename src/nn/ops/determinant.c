@@ -34,8 +34,7 @@ static void rows_swap(double *a, double *b, size_t count)
     }
 }
 
-/* Of a matrix (n, n), which is used up. */
-static double determinant(double *matrix, size_t n)
+double vt_op_determinant(double *matrix, size_t n)
 {
     double result = 1.0;
     for (size_t k = 0; k < n; k++) {
@@ -70,7 +69,7 @@ static vt_status det_reference(vt_op_args *args, vt_error *error)
         return vt_fail_memory(error, "a matrix");
     for (size_t i = 0; i < vt_tensor_count(y); i++) {
         vt_load_f64(x->dtype, x->data, i * n * n, n * n, matrix);
-        double value = determinant(matrix, n);
+        double value = vt_op_determinant(matrix, n);
         vt_store_f64(y->dtype, y->data, i, 1, &value);
     }
     vt_free(matrix);

@@ -4,7 +4,8 @@
  *
  * A row's mask says which inputs a gradient may reach (bit i: input i). A row without a rule stops
  * gradients: what rounds, compares or counts is constant almost everywhere. An operator that has no
- * row has no gradient, and a network that needs it is refused by name.
+ * row has no gradient, and a network that needs it is refused by name; those that could have one
+ * are in a list of their own with the reason, which the refusal tells.
  */
 #include "nn/ops/gradients.h"
 
@@ -29,11 +30,19 @@ static const gradient_row rows[] = {
     {"AveragePool", vt_gradient_average_pool, FIRST},
     {"GlobalMaxPool", vt_gradient_global_max_pool, FIRST},
     {"GlobalAveragePool", vt_gradient_global_average_pool, FIRST},
+    {"LpPool", vt_gradient_lp_pool, FIRST},
+    {"GlobalLpPool", vt_gradient_global_lp_pool, FIRST},
+    {"Attention", vt_gradient_attention, 63}, /* not the number of valid keys */
+    {"RotaryEmbedding", vt_gradient_rotary, FIRST},
+    {"GridSample", vt_gradient_grid_sample, FIRST_TWO},
+    {"AffineGrid", vt_gradient_affine_grid, FIRST},
+    {"Det", vt_gradient_determinant, FIRST},
     {"BatchNormalization", vt_gradient_batchnorm, FIRST_THREE},
     {"LayerNormalization", vt_gradient_layernorm, FIRST_THREE},
     {"InstanceNormalization", vt_gradient_instancenorm, FIRST_THREE},
     {"GroupNormalization", vt_gradient_groupnorm, FIRST_THREE},
     {"RMSNormalization", vt_gradient_rmsnorm, FIRST_TWO},
+    {"MeanVarianceNormalization", vt_gradient_mean_variance, FIRST},
     {"LpNormalization", vt_gradient_lp_norm, FIRST},
     {"LRN", vt_gradient_lrn, FIRST},
     {"Softmax", vt_gradient_softmax, FIRST},
@@ -85,6 +94,7 @@ static const gradient_row rows[] = {
     {"Sum", vt_gradient_sum, EVERY},
     {"Mean", vt_gradient_sum, EVERY},
     {"Where", vt_gradient_where, 6},
+    {"SwiGLU", vt_gradient_swiglu, FIRST_TWO},
     {"PRelu", vt_gradient_prelu, FIRST_TWO},
     {"Clip", vt_gradient_clip, FIRST_THREE},
     {"ReduceSum", vt_gradient_reduce, FIRST},
@@ -104,20 +114,27 @@ static const gradient_row rows[] = {
     {"Identity", vt_gradient_identity, FIRST},
     {"Dropout", vt_gradient_identity, FIRST}, /* one that drops has become DropoutTraining */
     {"Cast", vt_gradient_cast, FIRST},
+    {"CastLike", vt_gradient_cast, FIRST},
     {"Transpose", vt_gradient_transpose, FIRST},
     {"Concat", vt_gradient_concat, EVERY},
     {"Split", vt_gradient_split, FIRST},
     {"Slice", vt_gradient_slice, FIRST},
     {"Pad", vt_gradient_pad, FIRST},
+    {"CenterCropPad", vt_gradient_center_crop_pad, FIRST},
+    {"ReverseSequence", vt_gradient_reverse_sequence, FIRST},
+    {"Col2Im", vt_gradient_col2im, FIRST},
     {"Expand", vt_gradient_expand, FIRST},
     {"Tile", vt_gradient_tile, FIRST},
     {"DepthToSpace", vt_gradient_depth_to_space, FIRST},
     {"SpaceToDepth", vt_gradient_space_to_depth, FIRST},
     {"Trilu", vt_gradient_trilu, FIRST},
     {"CumSum", vt_gradient_cumsum, FIRST},
+    {"CumProd", vt_gradient_cumprod, FIRST},
     {"Gather", vt_gradient_gather, FIRST},
     {"GatherElements", vt_gradient_gather_elements, FIRST},
     {"GatherND", vt_gradient_gather_nd, FIRST},
+    {"Compress", vt_gradient_compress, FIRST},
+    {"Scatter", vt_gradient_scatter_elements, 5},
     {"ScatterElements", vt_gradient_scatter_elements, 5},
     {"ScatterND", vt_gradient_scatter_nd, 5},
     {"TopK", vt_gradient_topk, FIRST},
@@ -145,6 +162,34 @@ static const gradient_row rows[] = {
     {"NonZero", NULL, 0},
     {"EyeLike", NULL, 0},
     {"Range", NULL, 0},
+    {"Not", NULL, 0},
+    {"And", NULL, 0},
+    {"Or", NULL, 0},
+    {"Xor", NULL, 0},
+    {"BitwiseNot", NULL, 0},
+    {"BitwiseAnd", NULL, 0},
+    {"BitwiseOr", NULL, 0},
+    {"BitwiseXor", NULL, 0},
+    {"BitShift", NULL, 0},
+    {"HannWindow", NULL, 0},
+    {"HammingWindow", NULL, 0},
+    {"BlackmanWindow", NULL, 0},
+};
+
+/* What has floats on both sides and no gradient all the same. Stored integers would stop it: a
+ * network that is half trained in silence is worse than one that is refused. */
+static const struct {
+    const char *op, *reason;
+} without[] = {
+    {"QuantizeLinear", "train the network before it is quantised"},
+    {"DynamicQuantizeLinear", "train the network before it is quantised"},
+    {"DequantizeLinear", "train the network before it is quantised"},
+    {"QLinearConv", "train the network before it is quantised"},
+    {"QLinearMatMul", "train the network before it is quantised"},
+    {"ConvInteger", "train the network before it is quantised"},
+    {"MatMulInteger", "train the network before it is quantised"},
+    {"CausalConvWithState", "it is of models of language that go on from a state"},
+    {"LinearAttention", "it is of models of language that go on from a state"},
 };
 
 static const gradient_row internal_rows[] = {
@@ -168,6 +213,20 @@ vt_gradient_rule *vt_gradient_find(const vt_op *op)
 {
     const gradient_row *row = row_of(op);
     return row == NULL ? NULL : row->rule;
+}
+
+const char *vt_gradient_missing(const vt_op *op)
+{
+    for (size_t i = 0; op->domain[0] == '\0' && i < sizeof(without) / sizeof(without[0]); i++)
+        if (strcmp(without[i].op, op->name) == 0)
+            return without[i].reason;
+    return NULL;
+}
+
+bool vt_gradient_stops(const vt_op *op)
+{
+    const gradient_row *row = row_of(op);
+    return row != NULL && row->rule == NULL;
 }
 
 bool vt_gradient_passes(const vt_op *op, size_t input)

@@ -10,29 +10,15 @@
  * coordinate to the edge, which for them is the same. Ties of nearest go to the even place. A
  * coordinate that is not a number lies outside.
  */
-#include "nn/ops/op.h"
+#include "nn/ops/grid_sample.h"
 #include "nn/ops/table.h"
 
 #include <math.h>
 #include <string.h>
 
-typedef enum grid_padding { PADDING_ZEROS, PADDING_BORDER, PADDING_REFLECTION } grid_padding;
-
-typedef struct grid {
-    int rank;  /* spatial axes */
-    int count; /* neighbours along each: 1, 2 or 4 */
-    grid_padding padding;
-    bool align_corners;
-    int64_t in[VT_MAX_SPATIAL];
-    size_t stride[VT_MAX_SPATIAL];
-    int64_t place[VT_MAX_SPATIAL][4]; /* -1: zero */
-    double weight[VT_MAX_SPATIAL][4];
-} grid;
-
-static vt_status grid_attributes(const vt_op_args *args, grid *g, vt_error *error)
+static vt_status grid_attributes(const vt_op_args *args, bool old, vt_grid *g, vt_error *error)
 {
     static const char *const paddings[] = {"zeros", "border", "reflection"};
-    bool old = args->node->opset < 20;
     const char *mode = vt_node_text(args->node, "mode", old ? "bilinear" : "linear");
     const char *padding = vt_node_text(args->node, "padding_mode", "zeros");
     int found = 0;
@@ -48,20 +34,19 @@ static vt_status grid_attributes(const vt_op_args *args, grid *g, vt_error *erro
         found++;
     if (found == 3)
         return vt_fail(error, VT_ERR_FORMAT, "attribute \"padding_mode\" is \"%.40s\"", padding);
-    g->padding = (grid_padding)found;
+    g->padding = (vt_grid_padding)found;
     g->align_corners = vt_node_int(args->node, "align_corners", 0) != 0;
     return VT_OK;
 }
 
-static vt_status grid_init(const vt_op_args *args, grid *g, vt_error *error)
+vt_status vt_grid_init(const vt_op_args *args, bool old, vt_grid *g, vt_error *error)
 {
     const vt_shape *x = &args->inputs[0].shape, *where = &args->inputs[1].shape;
     size_t strides[VT_MAX_RANK];
-    *g = (grid){.rank = x->rank - 2};
-    vt_status status = vt_op_check_rank(args, 0, args->node->opset < 20 ? 4 : 3,
-                                        args->node->opset < 20 ? 4 : VT_MAX_RANK, error);
+    *g = (vt_grid){.rank = x->rank - 2};
+    vt_status status = vt_op_check_rank(args, 0, old ? 4 : 3, old ? 4 : VT_MAX_RANK, error);
     if (status == VT_OK)
-        status = grid_attributes(args, g, error);
+        status = grid_attributes(args, old, g, error);
     if (status == VT_OK && (where->rank != x->rank || where->dims[0] != x->dims[0] ||
                             where->dims[where->rank - 1] != g->rank))
         status = vt_fail(error, VT_ERR_FORMAT, "the grid does not fit the input");
@@ -78,15 +63,21 @@ static vt_status grid_init(const vt_op_args *args, grid *g, vt_error *error)
     return VT_OK;
 }
 
+/* Until opset 20: other names of modes, and pictures only. */
+static bool is_old(const vt_op_args *args)
+{
+    return args->node->opset < 20;
+}
+
 static vt_status grid_infer(vt_op_args *args, vt_error *error)
 {
-    grid g;
+    vt_grid g;
     vt_shape shape = args->inputs[0].shape;
     vt_status status = vt_op_check_type(args, 0, VT_TYPES_ALL, error);
     if (status == VT_OK)
         status = vt_op_check_type(args, 1, VT_TYPES_FLOAT, error);
     if (status == VT_OK)
-        status = grid_init(args, &g, error);
+        status = vt_grid_init(args, is_old(args), &g, error);
     if (status != VT_OK)
         return status;
     for (int i = 0; i < g.rank; i++)
@@ -95,13 +86,16 @@ static vt_status grid_infer(vt_op_args *args, vt_error *error)
     return VT_OK;
 }
 
-/* Back and forth between two borders. */
-static double reflect(double x, double low, double high)
+/* Back and forth between two borders; *slope: times the derivative. */
+static double reflect(double x, double low, double high, double *slope)
 {
     double range = high - low;
-    if (range <= 0.0)
+    if (range <= 0.0) {
+        *slope = 0.0;
         return low;
+    }
     double rest = fmod(fabs(x - low), 2.0 * range);
+    *slope *= (x < low) == (rest > range) ? 1.0 : -1.0;
     return rest > range ? high - (rest - range) : low + rest;
 }
 
@@ -110,33 +104,39 @@ static double between(double x, double low, double high)
     return x < low ? low : (x > high ? high : x);
 }
 
-/* From the grid's number to a place on the axis, which may lie outside. */
-static double grid_place(const grid *g, int axis, double normal)
+/* From the grid's number to a place on the axis, which may lie outside, and its derivative. */
+static double grid_place(const vt_grid *g, int axis, double normal, double *slope)
 {
     double length = (double)g->in[axis], far = 0x1p40;
+    *slope = g->count == 1 ? 0.0 : (g->align_corners ? length - 1.0 : length) / 2.0;
     double low = g->align_corners ? 0.0 : -0.5, high = low == 0.0 ? length - 1.0 : length - 0.5;
     double x = g->align_corners ? (normal + 1.0) / 2.0 * (length - 1.0)
                                 : ((normal + 1.0) * length - 1.0) / 2.0;
+    if (!(x > -far && x < far))
+        *slope = 0.0;
     x = isnan(x) ? -far : between(x, -far, far);
     if (g->count == 1)
         x = rint(x);
     if (x >= low && x <= high)
         return x;
-    if (g->padding == PADDING_BORDER && g->count < 4)
+    if (g->padding == VT_GRID_BORDER && g->count < 4) {
+        *slope = 0.0;
         return between(x, 0.0, length - 1.0);
-    return g->padding == PADDING_REFLECTION ? reflect(x, low, high) : x;
+    }
+    return g->padding == VT_GRID_REFLECTION ? reflect(x, low, high, slope) : x;
 }
 
-static int64_t grid_neighbour(const grid *g, int axis, double at)
+static int64_t grid_neighbour(const vt_grid *g, int axis, double at)
 {
     double length = (double)g->in[axis];
     double low = g->align_corners ? 0.0 : -0.5, high = low == 0.0 ? length - 1.0 : length - 0.5;
+    double unused = 1.0;
     if (at >= 0.0 && at < length)
         return (int64_t)at;
-    if (g->padding == PADDING_ZEROS)
+    if (g->padding == VT_GRID_ZEROS)
         return -1;
-    if (g->padding == PADDING_REFLECTION)
-        at = reflect(at, low, high);
+    if (g->padding == VT_GRID_REFLECTION)
+        at = reflect(at, low, high, &unused);
     return (int64_t)between(at, 0.0, length - 1.0);
 }
 
@@ -149,20 +149,32 @@ static double cubic(double distance)
     return x < 2.0 ? ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a : 0.0;
 }
 
-static void grid_taps(grid *g, int axis, double normal)
+static double cubic_slope(double distance)
 {
-    double x = grid_place(g, axis, normal), base = floor(x) - (g->count == 4 ? 1.0 : 0.0);
+    const double a = -0.75;
+    double x = fabs(distance), slope = 0.0;
+    if (x < 1.0)
+        slope = (3.0 * (a + 2.0) * x - 2.0 * (a + 3.0)) * x;
+    else if (x < 2.0)
+        slope = (3.0 * a * x - 10.0 * a) * x + 8.0 * a;
+    return distance < 0.0 ? -slope : slope;
+}
+
+void vt_grid_taps(vt_grid *g, int axis, double normal)
+{
+    double slope, x = grid_place(g, axis, normal, &slope);
+    double base = floor(x) - (g->count == 4 ? 1.0 : 0.0);
     for (int i = 0; i < g->count; i++) {
         double at = base + (double)i, distance = at - x;
         g->place[axis][i] = grid_neighbour(g, axis, g->count == 1 ? floor(x) : at);
         g->weight[axis][i] = g->count == 4 ? cubic(distance) : 1.0 - fabs(distance);
+        g->slope[axis][i] = slope * (g->count == 4 ? -cubic_slope(distance) : i == 0 ? -1.0 : 1.0);
         if (g->count == 1)
             g->weight[axis][i] = 1.0;
     }
 }
 
-/* Flat place in the plane of one combination of neighbours, digits of `which`; SIZE_MAX: zero. */
-static size_t grid_combination(const grid *g, unsigned which, double *weight)
+size_t vt_grid_combination(const vt_grid *g, unsigned which, double *weight)
 {
     size_t place = 0;
     *weight = 1.0;
@@ -177,7 +189,7 @@ static size_t grid_combination(const grid *g, unsigned which, double *weight)
     return place;
 }
 
-static unsigned grid_combinations(const grid *g)
+unsigned vt_grid_combinations(const vt_grid *g)
 {
     unsigned all = 1;
     for (int i = 0; i < g->rank; i++)
@@ -185,20 +197,20 @@ static unsigned grid_combinations(const grid *g)
     return all;
 }
 
-static void grid_point(const grid *g, const vt_tensor *x, size_t plane, vt_tensor *y, size_t to)
+static void grid_point(const vt_grid *g, const vt_tensor *x, size_t plane, vt_tensor *y, size_t to)
 {
     size_t bytes = vt_dtype_bytes(x->dtype), place;
     double sum = 0.0, weight;
     if (g->count == 1) { /* moves the element as it is */
-        place = grid_combination(g, 0, &weight);
+        place = vt_grid_combination(g, 0, &weight);
         memset((char *)y->data + to * bytes, 0, bytes);
         if (place != SIZE_MAX)
             memcpy((char *)y->data + to * bytes, (const char *)x->data + (plane + place) * bytes,
                    bytes);
         return;
     }
-    for (unsigned which = 0; which < grid_combinations(g); which++) {
-        place = grid_combination(g, which, &weight);
+    for (unsigned which = 0; which < vt_grid_combinations(g); which++) {
+        place = vt_grid_combination(g, which, &weight);
         if (place != SIZE_MAX)
             sum += weight * vt_tensor_get(x, plane + place);
     }
@@ -209,8 +221,8 @@ static vt_status grid_reference(vt_op_args *args, vt_error *error)
 {
     const vt_tensor *x = &args->inputs[0], *where = &args->inputs[1];
     vt_tensor *y = &args->outputs[0];
-    grid g;
-    vt_status status = grid_init(args, &g, error);
+    vt_grid g;
+    vt_status status = vt_grid_init(args, is_old(args), &g, error);
     if (status != VT_OK)
         return status;
     size_t batch = (size_t)x->shape.dims[0], channels = (size_t)x->shape.dims[1];
@@ -218,7 +230,7 @@ static vt_status grid_reference(vt_op_args *args, vt_error *error)
     size_t out = vt_shape_product(&y->shape, 2, y->shape.rank);
     for (size_t k = 0; k < batch * out; k++) {
         for (int i = 0; i < g.rank; i++)
-            grid_taps(&g, i, vt_tensor_get(where, (k + 1) * (size_t)g.rank - 1 - (size_t)i));
+            vt_grid_taps(&g, i, vt_tensor_get(where, (k + 1) * (size_t)g.rank - 1 - (size_t)i));
         for (size_t c = 0; c < channels; c++) {
             size_t plane = k / out * channels + c;
             grid_point(&g, x, plane * in, y, plane * out + k % out);
@@ -229,11 +241,11 @@ static vt_status grid_reference(vt_op_args *args, vt_error *error)
 
 static uint64_t grid_macs(const vt_op_args *args)
 {
-    grid g;
+    vt_grid g;
     uint64_t macs;
-    if (grid_init(args, &g, NULL) != VT_OK ||
+    if (vt_grid_init(args, is_old(args), &g, NULL) != VT_OK ||
         __builtin_mul_overflow((uint64_t)vt_tensor_count(&args->outputs[0]),
-                               (uint64_t)grid_combinations(&g), &macs))
+                               (uint64_t)vt_grid_combinations(&g), &macs))
         return UINT64_MAX;
     return macs;
 }

@@ -231,3 +231,40 @@ void vt_gradient_scatter_nd(vt_backward *b)
     if (vt_back_wants(b, 2))
         b->dx[2] = vt_back_op2(b, "GatherND", b->dy[0], indices);
 }
+
+/* The places that a condition picks, which is known where a plan is made. */
+void vt_gradient_compress(vt_backward *b)
+{
+    vt_value_id condition = vt_back_input(b, 1);
+    const vt_shape x = vt_back_shape(b, vt_back_input(b, 0));
+    const vt_attr *given = vt_node_attr(&b->node, "axis");
+    vt_shape parts = given == NULL ? (vt_shape){1, {(int64_t)vt_shape_product(&x, 0, x.rank)}} : x;
+    int axis = 0;
+    if (b->status == VT_OK && given != NULL)
+        b->status = vt_op_axis(given->i, x.rank, &axis, b->error);
+    if (b->status == VT_OK)
+        b->status = vt_plan_acquire(b->plan, condition, b->error);
+    if (b->status != VT_OK)
+        return;
+    const vt_tensor *marks = &b->plan->values[condition].tensor;
+    size_t length = vt_tensor_count(marks), count = 0;
+    int64_t *picks = vt_alloc_array(length + 1, sizeof(*picks));
+    if (picks == NULL || (marks->data == NULL && length > 0)) {
+        vt_back_fail(b, "its condition is not known");
+        vt_free(picks);
+        return;
+    }
+    for (size_t k = 0; k < length; k++)
+        if (((const uint8_t *)marks->data)[k] != 0)
+            picks[count++] = (int64_t)k;
+    const vt_value_id inputs[] = {b->dy[0], vt_back_ints(b, picks, (int)count)};
+    const vt_attr attrs[] = {VT_BACK_INT("axis", axis),
+                             VT_BACK_INTS("shape", parts.dims, parts.rank)};
+    vt_value_id dx = vt_back_node(b, &(vt_back_call){.op = "vitrine:GatherGrad",
+                                                     .inputs = inputs,
+                                                     .input_count = 2,
+                                                     .attrs = attrs,
+                                                     .attr_count = 2});
+    b->dx[0] = vt_back_reshape(b, dx, &x);
+    vt_free(picks);
+}

@@ -235,25 +235,75 @@ void vt_gradient_split(vt_backward *b)
     vt_free(parts);
 }
 
+/* ---- what pads ---- */
+
 /* A negative number of Pad cuts, which the way back fills with zeros, and the other way round. */
+static void pad_back(vt_backward *b, const int64_t *begin, const int64_t *end, int rank)
+{
+    int64_t back[2 * VT_MAX_RANK];
+    for (int i = 0; i < rank; i++) {
+        back[i] = -begin[i];
+        back[rank + i] = -end[i];
+    }
+    b->dx[0] = vt_back_op2(b, "Pad", b->dy[0], vt_back_ints(b, back, 2 * rank));
+}
+
+/* What edges, mirrors and wraps read several times is summed, one axis after the other. */
+static vt_value_id unread(vt_backward *b, const vt_picks *picks, const vt_shape *x, vt_value_id dy)
+{
+    vt_shape shape = vt_back_shape(b, dy);
+    for (int i = 0; i < shape.rank && b->status == VT_OK; i++) {
+        bool same = shape.dims[i] == x->dims[i];
+        for (int64_t k = 0; same && k < x->dims[i]; k++)
+            same = picks->lists[i][k] == k;
+        if (same)
+            continue;
+        const vt_value_id inputs[] = {dy, vt_back_ints(b, picks->lists[i], (int)shape.dims[i])};
+        shape.dims[i] = x->dims[i];
+        const vt_attr attrs[] = {VT_BACK_INT("axis", i),
+                                 VT_BACK_INTS("shape", shape.dims, shape.rank)};
+        dy = vt_back_node(b, &(vt_back_call){.op = "vitrine:GatherGrad",
+                                             .inputs = inputs,
+                                             .input_count = 2,
+                                             .attrs = attrs,
+                                             .attr_count = 2});
+    }
+    return dy;
+}
+
 void vt_gradient_pad(vt_backward *b)
 {
-    const vt_shape shape = vt_back_shape(b, vt_back_input(b, 0));
-    int64_t pads[2 * VT_MAX_RANK], back[2 * VT_MAX_RANK];
-    int count = vt_back_input(b, 1) == VT_NO_VALUE
-                    ? vt_node_ints(&b->node, "pads", pads, 2 * VT_MAX_RANK)
-                    : vt_back_constant_ints(b, vt_back_input(b, 1), pads, 2 * VT_MAX_RANK);
-    if (strcmp(vt_node_text(&b->node, "mode", "constant"), "constant") != 0) {
-        vt_back_fail(b, "its mode has no gradient");
-        return;
+    const vt_shape x = vt_back_shape(b, vt_back_input(b, 0));
+    vt_tensor *inputs = operands(b), output = {.shape = vt_back_shape(b, b->dy[0])};
+    const vt_op_args args = {
+        .graph = b->plan->graph, .node = &b->node, .inputs = inputs, .outputs = &output};
+    int64_t begin[VT_MAX_RANK], end[VT_MAX_RANK];
+    vt_picks picks;
+    if (b->status == VT_OK)
+        b->status = vt_pad_read(&args, begin, end, b->error);
+    if (b->status == VT_OK && strcmp(vt_node_text(&b->node, "mode", "constant"), "constant") == 0) {
+        pad_back(b, begin, end, x.rank);
+    } else if (b->status == VT_OK) {
+        b->status = vt_pad_picks(&args, &picks, b->error);
+        if (b->status == VT_OK) {
+            b->dx[0] = unread(b, &picks, &x, b->dy[0]);
+            vt_picks_deinit(&picks);
+        }
     }
-    if (count != 2 * shape.rank || vt_back_input(b, 3) != VT_NO_VALUE) {
-        vt_back_fail(b, "axes of its own have no gradient");
-        return;
+    vt_free(inputs);
+}
+
+/* As much as CenterCropPad took away or added at each end, the smaller half first. */
+void vt_gradient_center_crop_pad(vt_backward *b)
+{
+    const vt_shape x = vt_back_shape(b, vt_back_input(b, 0)), y = vt_back_shape(b, b->dy[0]);
+    int64_t begin[VT_MAX_RANK], end[VT_MAX_RANK];
+    for (int i = 0; i < x.rank; i++) {
+        int64_t more = y.dims[i] - x.dims[i];
+        begin[i] = more / 2; /* towards 0 */
+        end[i] = more - begin[i];
     }
-    for (int i = 0; i < count; i++)
-        back[i] = -pads[i];
-    b->dx[0] = vt_back_op2(b, "Pad", b->dy[0], vt_back_ints(b, back, count));
+    pad_back(b, begin, end, x.rank);
 }
 
 /* ---- what repeats ---- */
@@ -304,4 +354,58 @@ void vt_gradient_cumsum(vt_backward *b)
         b,
         &(vt_back_call){
             .op = "CumSum", .inputs = inputs, .input_count = 2, .attrs = attrs, .attr_count = 2});
+}
+
+/* The product up to a factor, divided by it: a factor that is 0 has none. */
+void vt_gradient_cumprod(vt_backward *b)
+{
+    const vt_value_id inputs[] = {vt_back_op2(b, "Mul", b->dy[0], vt_back_output(b, 0)),
+                                  vt_back_input(b, 1)};
+    const vt_attr attrs[] = {
+        VT_BACK_INT("exclusive", vt_node_int(&b->node, "exclusive", 0)),
+        VT_BACK_INT("reverse", vt_node_int(&b->node, "reverse", 0) != 0 ? 0 : 1)};
+    vt_value_id sums = vt_back_node(
+        b,
+        &(vt_back_call){
+            .op = "CumSum", .inputs = inputs, .input_count = 2, .attrs = attrs, .attr_count = 2});
+    b->dx[0] = vt_back_op2(b, "Div", sums, vt_back_input(b, 0));
+}
+
+/* Its own inverse. */
+void vt_gradient_reverse_sequence(vt_backward *b)
+{
+    const vt_value_id inputs[] = {b->dy[0], vt_back_input(b, 1)};
+    b->dx[0] = vt_back_same(b, inputs, 2);
+}
+
+/* Every place of the columns reads the image's element, or the zero put behind them. */
+void vt_gradient_col2im(vt_backward *b)
+{
+    const vt_shape x = vt_back_shape(b, vt_back_input(b, 0)), y = vt_back_shape(b, b->dy[0]);
+    int64_t pixels = (int64_t)vt_shape_product(&y, 2, y.rank), *places = NULL;
+    const vt_shape flat = {2, {y.dims[0] * y.dims[1], pixels}};
+    const int64_t pads[] = {0, 0, 0, 1};
+    size_t count = 0;
+    vt_tensor *inputs = operands(b);
+    const vt_op_args args = {.graph = b->plan->graph, .node = &b->node, .inputs = inputs};
+    if (b->status == VT_OK)
+        b->status = vt_col2im_places(&args, &places, &count, b->error);
+    for (size_t k = 0; b->status == VT_OK && k < count; k++)
+        places[k] = places[k] < 0 ? pixels : places[k];
+    if (b->status == VT_OK && count > INT32_MAX)
+        vt_back_fail(b, "its image is too large for a gradient");
+    if (b->status == VT_OK) {
+        vt_value_id dy =
+            vt_back_op2(b, "Pad", vt_back_reshape(b, b->dy[0], &flat), vt_back_ints(b, pads, 4));
+        const vt_value_id picked[] = {dy, vt_back_ints(b, places, (int)count)};
+        const vt_attr axis = VT_BACK_INT("axis", 1);
+        dy = vt_back_node(b, &(vt_back_call){.op = "Gather",
+                                             .inputs = picked,
+                                             .input_count = 2,
+                                             .attrs = &axis,
+                                             .attr_count = 1});
+        b->dx[0] = vt_back_reshape(b, dy, &x);
+    }
+    vt_free(places);
+    vt_free(inputs);
 }

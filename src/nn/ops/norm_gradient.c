@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Gradients of normalisations over rows, groups and channels of one picture, of LpNormalization and
- * of LRN.
+ * Gradients of normalisations over rows, groups and channels of one picture, of
+ * MeanVarianceNormalization, of LpNormalization and of LRN.
  *
  * All of the first kind are h = (x - m(x)) r with r = 1 / sqrt(m((x - m(x))^2) + epsilon) over some
  * axes, times a scale, plus a bias. With g = dy scale: dx = r (g - m(g) - h m(g h)). RMS does not
@@ -142,6 +142,28 @@ void vt_gradient_groupnorm(vt_backward *b)
 void vt_gradient_instancenorm(vt_backward *b)
 {
     group_gradient(b, vt_back_shape(b, vt_back_input(b, 0)).dims[1]);
+}
+
+/* ---- MeanVarianceNormalization: the deviation itself is kept from 0, by the last 1e-9 ---- */
+
+void vt_gradient_mean_variance(vt_backward *b)
+{
+    normalised n = {.centred = true};
+    vt_value_id x = vt_back_input(b, 0);
+    int64_t axes[VT_MAX_RANK] = {0, 2, 3};
+    int count = vt_node_ints(&b->node, "axes", axes, VT_MAX_RANK);
+    if (b->status == VT_OK)
+        b->status =
+            vt_op_axes(axes, count < 0 ? 3 : count, vt_back_shape(b, x).rank, n.marks, b->error);
+    if (b->status != VT_OK)
+        return;
+    vt_value_id difference = vt_back_op2(b, "Sub", x, mean_axes(b, x, n.marks));
+    vt_value_id variance = mean_axes(b, mul(b, difference, difference), n.marks);
+    vt_value_id deviation = vt_back_op1(b, "Sqrt", variance);
+    deviation = vt_back_op2(b, "Add", deviation, vt_back_number(b, 1e-9, x));
+    n.r = vt_back_op1(b, "Reciprocal", deviation);
+    n.h = mul(b, difference, n.r);
+    b->dx[0] = through(b, b->dy[0], &n);
 }
 
 /* ---- LpNormalization: dx = (dy - s sum(dy y)) / |x|, s: y for p 2, the sign for p 1 ---- */

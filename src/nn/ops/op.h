@@ -123,6 +123,22 @@ void vt_picks_deinit(vt_picks *picks);
 /* Fills the row-major target, which is not empty; constant: one element of x's type. */
 void vt_pick_run(const vt_picks *picks, const vt_tensor *x, const void *constant, void *to);
 
+/* ---- pad.c ---- */
+/* Elements added before and after every axis; negative: taken away. */
+vt_status vt_pad_read(const vt_op_args *args, int64_t begin[VT_MAX_RANK], int64_t end[VT_MAX_RANK],
+                      vt_error *error);
+/* Where each element of the output comes from; as vt_picks_init. */
+vt_status vt_pad_picks(const vt_op_args *args, vt_picks *picks, vt_error *error);
+
+/* ---- determinant.c ---- */
+/* Of a matrix (n, n), which is used up. */
+double vt_op_determinant(double *matrix, size_t n);
+
+/* ---- col2im.c ---- */
+/* For each tap and block, in the order of the columns, its place in the image; -1: in the padding.
+ * The caller's (vt_free), taps * blocks of them. args: with the values of the inputs. */
+vt_status vt_col2im_places(const vt_op_args *args, int64_t **out, size_t *count, vt_error *error);
+
 /* ---- slice.c: where a Slice starts along every axis, and its steps ---- */
 vt_status vt_slice_ranges(const vt_op_args *args, int64_t start[VT_MAX_RANK],
                           int64_t step[VT_MAX_RANK], vt_error *error);

@@ -26,9 +26,8 @@ static vt_status pad_mode_of(const vt_op_args *args, pad_mode *mode, vt_error *e
     return vt_fail(error, VT_ERR_FORMAT, "attribute \"mode\" is \"%.40s\"", text);
 }
 
-/* Elements added before and after every axis. */
-static vt_status pad_read(const vt_op_args *args, int64_t begin[VT_MAX_RANK],
-                          int64_t end[VT_MAX_RANK], vt_error *error)
+vt_status vt_pad_read(const vt_op_args *args, int64_t begin[VT_MAX_RANK], int64_t end[VT_MAX_RANK],
+                      vt_error *error)
 {
     int64_t pads[2 * VT_MAX_RANK], axes[VT_MAX_RANK];
     bool marks[VT_MAX_RANK];
@@ -63,7 +62,7 @@ static vt_status pad_infer(vt_op_args *args, vt_error *error)
     const vt_tensor *value = vt_op_input(args, 2);
     vt_status status = pad_mode_of(args, &mode, error);
     if (status == VT_OK)
-        status = pad_read(args, begin, end, error);
+        status = vt_pad_read(args, begin, end, error);
     if (status == VT_OK && value != NULL &&
         (value->dtype != args->inputs[0].dtype || vt_tensor_count(value) != 1))
         status = vt_fail(error, VT_ERR_FORMAT, "input 2 is not one number of the input's type");
@@ -99,14 +98,14 @@ static int64_t pad_source(pad_mode mode, int64_t at, int64_t length)
     return at < length ? at : period - at;
 }
 
-static vt_status pad_picks(const vt_op_args *args, vt_picks *picks, vt_error *error)
+vt_status vt_pad_picks(const vt_op_args *args, vt_picks *picks, vt_error *error)
 {
     pad_mode mode = PAD_CONSTANT;
     int64_t begin[VT_MAX_RANK], end[VT_MAX_RANK];
     const vt_shape *from = &args->inputs[0].shape;
     vt_status status = pad_mode_of(args, &mode, error);
     if (status == VT_OK)
-        status = pad_read(args, begin, end, error);
+        status = vt_pad_read(args, begin, end, error);
     if (status == VT_OK)
         status = vt_picks_init(picks, &args->outputs[0].shape, error);
     for (int i = 0; i < from->rank && status == VT_OK; i++)
@@ -120,7 +119,7 @@ static vt_status pad_reference(vt_op_args *args, vt_error *error)
     const vt_tensor *x = &args->inputs[0], *value = vt_op_input(args, 2);
     vt_picks picks;
     uint8_t constant[8] = {0};
-    vt_status status = pad_picks(args, &picks, error);
+    vt_status status = vt_pad_picks(args, &picks, error);
     if (status != VT_OK)
         return status;
     double attribute = (double)vt_node_float(args->node, "value", 0.0f);

@@ -244,3 +244,88 @@ void vt_gradient_global_average_pool(vt_backward *b)
                                                .attrs = attrs,
                                                .attr_count = 2});
 }
+
+/* ---- LpPool: y = (sum of |x|^p)^(1/p), so dx = sign(x) |x|^(p - 1) (dy y^(1 - p), spread) ---- */
+
+/* sign(x) |x|^(p - 1) */
+static vt_value_id lp_slope(vt_backward *b, vt_value_id x, int64_t p)
+{
+    if (p == 2)
+        return x;
+    vt_value_id sign = vt_back_op1(b, "Sign", x);
+    if (p == 1)
+        return sign;
+    vt_value_id power =
+        vt_back_op2(b, "Pow", vt_back_op1(b, "Abs", x), vt_back_number(b, (double)p - 1.0, x));
+    return vt_back_op2(b, "Mul", sign, power);
+}
+
+/* dy y^(1 - p). Where y is 0 all of the window is, and with p above 1 so is the gradient. */
+static vt_value_id lp_share(vt_backward *b, int64_t p)
+{
+    vt_value_id y = vt_back_output(b, 0), dy = b->dy[0];
+    if (p == 1)
+        return dy;
+    vt_value_id positive = vt_back_op2(b, "Greater", y, vt_back_number(b, 0.0, y));
+    y = vt_back_op3(b, "Where", positive, y, vt_back_number(b, 1.0, y));
+    if (p > 2)
+        y = vt_back_op2(b, "Pow", y, vt_back_number(b, (double)p - 1.0, y));
+    return vt_back_op2(b, "Div", dy, y);
+}
+
+static int64_t lp_exponent(vt_backward *b)
+{
+    int64_t p = vt_node_int(&b->node, "p", 2);
+    if (p < 1)
+        vt_back_fail(b, "attribute \"p\" is below 1");
+    return p;
+}
+
+/* The pool's windows, as one of averages whose ends are padded until no window is cut off: then
+ * each average is the sum by the kernel's size. */
+static void lp_window(vt_backward *b, vt_window *window, int64_t pads[2 * VT_MAX_SPATIAL],
+                      double *taps)
+{
+    vt_value_id x = vt_back_input(b, 0);
+    vt_tensor input = {.dtype = vt_back_dtype(b, x), .shape = vt_back_shape(b, x)};
+    const vt_op_args args = {.graph = b->plan->graph, .node = &b->node, .inputs = &input};
+    if (b->status == VT_OK)
+        b->status = vt_window_init(window, &args, NULL, b->error);
+    *taps = 1.0;
+    for (int i = 0; i < window->rank && b->status == VT_OK; i++) {
+        int64_t span = (window->kernel[i] - 1) * window->dilation[i] + 1;
+        int64_t end =
+            (window->out[i] - 1) * window->stride[i] + span - window->in[i] - window->pad_begin[i];
+        pads[i] = window->pad_begin[i];
+        pads[window->rank + i] = end > 0 ? end : 0;
+        *taps *= (double)window->kernel[i];
+    }
+}
+
+void vt_gradient_lp_pool(vt_backward *b)
+{
+    vt_window window = {0};
+    int64_t pads[2 * VT_MAX_SPATIAL], p = lp_exponent(b);
+    double taps;
+    vt_value_id x = vt_back_input(b, 0), share = lp_share(b, p);
+    const vt_shape shape = vt_back_shape(b, x);
+    lp_window(b, &window, pads, &taps);
+    const vt_attr attrs[] = {VT_BACK_INTS("kernel_shape", window.kernel, window.rank),
+                             VT_BACK_INTS("strides", window.stride, window.rank),
+                             VT_BACK_INTS("dilations", window.dilation, window.rank),
+                             VT_BACK_INTS("pads", pads, 2 * window.rank),
+                             VT_BACK_INTS("shape", shape.dims, shape.rank),
+                             VT_BACK_INT("count_include_pad", 1)};
+    share = vt_back_node(b, &(vt_back_call){.op = "vitrine:AveragePoolGrad",
+                                            .inputs = &share,
+                                            .input_count = 1,
+                                            .attrs = attrs,
+                                            .attr_count = 6});
+    b->dx[0] = vt_back_op2(b, "Mul", lp_slope(b, x, p), vt_back_scale(b, share, taps));
+}
+
+void vt_gradient_global_lp_pool(vt_backward *b)
+{
+    int64_t p = lp_exponent(b);
+    b->dx[0] = vt_back_op2(b, "Mul", lp_slope(b, vt_back_input(b, 0), p), lp_share(b, p));
+}

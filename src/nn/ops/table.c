@@ -29,6 +29,7 @@ static const vt_op *const op_files[] = {
     vt_ops_depth_space,
     vt_ops_dequantize_linear,
     vt_ops_determinant,
+    vt_ops_determinant_gradient,
     vt_ops_dropout,
     vt_ops_dropout_training,
     vt_ops_dynamic_quantize_linear,
@@ -40,6 +41,7 @@ static const vt_op *const op_files[] = {
     vt_ops_gather_nd,
     vt_ops_gemm,
     vt_ops_global_pool,
+    vt_ops_grid_gradient,
     vt_ops_grid_sample,
     vt_ops_identity,
     vt_ops_index_gradient,
@@ -85,6 +87,12 @@ static const vt_op *const op_files[] = {
     vt_ops_variadic,
     vt_ops_where,
 };
+
+const vt_op *const *vt_op_tables(size_t *count)
+{
+    *count = sizeof(op_files) / sizeof(op_files[0]);
+    return op_files;
+}
 
 const vt_op *vt_op_find(const char *domain, const char *name, int opset)
 {

@@ -31,6 +31,7 @@ extern const vt_op vt_ops_cumulate[];
 extern const vt_op vt_ops_depth_space[];
 extern const vt_op vt_ops_dequantize_linear[];
 extern const vt_op vt_ops_determinant[];
+extern const vt_op vt_ops_determinant_gradient[];
 extern const vt_op vt_ops_dropout[];
 extern const vt_op vt_ops_dropout_training[];
 extern const vt_op vt_ops_dynamic_quantize_linear[];
@@ -42,6 +43,7 @@ extern const vt_op vt_ops_gather[];
 extern const vt_op vt_ops_gather_nd[];
 extern const vt_op vt_ops_gemm[];
 extern const vt_op vt_ops_global_pool[];
+extern const vt_op vt_ops_grid_gradient[];
 extern const vt_op vt_ops_grid_sample[];
 extern const vt_op vt_ops_identity[];
 extern const vt_op vt_ops_index_gradient[];
@@ -86,5 +88,8 @@ extern const vt_op vt_ops_triangle[];
 extern const vt_op vt_ops_unary[];
 extern const vt_op vt_ops_variadic[];
 extern const vt_op vt_ops_where[];
+
+/* table.c: all of them. *count: how many arrays there are. */
+const vt_op *const *vt_op_tables(size_t *count);
 
 #endif

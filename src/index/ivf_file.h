@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Snapshots of inverted lists. Derived: whatever is wrong with one, the lists are built again from
+ * the store. docs/formats/inverted-lists.md is the format.
+ *
+ *     vt_ivf_origin origin = {.change = newest, .session = session, .model = fingerprint};
+ *     vt_ivf_save(ivf, path, &origin, error);
+ *
+ *     vt_ivf_file_info info;
+ *     vt_ivf_load(path, maximum_bytes, pool, &ivf, &info, error);    // then replay what is newer
+ *
+ * Threads: saving goes with searches, not with changes; loading has no shared state.
+ */
+#ifndef VT_INDEX_IVF_FILE_H
+#define VT_INDEX_IVF_FILE_H
+
+#include "base/hash.h"
+#include "base/snapshot.h"
+#include "index/ivf.h"
+
+/* What the lists were made from. */
+typedef struct vt_ivf_origin {
+    uint64_t change;             /* number of the newest change that they contain */
+    vt_snapshot_session session; /* of the writer that gave that number: snapshot.h */
+    vt_hash model;               /* fingerprint of the encoder of their vectors */
+} vt_ivf_origin;
+
+/* Writes beside `path`, syncs, renames, syncs the directory: afterwards, and after a crash, the
+ * file is the old one or the new one, whole. VT_ERR_USAGE while the lists are not trained;
+ * VT_ERR_IO, VT_ERR_NO_MEMORY: the old one stays. Directories are not made. */
+vt_status vt_ivf_save(const vt_ivf *ivf, const char *path, const vt_ivf_origin *origin,
+                      vt_error *error);
+
+typedef struct vt_ivf_file_info {
+    vt_ivf_origin origin;
+    vt_ivf_options options; /* that the lists were made with */
+    size_t dim, rows, lists;
+    uint64_t bytes; /* of the file */
+} vt_ivf_file_info;
+
+/* The head of a snapshot, checked as far as it goes; fails as vt_ivf_load does. */
+vt_status vt_ivf_file_info_of(const char *path, vt_ivf_file_info *out, vt_error *error);
+
+/* Makes lists like any others; the file may go. All of the file is checked before: VT_ERR_NOT_FOUND
+ * when there is none; VT_ERR_CORRUPT when it is no snapshot of lists or is damaged; VT_ERR_LIMIT
+ * when it is larger than maximum_bytes; VT_ERR_UNSUPPORTED when it is of a newer version (which the
+ * message names) or of a program whose codes differ; VT_ERR_IO, VT_ERR_NO_MEMORY. Whether it is of
+ * the right model, change and session is the caller's to see (info; may be NULL). pool: shares out
+ * reading; may be NULL. */
+vt_status vt_ivf_load(const char *path, uint64_t maximum_bytes, vt_pool *pool, vt_ivf **out,
+                      vt_ivf_file_info *info, vt_error *error);
+
+#endif

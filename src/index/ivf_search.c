@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inverted lists: searching.
+ *
+ * Method: lists from the nearest centroid on. In each, blocks of 32 rows are estimated by table
+ * (vector/fastscan.h); rows whose estimate and what it may be too low by reach the k-th best so far
+ * are looked at by their precise code, or by the vector itself, at once: the k-th best soon is near
+ * its final value, and of a list only some rows in a hundred pass (RaBitQ, section 4). Where
+ * there is neither, estimates are the answer.
+ *
+ * How many lists: `probes`, and beyond them as many as it takes to have k hits; with a set of ids
+ * as it takes to have met `matches` of its rows, for where few rows are in the set the nearest of
+ * them lie farther apart, in lists that a search without it would leave out.
+ *
+ * Queries are taken in tiles, whose products with all centroids are one product of matrices: the
+ * centroids are read once for a tile. Each is answered on its own from there on.
+ */
+#include "index/ivf_rows.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum {
+    BLOCK = VT_FASTSCAN_BLOCK,
+    TILE_QUERIES = 16,
+    MATCHES_PER_HIT = 40,
+    /* Bits of groups cost a step for each id of the set; asking the set costs about as much for
+     * each row of the lists, so they are for small sets, and for many queries. */
+    BITS_PER_QUERY = 2048,
+};
+
+typedef struct search {
+    const vt_ivf *ivf;
+    const vt_ivf_search_options *options;
+    const vt_ivf_answers *answers;
+    const float *queries; /* (count, dim) */
+    size_t count, k, matches, tile;
+    uint64_t *group_bits; /* owned; NULL: the set is asked */
+    uint32_t group_last;  /* of the bits */
+    atomic_size_t next;
+    pthread_mutex_t lock; /* of the two below */
+    vt_status status;
+    vt_error error;
+} search;
+
+typedef struct candidate {
+    float value; /* |c|^2 - 2 <q, c>: less is nearer */
+    uint32_t list;
+} candidate;
+
+/* One worker's memory, and the query it is at. */
+typedef struct worker {
+    const search *s;
+    float *x;    /* (tile, width) prepared */
+    float *dots; /* (tile, lists) with centroids */
+    candidate *heap;
+    float *entries;  /* (groups, 16) */
+    uint8_t *tables; /* (groups, 16) */
+    float *fetched;  /* (32, dim); with fetch */
+    vt_coder_query *precise;
+    vt_topk top;
+    const float *query; /* (dim), as given */
+    float norm2;        /* of the prepared query */
+    vt_fastscan_line line;
+    vt_ivf_walked walked;
+    vt_error *error;
+} worker;
+
+vt_ivf_search_options vt_ivf_search_defaults(void)
+{
+    return (vt_ivf_search_options){
+        .k = 10, .grouped = true, .min_similarity = -INFINITY, .probes = 16, .epsilon = 1.9f};
+}
+
+/* ---- the nearest lists ---- */
+
+static void heap_sift(candidate *heap, size_t count, size_t at)
+{
+    candidate moved = heap[at];
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= count)
+            break;
+        if (child + 1 < count && heap[child + 1].value < heap[child].value)
+            child++;
+        if (heap[child].value >= moved.value)
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = moved;
+}
+
+static void heap_make(worker *w, const float *dots)
+{
+    const vt_ivf *ivf = w->s->ivf;
+    for (size_t i = 0; i < ivf->list_count; i++)
+        w->heap[i] = (candidate){ivf->norms[i] - 2.0f * dots[i], (uint32_t)i};
+    for (size_t at = ivf->list_count / 2; at > 0; at--)
+        heap_sift(w->heap, ivf->list_count, at - 1);
+}
+
+static candidate heap_take(worker *w, size_t *count)
+{
+    candidate nearest = w->heap[0];
+    w->heap[0] = w->heap[--*count];
+    if (*count > 0)
+        heap_sift(w->heap, *count, 0);
+    return nearest;
+}
+
+/* ---- blocks ---- */
+
+static bool group_selected(const search *s, uint32_t group)
+{
+    if (s->group_bits)
+        return group <= s->group_last && (s->group_bits[group / 64] >> group % 64 & 1);
+    return vt_idset_has(s->options->groups, group);
+}
+
+static uint32_t block_select(const search *s, const uint32_t *groups, uint32_t rows)
+{
+    uint32_t selected = 0;
+    for (uint32_t left = rows; left != 0; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+        selected |= (uint32_t)group_selected(s, groups[i]) << i;
+    }
+    return selected;
+}
+
+static float vector_score(const worker *w, const float *vector)
+{
+    const vt_ivf *ivf = w->s->ivf;
+    if (ivf->options.metric == VT_METRIC_L2)
+        return -ivf->floats->l2_f32(w->query, vector, ivf->dim);
+    if (ivf->options.metric == VT_METRIC_COSINE)
+        return ivf->floats->cosine_f32(w->query, vector, ivf->dim);
+    return ivf->floats->dot_f32(w->query, vector, ivf->dim);
+}
+
+static void hit_offer(worker *w, float score, uint32_t id, uint32_t group)
+{
+    if (score >= w->s->options->min_similarity && score >= vt_topk_threshold(&w->top))
+        vt_topk_push(&w->top, score, id, group);
+}
+
+static vt_status rows_fetch(worker *w, unsigned char *block, uint32_t passing)
+{
+    const search *s = w->s;
+    const uint32_t *ids = ivf_ids(s->ivf, block), *groups = ivf_groups(s->ivf, block);
+    uint32_t wanted[BLOCK], wanted_groups[BLOCK];
+    size_t count = 0;
+    for (uint32_t left = passing; left != 0; left &= left - 1, count++) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+        wanted[count] = ids[i];
+        wanted_groups[count] = groups[i];
+    }
+    vt_status status = s->options->fetch(s->options->context, wanted, count, w->fetched, w->error);
+    for (size_t i = 0; status == VT_OK && i < count; i++)
+        hit_offer(w, vector_score(w, w->fetched + i * s->ivf->dim), wanted[i], wanted_groups[i]);
+    w->walked.reranked += count;
+    return status;
+}
+
+/* The rows of the block at `first` of the list whose bits are set. */
+static vt_status rows_rank(worker *w, const ivf_list *list, size_t first, uint32_t passing,
+                           const float *estimates)
+{
+    const search *s = w->s;
+    const vt_ivf *ivf = s->ivf;
+    unsigned char *block = ivf_block(ivf, list, first);
+    const uint32_t *ids = ivf_ids(ivf, block), *groups = ivf_groups(ivf, block);
+    if (s->options->fetch)
+        return rows_fetch(w, block, passing);
+    for (uint32_t left = passing; left != 0; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+        float score = estimates[i];
+        if (ivf->precise_bytes > 0) {
+            const void *code = list->precise + (first + i) * ivf->precise_bytes;
+            score = vt_coder_score_fine(ivf->coder, w->precise, code, NULL);
+            w->walked.reranked++;
+        }
+        hit_offer(w, score, ids[i], groups[i]);
+    }
+    return VT_OK;
+}
+
+static void precise_request(const worker *w, const ivf_list *list, size_t first, uint32_t passing)
+{
+    const size_t bytes = w->s->ivf->precise_bytes;
+    for (uint32_t left = passing; bytes > 0 && left != 0; left &= left - 1) {
+        const unsigned char *code = list->precise + (first + (unsigned)__builtin_ctz(left)) * bytes;
+        for (size_t at = 0; at < bytes; at += 64)
+            __builtin_prefetch(code + at, 0, 3);
+    }
+}
+
+static vt_status list_scan(worker *w, const ivf_list *list)
+{
+    const search *s = w->s;
+    const vt_ivf *ivf = s->ivf;
+    vt_status status = VT_OK;
+    for (size_t first = 0; status == VT_OK && first < list->count; first += BLOCK) {
+        unsigned char *block = ivf_block(ivf, list, first);
+        size_t left = list->count - first;
+        uint32_t rows = left < BLOCK ? ((uint32_t)1 << left) - 1 : UINT32_MAX;
+        if (s->options->groups)
+            rows = block_select(s, ivf_groups(ivf, block), rows);
+        w->walked.matched += (size_t)__builtin_popcount(rows);
+        if (rows == 0)
+            continue;
+        uint16_t sums[BLOCK];
+        float estimates[BLOCK];
+        w->walked.visited += left < BLOCK ? left : BLOCK;
+        w->line.threshold = fmaxf(vt_topk_threshold(&w->top), s->options->min_similarity);
+        ivf->fastscan->sums(w->tables, block, ivf->groups, sums);
+        uint32_t passing =
+            ivf->fastscan->estimate(sums, ivf_factors(ivf, block), &w->line, estimates) & rows;
+        if (passing == 0)
+            continue;
+        if (!s->options->fetch)
+            precise_request(w, list, first, passing);
+        status = rows_rank(w, list, first, passing, estimates);
+    }
+    return status;
+}
+
+/* ---- one query ---- */
+
+/* What is the same for all rows of the list. */
+static void line_set(worker *w, candidate c)
+{
+    const vt_ivf *ivf = w->s->ivf;
+    float distance2 = fmaxf(w->norm2 + c.value, 0.0f); /* |q - c|^2 */
+    if (ivf->options.metric == VT_METRIC_L2)
+        w->line.origin = -distance2;
+    else
+        w->line.origin = 0.5f * (ivf->norms[c.list] - c.value); /* <q, c> */
+    bool exact = ivf->precise_bytes > 0 || w->s->options->fetch;
+    w->line.spread = exact ? w->s->options->epsilon * sqrtf(distance2) : 0.0f;
+}
+
+static bool more_wanted(const worker *w)
+{
+    const search *s = w->s;
+    if (w->walked.lists < s->options->probes)
+        return true;
+    if (s->options->groups && w->walked.matched < s->matches)
+        return true;
+    return w->top.count < s->k && !(s->options->min_similarity > -INFINITY);
+}
+
+static vt_status query_answer(worker *w, const float *x, const float *dots)
+{
+    const vt_ivf *ivf = w->s->ivf;
+    size_t left = ivf->list_count;
+    vt_status status = VT_OK;
+    vt_topk_clear(&w->top);
+    w->walked = (vt_ivf_walked){0};
+    w->norm2 = ivf->floats->dot_f32(x, x, ivf->width);
+    ivf_tables(ivf, x, w->entries, w->tables, &w->line);
+    bool exact = ivf->precise_bytes > 0 || w->s->options->fetch;
+    w->line.slack *= exact ? w->s->options->epsilon : 0.0f;
+    if (w->precise)
+        vt_coder_query_set(ivf->coder, w->precise, w->query);
+    heap_make(w, dots);
+    while (status == VT_OK && left > 0 && more_wanted(w)) {
+        candidate c = heap_take(w, &left);
+        if (ivf->lists[c.list].count == 0)
+            continue;
+        w->walked.lists++;
+        line_set(w, c);
+        status = list_scan(w, &ivf->lists[c.list]);
+    }
+    return status;
+}
+
+static vt_status tile_answer(worker *w, size_t first, size_t count)
+{
+    const search *s = w->s;
+    const vt_ivf *ivf = s->ivf;
+    for (size_t q = 0; q < count; q++)
+        ivf_prepare(ivf, s->queries + (first + q) * ivf->dim, w->x + q * ivf->width);
+    ivf->floats->dot_block_f32(w->x, count, ivf->centroids, ivf->list_count, ivf->width, w->dots);
+    for (size_t q = 0; q < count; q++) {
+        w->query = s->queries + (first + q) * ivf->dim;
+        vt_status status = query_answer(w, w->x + q * ivf->width, w->dots + q * ivf->list_count);
+        if (status != VT_OK)
+            return status;
+        size_t found = vt_topk_sort(&w->top);
+        s->answers->counts[first + q] = found;
+        memcpy(s->answers->hits + (first + q) * s->options->k, w->top.hits,
+               found * sizeof *w->top.hits);
+        if (s->answers->walked)
+            s->answers->walked[first + q] = w->walked;
+    }
+    return VT_OK;
+}
+
+/* ---- workers ---- */
+
+static vt_status worker_init(worker *w, const search *s, vt_error *error)
+{
+    const vt_ivf *ivf = s->ivf;
+    const bool fetching = s->options->fetch != NULL;
+    *w = (worker){.s = s, .error = error};
+    w->x = vt_alloc_array(s->tile, ivf->width * sizeof *w->x);
+    w->dots = vt_alloc_array(s->tile, ivf->list_count * sizeof *w->dots);
+    w->heap = vt_alloc_array(ivf->list_count, sizeof *w->heap);
+    w->entries = vt_alloc_array(ivf->groups, VT_FASTSCAN_ENTRIES * sizeof *w->entries);
+    w->tables = vt_alloc_aligned(64, ivf->groups * VT_FASTSCAN_ENTRIES);
+    w->fetched = fetching ? vt_alloc_array(BLOCK, ivf->dim * sizeof *w->fetched) : NULL;
+    if (!w->x || !w->dots || !w->heap || !w->entries || !w->tables || (fetching && !w->fetched))
+        return vt_fail_memory(error, "search of inverted lists");
+    vt_status status = vt_topk_init(&w->top, s->k, s->options->grouped, error);
+    if (status == VT_OK && ivf->precise_bytes > 0 && !fetching)
+        status = vt_coder_query_new(ivf->coder, &w->precise, error);
+    return status;
+}
+
+static void worker_deinit(worker *w)
+{
+    vt_free(w->x);
+    vt_free(w->dots);
+    vt_free(w->heap);
+    vt_free(w->entries);
+    vt_free(w->tables);
+    vt_free(w->fetched);
+    vt_coder_query_free(w->precise);
+    vt_topk_deinit(&w->top);
+}
+
+static void worker_run(void *context, size_t index)
+{
+    (void)index;
+    search *s = context;
+    worker w;
+    vt_error error = {0};
+    vt_status status = worker_init(&w, s, &error);
+    while (status == VT_OK) {
+        size_t first = atomic_fetch_add_explicit(&s->next, s->tile, memory_order_relaxed);
+        if (first >= s->count)
+            break;
+        size_t left = s->count - first;
+        status = tile_answer(&w, first, left < s->tile ? left : s->tile);
+    }
+    worker_deinit(&w);
+    if (status == VT_OK)
+        return;
+    pthread_mutex_lock(&s->lock);
+    if (s->status == VT_OK) {
+        s->status = status;
+        s->error = error;
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- the whole ---- */
+
+static vt_status options_check(const vt_ivf_search_options *options, vt_error *error)
+{
+    if (options->k < 1)
+        return vt_fail(error, VT_ERR_USAGE, "search inverted lists: 0 hits asked for");
+    if (isnan(options->min_similarity))
+        return vt_fail(error, VT_ERR_USAGE,
+                       "search inverted lists: the minimum similarity is not a number");
+    if (!(options->epsilon >= 0.0f && options->epsilon <= 1e6f))
+        return vt_fail(error, VT_ERR_USAGE, "search inverted lists: epsilon is %g",
+                       (double)options->epsilon);
+    return VT_OK;
+}
+
+static vt_status queries_check(const search *s, vt_error *error)
+{
+    vt_status status = options_check(s->options, error);
+    if (status == VT_OK && s->k > VT_IVF_MAX_HITS)
+        return vt_fail(error, VT_ERR_LIMIT,
+                       "search inverted lists: %zu hits asked for, %d is the most", s->options->k,
+                       VT_IVF_MAX_HITS);
+    for (size_t q = 0; status == VT_OK && q < s->count; q++) {
+        status = vt_coder_check(s->ivf->coder, s->queries + q * s->ivf->dim,
+                                "search inverted lists", error);
+        if (status != VT_OK && s->count > 1)
+            return vt_fail_context(error, status, "query %zu of %zu", q + 1, s->count);
+    }
+    return status;
+}
+
+/* False: memory is out. */
+static bool filter_prepare(search *s)
+{
+    const vt_idset *groups = s->options->groups;
+    uint32_t last = 0;
+    if (!groups || vt_idset_count(groups) > BITS_PER_QUERY * s->count)
+        return true;
+    for (vt_idset_cursor c = vt_idset_begin(groups); c.valid; vt_idset_next(&c))
+        last = c.id;
+    /* Where group numbers are scattered, bits would take more memory than the rows deserve. */
+    size_t words = (size_t)last / 64 + 1;
+    if (words > 1024 + s->ivf->count)
+        return true;
+    s->group_bits = vt_calloc(words, sizeof *s->group_bits);
+    if (!s->group_bits)
+        return false;
+    s->group_last = last;
+    for (vt_idset_cursor c = vt_idset_begin(groups); c.valid; vt_idset_next(&c))
+        s->group_bits[c.id / 64] |= (uint64_t)1 << c.id % 64;
+    return true;
+}
+
+/* Small enough that all threads have some. */
+static size_t tile_of(size_t count, size_t threads)
+{
+    size_t each = (count + threads - 1) / threads;
+    return each < TILE_QUERIES ? each : TILE_QUERIES;
+}
+
+vt_status vt_ivf_search(const vt_ivf *ivf, const float *queries, size_t count,
+                        const vt_ivf_search_options *options, const vt_ivf_answers *answers,
+                        vt_error *error)
+{
+    search s = {.ivf = ivf, .options = options, .answers = answers};
+    s.queries = queries;
+    s.count = count;
+    s.k = options->k < ivf->count ? options->k : ivf->count;
+    vt_status status = queries_check(&s, error);
+    if (status != VT_OK)
+        return status;
+    s.matches = options->matches ? options->matches : MATCHES_PER_HIT * s.k;
+    if (count == 0 || ivf->count == 0) {
+        memset(answers->counts, 0, count * sizeof *answers->counts);
+        if (answers->walked)
+            memset(answers->walked, 0, count * sizeof *answers->walked);
+        return VT_OK;
+    }
+    size_t threads = options->pool ? (size_t)vt_pool_threads(options->pool) : 1;
+    s.tile = tile_of(count, threads);
+    size_t tiles = (count + s.tile - 1) / s.tile;
+    if (!filter_prepare(&s))
+        return vt_fail_memory(error, "search of inverted lists");
+    pthread_mutex_init(&s.lock, NULL);
+    vt_pool_for(options->pool, threads < tiles ? threads : tiles, worker_run, &s);
+    pthread_mutex_destroy(&s.lock);
+    vt_free(s.group_bits);
+    return s.status == VT_OK ? VT_OK : vt_fail(error, s.status, "%s", s.error.message);
+}
