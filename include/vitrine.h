@@ -21,8 +21,8 @@
  *     vt_shop_close(shop);
  *
  * Threads: one shop may be searched from many threads at once, also while one puts, removes or
- * imports products, one import at a time; close needs it alone. Ownership: what a function hands
- * out through a `**out` is the caller's, to be released with the
+ * imports products, one import at a time, or promotes another encoder; close needs it alone.
+ * Ownership: what a function hands out through a `**out` is the caller's, to be released with the
  * `_free` or `_close` of the same noun; everything else that is returned or passed is borrowed.
  * Out-parameters are untouched when a call fails. Strings are UTF-8.
  */
@@ -177,7 +177,7 @@ VT_API const char *vt_shop_precision(vt_shop *shop);
 typedef struct vt_shop_info {
     uint64_t products, pictures, vectors, change;
     uint64_t database_bytes;
-    const char *directory, *driver, *model, *version; /* borrowed from the shop */
+    const char *directory, *driver, *model, *version; /* borrowed, as categories are */
     size_t dimension;
     char model_fingerprint[65];
     const char *precision; /* as asked for in the settings */
@@ -799,6 +799,55 @@ typedef struct vt_sample_report {
 VT_API vt_status vt_sample_make(const char *directory, const vt_sample_options *options,
                                 vt_sample_report *report, vt_error *error);
 
+/* --------------------------------------------------------------------------------- promote */
+
+enum { VT_PROMOTE_RANKS = 3 }; /* 1, 5, 10 */
+typedef struct vt_promote_options {
+    const char *preset, *output;  /* as in vt_init_options */
+    const char *precision;        /* kept in the shop's settings; NULL: as the shop has it */
+    const char *queries;          /* CSV as for vt_shop_eval; NULL: the shop's own pictures */
+    const char *query_images_dir; /* where its photos' paths start; NULL: where the CSV lies */
+    const char *images_dir;       /* where the feed's pictures lie; NULL: thumbnails are embedded */
+    bool force;                   /* switch whatever the measurement comes to */
+    void (*on_phase)(void *context, const char *phase, const char *unit); /* may be NULL */
+    vt_on_progress *on_progress; /* within a phase; false: ends with VT_ERR_CANCELLED, and the next
+                                    call goes on from there. May be NULL */
+    void *context;
+} vt_promote_options;
+VT_API vt_promote_options vt_promote_options_defaults(void); /* none of them */
+
+typedef struct vt_promote_report {
+    bool switched;                /* false: the shop is as it was */
+    char refused[256];            /* why not; "": it was */
+    char before[256], after[256]; /* names of the encoders */
+    size_t dimension_before, dimension_after;
+    const char *measured_with; /* "queries", "validation photos", "held-out pictures" or "changed
+                                  pictures" (constants); NULL: nothing was measured */
+    size_t queries, gallery;   /* photos that were asked; pictures they were sought in */
+    size_t queries_left_out;
+    double recall_before[VT_PROMOTE_RANKS], recall_after[VT_PROMOTE_RANKS]; /* NAN: not measured */
+    uint64_t resumed;             /* pictures that an earlier call had embedded */
+    uint64_t embedded, originals; /* in this call; of them from the feed's pictures */
+    uint64_t failed;              /* pictures without a vector now */
+    char first_failure[256];      /* "": none */
+    double took_s;
+} vt_promote_report;
+
+/* Gives the shop another encoder (as for vt_shop_init) while it is searched: both encoders are
+ * measured on the same queries, and where recall at 1 rises all pictures are embedded, beside the
+ * vectors that go on serving, and then switched to at once. Where it does not, nothing changes and
+ * report->refused says why. A call that ended in the middle is taken up by the next one with the
+ * same file. A shop that is open for reading is enough: it is written in short moments, so that
+ * other processes can import meanwhile; what they bring is embedded too. A shop that is open for
+ * writing is promoted through this handle, and no other process can. May be called beside searches
+ * of the same shop, and beside puts and one import of it. VT_ERR_EXISTS: it is the shop's encoder
+ * already; VT_ERR_BUSY: another promotion is on its way, or another process has the shop open for
+ * writing as this one begins; VT_ERR_MISMATCH: products would not be found any more. *report is
+ * filled also when it fails part way. */
+VT_API vt_status vt_shop_promote(vt_shop *shop, const char *model,
+                                 const vt_promote_options *options, vt_promote_report *report,
+                                 vt_error *error);
+
 /* -------------------------------------------------------------------------------- training */
 
 /* One value of a recipe; the keys are in docs/training.md. */
@@ -807,7 +856,7 @@ typedef struct vt_train_setting {
 } vt_train_setting;
 
 typedef struct vt_train_progress {
-    const char *phase;    /* "decode", "train" or "evaluate" */
+    const char *phase;    /* "decode", "train", "evaluate"; with a shop to promote in: its phases */
     uint64_t done, total; /* photos */
     int epoch, epochs;
     double loss;               /* smoothed; of "train" */
@@ -829,6 +878,9 @@ typedef struct vt_train_options {
     const char *report;     /* HTML; NULL: none */
     const char *logdir;     /* JSON Lines and TensorBoard events; NULL: none */
     bool resume;            /* from the checkpoint, where there is one */
+    const char *promote;    /* shop that gets the encoder if its recall on the validation photos
+                               rises (vt_shop_promote); NULL: none */
+    bool force;             /* whatever it comes to */
     double checkpoint_s;    /* between checkpoints within an epoch; 0: after every step */
     /* false: the run saves and ends with VT_ERR_CANCELLED. May be NULL. */
     bool (*on_progress)(void *context, const vt_train_progress *progress);
@@ -858,6 +910,11 @@ typedef struct vt_train_report {
     size_t memory_bytes, activation_bytes;
     bool resumed, stopped_early;
     double took_s;
+    /* Of options->promote; NULL: none, or it failed: the encoder is written all the same, and
+     * vt_shop_promote can be tried again. */
+    const vt_promote_report *promotion;
+    vt_status promotion_status;
+    const char *promotion_failure;           /* NULL: it did not fail */
     vt_train_head heads[VT_TRAIN_MAX_HEADS]; /* (head_count) where the recipe names heads */
     size_t head_count;                       /* 0: one label, without a name */
     const char *json;                        /* all of it as one document */
@@ -902,10 +959,11 @@ VT_API vt_status vt_photo_fetch(const char *url, const vt_photo_fetch_options *o
 /* Width and height in pixels, upright. maximum_pixels 0: 200 million. */
 VT_API vt_status vt_photo_size(const vt_photo *photo, uint64_t maximum_pixels, int *width,
                                int *height, vt_error *error);
-/* The vector of a photo by the shop's encoder, of length 1: out has room for `capacity` numbers,
- * the model's dimension is needed. From any thread, many together run as batches. */
-VT_API vt_status vt_shop_embed(vt_shop *shop, const vt_photo *photo, float *out, size_t capacity,
-                               vt_error *error);
+/* Vectors of photos by the shop's encoder, of length 1 and all of one encoder, whatever else
+ * happens to the shop: *vectors (count, *dimension) is the caller's; vt_release. From any thread,
+ * many together run as batches. */
+VT_API vt_status vt_shop_embed(vt_shop *shop, const vt_photo *photos, size_t count, float **vectors,
+                               size_t *dimension, vt_error *error);
 /* Inserts or replaces one product: texts and attributes as `product` has them, its pictures made of
  * the photos (up to 64), or left as they are when there are none of these. key, pictures, content
  * and change of `product` do not matter. Durable when it returns VT_OK. *created (may be NULL): it

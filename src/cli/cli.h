@@ -194,6 +194,12 @@ vt_status vt_cli_write_html(vt_shop *shop, const vt_query *query, const vt_answe
 /* ---- model_info_json.c ---- */
 int vt_cli_print_model_json(const vt_onnx_info *info);
 
+/* ---- promote.c ---- */
+
+/* A promotion's report as text; and the exit code, with a line about it where the shop was not
+ * switched. */
+void vt_cli_print_promotion(const vt_promote_report *report, const char *shop);
+int vt_cli_end_promotion(const char *command, const vt_promote_report *report);
 /* ---- eval_model.c ---- */
 
 /* What `vitrine eval` is to do where it is given a model instead of a shop. */
@@ -230,6 +236,7 @@ int vt_cli_model_run(int argc, char **argv);
 int vt_cli_model_test(int argc, char **argv);
 int vt_cli_sample(int argc, char **argv);
 int vt_cli_train(int argc, char **argv);
+int vt_cli_promote(int argc, char **argv);
 /* serve.c */
 int vt_cli_serve(int argc, char **argv);
 int vt_cli_key_add(int argc, char **argv);

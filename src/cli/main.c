@@ -29,6 +29,7 @@ static const command commands[] = {
     {"remove", vt_cli_remove, "take products out"},
     {"embed", vt_cli_embed, "photos to vectors in a NumPy file"},
     {"train", vt_cli_train, "learn an encoder from photos"},
+    {"promote", vt_cli_promote, "give a shop another encoder while it is searched"},
     {"model info", vt_cli_model_info, "what an ONNX file is made of"},
     {"model check", vt_cli_model_check, "hold an ONNX file to its golden picture"},
     {"model run", vt_cli_model_run, "run any ONNX network on tensors from files"},

@@ -88,7 +88,7 @@ static void print_head(const vt_train_report *report, const vt_train_head *head)
             printf("  %-10s %.4f\n", report->measures[i], head->values[i]);
 }
 
-static void print_text(const vt_train_report *report, const char *out)
+static void print_text(const vt_train_report *report, const char *out, const char *shop)
 {
     if (report->head_count > 0)
         printf("%zu photos with %zu heads, %zu to measure on", report->trained, report->head_count,
@@ -113,7 +113,12 @@ static void print_text(const vt_train_report *report, const char *out)
         print_head(report, &report->heads[h]);
     printf("written: ");
     vt_cli_print(stdout, out);
-    printf(" (weights of epoch %d)\nnext: vitrine init my.shop --model ", report->best_epoch);
+    printf(" (weights of epoch %d)\n", report->best_epoch);
+    if (report->promotion != NULL)
+        vt_cli_print_promotion(report->promotion, shop);
+    if (shop != NULL)
+        return;
+    printf("next: vitrine init my.shop --model ");
     vt_cli_print(stdout, out);
     putchar('\n');
 }
@@ -129,12 +134,20 @@ static int run(const char *data, vt_train_options *how, bool json)
     vt_cli_phase_finish(&shown);
     if (status != VT_OK)
         return vt_cli_fail("train", json, status, &error);
+    int code = 0;
     if (json)
         printf("%s\n", report->json);
     else
-        print_text(report, how->out);
+        print_text(report, how->out, how->promote);
+    if (report->promotion != NULL)
+        code = vt_cli_end_promotion("train", report->promotion);
+    if (report->promotion_failure != NULL) {
+        vt_fail(&error, report->promotion_status, "%s", report->promotion_failure);
+        vt_cli_complain("train", error.status, &error);
+        code = vt_status_exit_code(error.status);
+    }
     vt_train_report_free(report);
-    return 0;
+    return code;
 }
 
 /* "--set key=value" becomes a setting; false: there is no "=". */
@@ -152,7 +165,7 @@ static bool add_settings(const vt_cli_list *list, vt_train_setting *settings, si
     return true;
 }
 
-enum { OWN_OPTIONS = 11, FLAGS = 2, LABEL_BYTES = 4096 };
+enum { OWN_OPTIONS = 13, FLAGS = 2, LABEL_BYTES = 4096 };
 typedef struct given {
     const char *values[KEYS];
     vt_cli_list set, label;
@@ -181,6 +194,9 @@ static size_t list_options(vt_train_options *how, given *all, vt_cli_option *opt
         {"checkpoint", "SECONDS", VT_CLI_NUMBER, &how->checkpoint_s,
          "between checkpoints within an epoch (default 60)", 0, 1e6},
         VT_CLI_FLAG_OPTION("resume", &how->resume, "go on from MODEL.onnx.checkpoint"),
+        VT_CLI_TEXT_OPTION("promote", "SHOP", &how->promote,
+                           "give it to this shop if recall on the validation photos rises there"),
+        VT_CLI_FLAG_OPTION("force", &how->force, "promote also when it does not rise"),
         VT_CLI_FLAG_OPTION("json", &all->json, "print one JSON document"),
     };
     size_t count = 0;

@@ -110,24 +110,27 @@ vt_status vt_answer_similar(vt_request *request, vt_error *error)
 
 /* ---- vectors ---- */
 
-static vt_status embed(vt_request *request, const vt_query *query, float *vector, size_t dimension,
-                       vt_error *error)
+static vt_status embed(vt_request *request, const vt_query *query, vt_error *error)
 {
     vt_server *server = request->server;
     vt_json_writer writer;
+    float *vectors = NULL;
+    size_t dimension = 0;
+    vt_status status =
+        vt_shop_embed(server->shop, query->photos, query->photo_count, &vectors, &dimension, error);
+    if (status != VT_OK)
+        return status;
     vt_reply_begin(request, &writer);
     vt_json_put_int(&writer, "dimension", (int64_t)dimension);
     vt_json_open_array(&writer, "vectors");
     for (size_t i = 0; i < query->photo_count; i++) {
-        vt_status status = vt_shop_embed(server->shop, &query->photos[i], vector, dimension, error);
-        if (status != VT_OK)
-            return vt_fail_context(error, status, "picture %zu", i + 1);
         vt_json_open_array(&writer, NULL);
         for (size_t d = 0; d < dimension; d++)
-            vt_json_put_number(&writer, NULL, (double)vector[d], VECTOR_DECIMALS);
+            vt_json_put_number(&writer, NULL, (double)vectors[i * dimension + d], VECTOR_DECIMALS);
         vt_json_close(&writer);
     }
     vt_json_close(&writer);
+    vt_release(vectors);
     return vt_reply_end(request, &writer, MHD_HTTP_OK, error);
 }
 
@@ -146,26 +149,15 @@ static vt_status check_only_photos(const vt_search_query *query, vt_error *error
 
 vt_status vt_answer_embed(vt_request *request, vt_error *error)
 {
-    vt_server *server = request->server;
     vt_search_query query;
-    vt_shop_info info = {0};
     vt_status status = vt_search_query_parse(request->content_type, vt_buf_text(&request->body),
                                              request->body.length, &query, error);
     if (status == VT_OK)
         status = check_only_photos(&query, error);
     if (status == VT_OK)
         status = vt_photos_fetch(request, &query, error);
-    if (status == VT_OK) {
-        pthread_mutex_lock(&server->info_lock);
-        status = vt_shop_info_of(server->shop, &info, error);
-        pthread_mutex_unlock(&server->info_lock);
-    }
-    if (status == VT_OK) {
-        float *vector = vt_alloc_array(info.dimension, sizeof(float));
-        status = vector == NULL ? vt_fail_memory(error, "a vector")
-                                : embed(request, &query.query, vector, info.dimension, error);
-        vt_free(vector);
-    }
+    if (status == VT_OK)
+        status = embed(request, &query.query, error);
     vt_search_query_deinit(&query);
     return status;
 }

@@ -18,44 +18,38 @@ enum { PHOTOS_BYTES = 256 << 20, PHOTOS_MOST = 64, BODY_DEPTH = 8, VECTOR_DECIMA
 typedef struct embedding {
     vt_request *request;
     vt_arena arena;
-    float *vector;
+    vt_photo photos[PHOTOS_MOST];
+    size_t count;
+    float *vectors; /* (count, dimension) of one encoder; vt_release */
     size_t dimension;
 } embedding;
 
-static vt_status embedding_begin(embedding *e, vt_request *request, vt_error *error)
+static vt_status add_photo(embedding *e, const vt_json *image, vt_error *error)
 {
-    vt_server *server = request->server;
-    vt_shop_info info = {0};
-    *e = (embedding){.request = request};
-    vt_arena_init(&e->arena, PHOTOS_BYTES);
-    pthread_mutex_lock(&server->info_lock);
-    vt_status status = vt_shop_info_of(server->shop, &info, error);
-    pthread_mutex_unlock(&server->info_lock);
-    if (status != VT_OK)
-        return status;
-    e->dimension = info.dimension;
-    e->vector = vt_arena_array(&e->arena, e->dimension, sizeof(float));
-    return e->vector != NULL ? VT_OK : vt_fail_memory(error, "a vector");
+    const char *text = vt_json_text(image, NULL);
+    if (text == NULL)
+        return vt_fail(error, VT_ERR_USAGE, "read the picture: base64 is needed");
+    vt_status status = vt_photo_of_base64(&e->arena, "image", text, &e->photos[e->count], error);
+    e->count += status == VT_OK;
+    return status;
+}
+
+static vt_status embed(embedding *e, vt_error *error)
+{
+    if (e->count == 0)
+        return VT_OK;
+    return vt_shop_embed(e->request->server->shop, e->photos, e->count, &e->vectors, &e->dimension,
+                         error);
 }
 
 /* The vector of a picture, as the next value. */
-static vt_status put_vector(embedding *e, vt_json_writer *writer, const char *name,
-                            const vt_json *image, vt_error *error)
+static void put_vector(const embedding *e, vt_json_writer *writer, const char *name, size_t at)
 {
-    const char *text = vt_json_text(image, NULL);
-    vt_photo photo = {0};
-    if (text == NULL)
-        return vt_fail(error, VT_ERR_USAGE, "read the picture: base64 is needed");
-    vt_status status = vt_photo_of_base64(&e->arena, "image", text, &photo, error);
-    if (status == VT_OK)
-        status = vt_shop_embed(e->request->server->shop, &photo, e->vector, e->dimension, error);
-    if (status != VT_OK)
-        return status;
     vt_json_open_array(writer, name);
     for (size_t i = 0; i < e->dimension; i++)
-        vt_json_put_number(writer, NULL, (double)e->vector[i], VECTOR_DECIMALS);
+        vt_json_put_number(writer, NULL, (double)e->vectors[at * e->dimension + i],
+                           VECTOR_DECIMALS);
     vt_json_close(writer);
-    return VT_OK;
 }
 
 typedef vt_status answer_with(embedding *e, const vt_json *document, vt_json_writer *writer,
@@ -64,10 +58,15 @@ typedef vt_status answer_with(embedding *e, const vt_json *document, vt_json_wri
 static vt_status put_one(embedding *e, const vt_json *document, vt_json_writer *writer,
                          vt_error *error)
 {
+    vt_status status = add_photo(e, vt_json_get(document, "image"), error);
+    if (status == VT_OK)
+        status = embed(e, error);
+    if (status != VT_OK)
+        return status;
     vt_json_put_text(writer, "id", vt_json_text(vt_json_get(document, "id"), ""));
-    vt_status status = put_vector(e, writer, "vector", vt_json_get(document, "image"), error);
+    put_vector(e, writer, "vector", 0);
     vt_json_put_int(writer, "dim", (int64_t)e->dimension);
-    return status;
+    return VT_OK;
 }
 
 static vt_status put_lists(embedding *e, const vt_json *document, vt_json_writer *writer,
@@ -79,16 +78,21 @@ static vt_status put_lists(embedding *e, const vt_json *document, vt_json_writer
         return vt_fail(error, VT_ERR_USAGE, "embed texts: this encoder knows pictures alone");
     if (vt_json_count(images) > PHOTOS_MOST)
         return vt_fail(error, VT_ERR_LIMIT, "embed pictures: more than %d at once", PHOTOS_MOST);
+    for (size_t i = 0; status == VT_OK && i < vt_json_count(images); i++) {
+        status = add_photo(e, vt_json_at(images, i), error);
+        if (status != VT_OK)
+            return vt_fail_context(error, status, "picture %zu", i + 1);
+    }
+    status = embed(e, error);
+    if (status != VT_OK)
+        return status;
     vt_json_open_array(writer, "textVectors");
     vt_json_close(writer);
     vt_json_open_array(writer, "imageVectors");
-    for (size_t i = 0; status == VT_OK && i < vt_json_count(images); i++) {
-        status = put_vector(e, writer, NULL, vt_json_at(images, i), error);
-        if (status != VT_OK)
-            vt_fail_context(error, status, "picture %zu", i + 1);
-    }
+    for (size_t i = 0; i < e->count; i++)
+        put_vector(e, writer, NULL, i);
     vt_json_close(writer);
-    return status;
+    return VT_OK;
 }
 
 /* {"error": ...} with the status's number. */
@@ -117,13 +121,12 @@ static vt_status read_body(vt_request *request, vt_json **out, vt_error *error)
 
 static vt_status answer(vt_request *request, answer_with *put, vt_error *error)
 {
-    embedding e;
+    embedding e = {.request = request};
     vt_json *document = NULL;
     vt_json_writer writer;
     vt_error reason = {0};
-    vt_status status = embedding_begin(&e, request, &reason);
-    if (status == VT_OK)
-        status = read_body(request, &document, &reason);
+    vt_arena_init(&e.arena, PHOTOS_BYTES);
+    vt_status status = read_body(request, &document, &reason);
     if (status == VT_OK) {
         vt_reply_begin(request, &writer);
         status = put(&e, document, &writer, &reason);
@@ -131,6 +134,7 @@ static vt_status answer(vt_request *request, answer_with *put, vt_error *error)
     status = status == VT_OK ? vt_reply_end(request, &writer, MHD_HTTP_OK, error)
                              : answer_failure(request, status, &reason, error);
     vt_json_free(document);
+    vt_release(e.vectors);
     vt_arena_deinit(&e.arena);
     return status;
 }

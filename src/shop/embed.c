@@ -111,9 +111,20 @@ static vt_status open_source(const vt_init_options *choice, vt_shop **shop, vt_e
                        "model files",
                        source);
     vt_status status = vt_shop_open(source, VT_OPEN_READ, shop, error);
+    return status == VT_OK ? vt_shop_use_precision(*shop, choice->precision, error) : status;
+}
+
+static vt_status run_in_shop(vt_shop *shop, const vt_photo *photos, size_t count,
+                             vt_embed_result *result, vt_error *error)
+{
+    vt_status status = vt_shop_enter(shop, NULL, error);
+    if (status != VT_OK)
+        return status;
+    status = vt_shop_need_encoder(shop, error);
     if (status == VT_OK)
-        status = vt_shop_use_precision(*shop, choice->precision, error);
-    return status == VT_OK ? vt_shop_need_encoder(*shop, error) : status;
+        status = run(shop->encoder, photos, count, result, error);
+    vt_shop_leave(shop);
+    return status;
 }
 
 vt_status vt_embed_photos(const vt_init_options *choice, const vt_photo *photos, size_t count,
@@ -127,8 +138,10 @@ vt_status vt_embed_photos(const vt_init_options *choice, const vt_photo *photos,
     vt_status status = result == NULL ? vt_fail_memory(error, "the vectors") : VT_OK;
     if (status == VT_OK)
         status = open_source(choice, &shop, &encoder, error);
-    if (status == VT_OK)
-        status = run(shop != NULL ? shop->encoder : encoder, photos, count, result, error);
+    if (status == VT_OK && shop != NULL)
+        status = run_in_shop(shop, photos, count, result, error);
+    else if (status == VT_OK)
+        status = run(encoder, photos, count, result, error);
     vt_encoder_free(encoder);
     vt_shop_close(shop);
     if (status != VT_OK) {

@@ -54,11 +54,13 @@ bool vt_precision_note(vt_settings *settings, const vt_encoder *encoder)
 
 vt_status vt_shop_use_precision(vt_shop *shop, const char *precision, vt_error *error)
 {
-    vt_precision wish = shop->settings.precision;
+    vt_precision wish = VT_PRECISION_AUTO;
     vt_status status = precision != NULL ? vt_precision_of(precision, &wish, error) : VT_OK;
     if (status != VT_OK)
         return status;
     pthread_mutex_lock(&shop->lock);
+    if (precision == NULL)
+        wish = shop->settings.precision;
     if (wish != shop->precision) {
         vt_batcher_free(shop->batcher);
         vt_encoder_free(shop->encoder);

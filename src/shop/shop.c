@@ -18,6 +18,8 @@ vt_status vt_shop_open(const char *directory, vt_open_mode mode, vt_shop **out, 
     if (shop == NULL)
         return vt_fail_memory(error, "a shop");
     pthread_mutex_init(&shop->lock, NULL);
+    pthread_mutex_init(&shop->writing_turn, NULL);
+    pthread_rwlock_init(&shop->use, NULL);
     vt_arena_init(&shop->category_arena, CATEGORY_BYTES);
     shop->directory = vt_strdup(directory);
     vt_status status = shop->directory == NULL
@@ -28,14 +30,8 @@ vt_status vt_shop_open(const char *directory, vt_open_mode mode, vt_shop **out, 
     if (status == VT_OK)
         status = vt_store_open(directory, mode == VT_OPEN_WRITE ? VT_STORE_WRITE : VT_STORE_READ,
                                &shop->store, error);
-    if (status == VT_OK) {
-        status = vt_store_model_find(shop->store, &shop->settings.fingerprint, &shop->model, error);
-        if (status == VT_ERR_NOT_FOUND)
-            status = vt_fail(error, VT_ERR_CORRUPT,
-                             "open shop \"%s\": the catalogue does not know the encoder that "
-                             "vitrine.json names",
-                             directory);
-    }
+    if (status == VT_OK)
+        status = vt_shop_settle(shop, error);
     if (status != VT_OK) {
         vt_shop_close(shop);
         return status;
@@ -55,6 +51,8 @@ void vt_shop_close(vt_shop *shop)
     vt_arena_deinit(&shop->category_arena);
     vt_free(shop->categories);
     vt_free(shop->directory);
+    pthread_rwlock_destroy(&shop->use);
+    pthread_mutex_destroy(&shop->writing_turn);
     pthread_mutex_destroy(&shop->lock);
     vt_free(shop);
 }
@@ -228,7 +226,19 @@ static vt_status add_category(void *context, const char *category, uint64_t prod
     return VT_OK;
 }
 
-vt_status vt_shop_info_of(vt_shop *shop, vt_shop_info *out, vt_error *error)
+/* Texts that would otherwise change under the reader when another encoder comes. */
+static vt_status keep_texts(vt_shop *shop, vt_shop_info *info, vt_error *error)
+{
+    const vt_settings *settings = &shop->settings;
+    info->model = vt_arena_strdup(&shop->category_arena, settings->name);
+    info->auto_refused = vt_arena_strdup(&shop->category_arena, settings->verdict.refused);
+    info->auto_machine = vt_arena_strdup(&shop->category_arena, settings->machine);
+    if (info->model == NULL || info->auto_refused == NULL || info->auto_machine == NULL)
+        return vt_fail_memory(error, "what a shop is");
+    return VT_OK;
+}
+
+static vt_status gather_info(vt_shop *shop, vt_shop_info *out, vt_error *error)
 {
     vt_store_stats stats = {0};
     vt_status status = vt_store_stats_of(shop->store, shop->model, &stats, error);
@@ -248,18 +258,27 @@ vt_status vt_shop_info_of(vt_shop *shop, vt_shop_info *out, vt_error *error)
                          .database_bytes = stats.database_bytes,
                          .directory = shop->directory,
                          .driver = stats.driver,
-                         .model = shop->settings.name,
                          .version = vt_version(),
                          .dimension = shop->settings.dimension,
                          .precision = vt_precision_name(shop->settings.precision),
                          .auto_similarity = shop->settings.verdict.similarity,
-                         .auto_refused = shop->settings.verdict.refused,
-                         .auto_machine = shop->settings.machine,
                          .categories = shop->categories,
                          .category_count = list.count};
     vt_hash_hex(&shop->settings.fingerprint, info.model_fingerprint);
     if (shop->settings.machine[0] != '\0')
         info.auto_precision = vt_precision_name(shop->settings.verdict.precision);
-    *out = info;
-    return VT_OK;
+    status = keep_texts(shop, &info, error);
+    if (status == VT_OK)
+        *out = info;
+    return status;
+}
+
+vt_status vt_shop_info_of(vt_shop *shop, vt_shop_info *out, vt_error *error)
+{
+    vt_status status = vt_shop_enter(shop, NULL, error);
+    if (status != VT_OK)
+        return status;
+    status = gather_info(shop, out, error);
+    vt_shop_leave(shop);
+    return status;
 }

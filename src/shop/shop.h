@@ -2,13 +2,16 @@
 /*
  * Inside src/shop: what an open shop holds. Everybody else uses vitrine.h, which this folder
  * implements: init.c, shop.c (open, close, products), settings.c (vitrine.json), precision.c,
- * shop_import.c, shop_search.c, shop_list.c, shop_put.c, shop_picture.c, shop_fetch.c,
- * shop_index.c, shop_cluster.c, shop_eval.c, embed.c, onnx_info.c, onnx_plan.c, onnx_run.c,
- * onnx_test.c, model_quantize.c, model_eval.c, train.c, sample.c.
+ * serving.c (which encoder serves, noticed anew), promote.c (another encoder), shop_import.c,
+ * shop_search.c, shop_list.c, shop_put.c, shop_picture.c, shop_fetch.c, shop_index.c,
+ * shop_cluster.c, shop_eval.c, embed.c, onnx_info.c, onnx_plan.c, onnx_run.c, onnx_test.c,
+ * model_quantize.c, model_eval.c, train.c, sample.c.
  *
  * The encoder is loaded when it is first needed: commands that only look at products start at once.
  *
- * Threads: as vitrine.h says; `lock` guards the lazily made members.
+ * Threads: as vitrine.h says; `lock` guards the lazily made members. What uses the encoder or the
+ * key of its model does so between vt_shop_enter and vt_shop_leave: only outside of it are they
+ * exchanged for those of another encoder that the catalogue has been switched to.
  */
 #ifndef VT_SHOP_SHOP_H
 #define VT_SHOP_SHOP_H
@@ -44,7 +47,10 @@ struct vt_shop {
     vt_precision precision;  /* settings.precision, or as vt_shop_use_precision says */
     uint64_t maximum_pixels; /* of a photo; 0: as the decoder says */
     vt_store *store;
-    uint32_t model; /* the store's key */
+    uint32_t model;       /* the store's key */
+    pthread_rwlock_t use; /* shared: settings, model, encoder and batcher stay as they are */
+    pthread_mutex_t writing_turn; /* held by an import, a put while it stores, and by a promotion
+                                     while it switches */
     pthread_mutex_t lock;
     vt_encoder *encoder;                  /* NULL until needed */
     vt_batcher *batcher;                  /* for single queries; NULL until needed */
@@ -61,6 +67,17 @@ vt_status vt_precision_of(const char *text, vt_precision *out, vt_error *error);
 vt_encoder_options vt_precision_options(const vt_settings *settings, vt_precision precision);
 /* Notes what AUTO came to; false when that was noted before. */
 bool vt_precision_note(vt_settings *settings, const vt_encoder *encoder);
+
+/* ---- serving.c ---- */
+/* Makes shop->settings and shop->model those of the model that serves, as a shop opens. */
+vt_status vt_shop_settle(vt_shop *shop, vt_error *error);
+/* Notices when the catalogue has been switched to another encoder; from here until vt_shop_leave
+ * nothing changes. *model (may be NULL): the key in use. Not to be nested. */
+vt_status vt_shop_enter(vt_shop *shop, uint32_t *model, vt_error *error);
+void vt_shop_leave(vt_shop *shop);
+/* Whether another model than this one serves now: what failed with it may be tried again. */
+bool vt_shop_has_moved(vt_shop *shop, uint32_t model);
+enum { VT_SHOP_RETRIES = 3 };
 
 /* ---- shop_eval.c ---- */
 /* VT_ERR_USAGE unless the ranks to measure at, k (count), ascend from 1 to at most `largest`. */

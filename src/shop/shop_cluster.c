@@ -14,10 +14,14 @@ vt_status vt_shop_cluster(vt_shop *shop, const vt_cluster_options *options, vt_c
                           vt_error *error)
 {
     vt_searcher searcher;
-    vt_status status = vt_shop_need_scanner(shop, &searcher, error);
+    vt_status status = vt_shop_enter(shop, NULL, error);
     if (status != VT_OK)
         return status;
-    return vt_search_cluster(&searcher, options, out, error);
+    status = vt_shop_need_scanner(shop, &searcher, error);
+    if (status == VT_OK)
+        status = vt_search_cluster(&searcher, options, out, error);
+    vt_shop_leave(shop);
+    return status;
 }
 
 void vt_clusters_free(vt_clusters *clusters)

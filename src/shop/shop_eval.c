@@ -399,7 +399,11 @@ vt_status vt_shop_eval(vt_shop *shop, const char *queries, const vt_eval_options
     if (eval.block == NULL)
         return vt_fail_memory(error, "the report");
     vt_arena_init(&eval.block->arena, EVAL_BYTES);
-    status = run(&eval, queries, error);
+    status = vt_shop_enter(shop, NULL, error);
+    if (status == VT_OK) {
+        status = run(&eval, queries, error);
+        vt_shop_leave(shop);
+    }
     vt_pool_free(eval.pool);
     vt_batcher_free(eval.searcher.batcher);
     vt_retrieval_free(eval.measures);

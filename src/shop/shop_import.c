@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Import, as the public API has it: src/ingest with the shop's store and encoder. */
-#include "shop/shop.h"
+#include "shop/promote.h"
 
 #include "base/file.h"
 #include "base/log.h"
@@ -31,6 +31,11 @@ static const char *path_or_default(const vt_shop *shop, const char *given, const
     *owned = vt_path_join(shop->directory, name);
     return *owned;
 }
+
+typedef struct import_plan {
+    const vt_import_options *options; /* as asked for */
+    const vt_ingest_options *how;
+} import_plan;
 
 /* Without phases the bar stays at its end; an interruption is heard. */
 typedef struct index_bridge {
@@ -66,6 +71,34 @@ static void refresh_index(vt_shop *shop, const vt_import_options *options,
         vt_log(VT_LOG_WARN, "%s; the next search scans", error.message);
 }
 
+/* Inside vt_shop_enter. */
+static vt_status run_inside(vt_shop *shop, const char *source, const import_plan *plan,
+                            vt_import_report *report, vt_error *error)
+{
+    vt_status status = vt_shop_need_encoder(shop, error);
+    if (status == VT_OK && shop->writing)
+        status = vt_promote_clean(shop, error);
+    if (status == VT_OK)
+        status = vt_ingest_run(shop->store, shop->model, shop->encoder, source, plan->how, report,
+                               error);
+    if (status == VT_OK && !report->cancelled)
+        refresh_index(shop, plan->options, report);
+    return status;
+}
+
+static vt_status run(vt_shop *shop, const char *source, const import_plan *plan,
+                     vt_import_report *report, vt_error *error)
+{
+    pthread_mutex_lock(&shop->writing_turn);
+    vt_status status = vt_shop_enter(shop, NULL, error);
+    if (status == VT_OK) {
+        status = run_inside(shop, source, plan, report, error);
+        vt_shop_leave(shop);
+    }
+    pthread_mutex_unlock(&shop->writing_turn);
+    return status;
+}
+
 vt_status vt_shop_import(vt_shop *shop, const char *source, const vt_import_options *options,
                          vt_import_report *report, vt_error *error)
 {
@@ -95,12 +128,7 @@ vt_status vt_shop_import(vt_shop *shop, const char *source, const vt_import_opti
                          "import \"%s\" with pictures from \"%s\": no such directory", source,
                          options->images_dir);
     else
-        status = vt_shop_need_encoder(shop, error);
-    if (status == VT_OK)
-        status =
-            vt_ingest_run(shop->store, shop->model, shop->encoder, source, &how, report, error);
-    if (status == VT_OK && !report->cancelled)
-        refresh_index(shop, options, report);
+        status = run(shop, source, &(import_plan){options, &how}, report, error);
     vt_free(rejects);
     vt_free(duplicates);
     return status;

@@ -23,22 +23,30 @@ enum { MEASURED_K = 10, MAXIMUM_SAMPLE = 1000000 };
 vt_status vt_shop_index_build(vt_shop *shop, const vt_index_options *options, vt_error *error)
 {
     vt_searcher searcher;
-    vt_status status = vt_shop_need_scanner(shop, &searcher, error);
+    vt_status status = vt_shop_enter(shop, NULL, error);
     if (status != VT_OK)
         return status;
+    status = vt_shop_need_scanner(shop, &searcher, error);
     const vt_index_options none = {0};
     const vt_index_options *how = options != NULL ? options : &none;
     const vt_store_index_options build = {.memory_bytes = (size_t)how->memory_bytes,
                                           .pool = searcher.pool,
                                           .on_progress = how->on_progress,
                                           .context = how->context};
-    return vt_store_index_build(shop->store, shop->model, &build, error);
+    if (status == VT_OK)
+        status = vt_store_index_build(shop->store, shop->model, &build, error);
+    vt_shop_leave(shop);
+    return status;
 }
 
 vt_status vt_shop_index_info(vt_shop *shop, vt_index_info *out, vt_error *error)
 {
     vt_store_index_info info;
-    vt_status status = vt_store_index_info_of(shop->store, shop->model, &info, error);
+    vt_status status = vt_shop_enter(shop, NULL, error);
+    if (status != VT_OK)
+        return status;
+    status = vt_store_index_info_of(shop->store, shop->model, &info, error);
+    vt_shop_leave(shop);
     if (status != VT_OK)
         return status;
     *out = (vt_index_info){.kind = info.graph ? "graph" : "exact",
@@ -194,7 +202,8 @@ static vt_status measure_strategy(measure *m, vt_strategy strategy, measured *ou
     return status;
 }
 
-vt_status vt_shop_index_check(vt_shop *shop, size_t queries, vt_index_check *out, vt_error *error)
+/* Inside vt_shop_enter, as are the rates. */
+static vt_status check_inside(vt_shop *shop, size_t queries, vt_index_check *out, vt_error *error)
 {
     vt_searcher searcher;
     vt_status status = vt_shop_need_scanner(shop, &searcher, error);
@@ -217,6 +226,16 @@ vt_status vt_shop_index_check(vt_shop *shop, size_t queries, vt_index_check *out
                                 .strategy = found.strategy,
                                 .mean_visited = found.visited};
     measure_deinit(&m);
+    return status;
+}
+
+vt_status vt_shop_index_check(vt_shop *shop, size_t queries, vt_index_check *out, vt_error *error)
+{
+    vt_status status = vt_shop_enter(shop, NULL, error);
+    if (status != VT_OK)
+        return status;
+    status = check_inside(shop, queries, out, error);
+    vt_shop_leave(shop);
     return status;
 }
 
@@ -253,7 +272,7 @@ static vt_status bench_row(measure *m, double share, vt_strategy strategy, vt_in
     return status;
 }
 
-vt_status vt_shop_index_bench(vt_shop *shop, size_t queries, vt_index_bench *out, vt_error *error)
+static vt_status bench_inside(vt_shop *shop, size_t queries, vt_index_bench *out, vt_error *error)
 {
     static const struct {
         double share;
@@ -285,5 +304,15 @@ vt_status vt_shop_index_bench(vt_shop *shop, size_t queries, vt_index_bench *out
     if (status == VT_OK)
         *out = bench;
     measure_deinit(&m);
+    return status;
+}
+
+vt_status vt_shop_index_bench(vt_shop *shop, size_t queries, vt_index_bench *out, vt_error *error)
+{
+    vt_status status = vt_shop_enter(shop, NULL, error);
+    if (status != VT_OK)
+        return status;
+    status = bench_inside(shop, queries, out, error);
+    vt_shop_leave(shop);
     return status;
 }

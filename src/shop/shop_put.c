@@ -5,7 +5,8 @@
  *
  * Method: as an import does it. Pictures whose bytes the stored version has keep their vectors;
  * others are decoded, hashed perceptually, given a thumbnail and embedded. Everything becomes
- * visible with one transaction.
+ * visible with one transaction. When the shop changes its encoder in the middle of it, the store
+ * refuses the vectors of the old one, and all is made again with the new one.
  */
 #include "shop/shop.h"
 
@@ -30,7 +31,12 @@ typedef struct put_work {
 vt_status vt_shop_warm(vt_shop *shop, vt_error *error)
 {
     vt_searcher searcher;
-    return vt_shop_need_searcher(shop, &searcher, error);
+    vt_status status = vt_shop_enter(shop, NULL, error);
+    if (status != VT_OK)
+        return status;
+    status = vt_shop_need_searcher(shop, &searcher, error);
+    vt_shop_leave(shop);
+    return status;
 }
 
 void vt_shop_limit_pixels(vt_shop *shop, uint64_t pixels)
@@ -43,16 +49,42 @@ vt_status vt_shop_change(vt_shop *shop, uint64_t *out, vt_error *error)
     return vt_store_change(shop->store, out, error);
 }
 
-vt_status vt_shop_embed(vt_shop *shop, const vt_photo *photo, float *out, size_t capacity,
-                        vt_error *error)
+/* Inside vt_shop_enter. */
+static vt_status embed_inside(vt_shop *shop, const vt_photo *photos, size_t count, float **vectors,
+                              size_t *dimension, vt_error *error)
 {
     vt_searcher searcher;
+    size_t dim = shop->settings.dimension, bytes = 0;
     vt_status status = vt_shop_need_searcher(shop, &searcher, error);
-    if (status == VT_OK && capacity < vt_encoder_info_of(searcher.encoder).dim)
-        status = vt_fail(error, VT_ERR_USAGE, "embed: room for %zu numbers, %zu are needed",
-                         capacity, vt_encoder_info_of(searcher.encoder).dim);
-    if (status == VT_OK)
-        status = vt_search_embed(&searcher, photo, (vt_rect){0}, out, NULL, error);
+    if (status != VT_OK)
+        return status;
+    float *made = vt_size_mul(dim, sizeof(*made), &bytes) ? vt_alloc_array(count, bytes) : NULL;
+    if (made == NULL)
+        return vt_fail_memory(error, "vectors");
+    for (size_t i = 0; status == VT_OK && i < count; i++) {
+        status = vt_search_embed(&searcher, &photos[i], (vt_rect){0}, made + i * dim, NULL, error);
+        if (status != VT_OK)
+            status = vt_fail_context(error, status, "picture %zu", i + 1);
+    }
+    if (status != VT_OK) {
+        vt_free(made);
+        return status;
+    }
+    *vectors = made;
+    *dimension = dim;
+    return VT_OK;
+}
+
+vt_status vt_shop_embed(vt_shop *shop, const vt_photo *photos, size_t count, float **vectors,
+                        size_t *dimension, vt_error *error)
+{
+    if (count == 0)
+        return vt_fail(error, VT_ERR_USAGE, "embed: no photo was given");
+    vt_status status = vt_shop_enter(shop, NULL, error);
+    if (status != VT_OK)
+        return status;
+    status = embed_inside(shop, photos, count, vectors, dimension, error);
+    vt_shop_leave(shop);
     return status;
 }
 
@@ -242,15 +274,18 @@ static vt_status put(put_work *work, const vt_photo *photos, size_t photo_count,
         return status;
     product->key = 0;
     product->content = vt_content_of(&work->row, work->hashes);
-    return vt_store_put(work->shop->store, work->shop->model, product, error);
+    /* Not between the moment in which a promotion finds that no picture lacks a vector of the new
+     * encoder and its switch. */
+    pthread_mutex_lock(&work->shop->writing_turn);
+    status = vt_store_put(work->shop->store, work->shop->model, product, error);
+    pthread_mutex_unlock(&work->shop->writing_turn);
+    return status;
 }
 
-static vt_status run(put_work *work, const vt_photo *photos, size_t photo_count, vt_error *error)
+/* Inside vt_shop_enter. *work is as it was given, but for what is to be stored. */
+static vt_status run_inside(put_work *work, const vt_photo *photos, size_t photo_count,
+                            vt_error *error)
 {
-    if (!work->shop->writing)
-        return vt_fail(error, VT_ERR_DENIED,
-                       "put product \"%.200s\": the shop is open for reading only",
-                       work->row.product.id);
     vt_status status = vt_shop_need_searcher(work->shop, &work->searcher, error);
     if (status != VT_OK)
         return status;
@@ -258,6 +293,26 @@ static vt_status run(put_work *work, const vt_photo *photos, size_t photo_count,
     status = put(work, photos, photo_count, error);
     vt_arena_deinit(&work->arena);
     return status;
+}
+
+static vt_status run(put_work *work, const vt_photo *photos, size_t photo_count, vt_error *error)
+{
+    const put_work given = *work;
+    if (!work->shop->writing)
+        return vt_fail(error, VT_ERR_DENIED,
+                       "put product \"%.200s\": the shop is open for reading only",
+                       work->row.product.id);
+    for (int retry = 0;; retry++) {
+        uint32_t model = 0;
+        vt_status status = vt_shop_enter(work->shop, &model, error);
+        if (status != VT_OK)
+            return status;
+        *work = given;
+        status = run_inside(work, photos, photo_count, error);
+        vt_shop_leave(work->shop);
+        if (status == VT_OK || retry == VT_SHOP_RETRIES || !vt_shop_has_moved(work->shop, model))
+            return status;
+    }
 }
 
 vt_status vt_shop_put(vt_shop *shop, const vt_product *product, const vt_photo *photos,

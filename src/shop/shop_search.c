@@ -7,14 +7,31 @@ vt_query vt_query_defaults(void)
     return (vt_query){.top = 10, .min_similarity = -1.0, .facet_top = VT_SEARCH_FACET_TOP};
 }
 
-vt_status vt_shop_search(vt_shop *shop, const vt_query *query, vt_answer **out, vt_error *error)
+static vt_status search_once(vt_shop *shop, const vt_query *query, uint32_t *model, vt_answer **out,
+                             vt_error *error)
 {
     vt_searcher searcher;
-    vt_status status = query->photo_count > 0 ? vt_shop_need_searcher(shop, &searcher, error)
-                                              : vt_shop_need_scanner(shop, &searcher, error);
+    vt_status status = vt_shop_enter(shop, model, error);
     if (status != VT_OK)
         return status;
-    return vt_search_run(&searcher, query, out, error);
+    status = query->photo_count > 0 ? vt_shop_need_searcher(shop, &searcher, error)
+                                    : vt_shop_need_scanner(shop, &searcher, error);
+    if (status == VT_OK)
+        status = vt_search_run(&searcher, query, out, error);
+    vt_shop_leave(shop);
+    return status;
+}
+
+/* Anything may fail when the encoder is exchanged in the middle: its file and vectors are gone. */
+vt_status vt_shop_search(vt_shop *shop, const vt_query *query, vt_answer **out, vt_error *error)
+{
+    for (int retry = 0;; retry++) {
+        uint32_t model = 0;
+        vt_status status = search_once(shop, query, &model, out, error);
+        if (status == VT_OK || model == 0 || retry == VT_SHOP_RETRIES ||
+            !vt_shop_has_moved(shop, model))
+            return status;
+    }
 }
 
 void vt_answer_free(vt_answer *answer)

@@ -3,7 +3,7 @@
  * vt_train: recipe and data are read and put together, src/train does the work, and what came of it
  * is told.
  */
-#include "shop/shop.h"
+#include "shop/promote.h"
 #include "shop/train_data.h"
 
 #include "base/clock.h"
@@ -22,6 +22,8 @@ enum { REPORT_BYTES = 1 << 24 };
 /* The report the caller holds, and what it points to. */
 typedef struct report_block {
     vt_train_report report; /* first */
+    vt_promote_report promotion;
+    vt_error failure; /* of the promotion */
     char *json;
     char measure[sizeof(((vt_run_goal *)NULL)->name)];
     char heads[VT_HEADS_MAX][VT_LOSS_HEAD_BYTES];
@@ -146,6 +148,18 @@ static bool on_progress(void *context, const vt_run_progress *now)
     return options->on_progress == NULL || options->on_progress(options->context, &progress);
 }
 
+static void print_promotion(const vt_train_report *report, vt_json_writer *writer)
+{
+    if (report->promotion == NULL && report->promotion_failure == NULL)
+        return;
+    vt_json_open_object(writer, "promotion");
+    if (report->promotion != NULL)
+        vt_promote_put(writer, report->promotion);
+    else
+        vt_json_put_text(writer, "failure", report->promotion_failure);
+    vt_json_close(writer);
+}
+
 static void print_heads(const vt_train_report *report, vt_json_writer *writer)
 {
     vt_json_open_array(writer, "heads");
@@ -187,9 +201,20 @@ static void print_report(const vt_train_report *report, const char *out, vt_buf 
     vt_json_put_bool(&writer, "resumed", report->resumed);
     vt_json_put_bool(&writer, "stopped_early", report->stopped_early);
     vt_json_put_number(&writer, "took_s", report->took_s, 3);
+    print_promotion(report, &writer);
     if (report->head_count > 0)
         print_heads(report, &writer);
     vt_json_close(&writer);
+}
+
+static vt_status print_json(report_block *block, const char *out, vt_error *error)
+{
+    vt_buf json;
+    vt_buf_init(&json, REPORT_BYTES);
+    print_report(&block->report, out, &json);
+    vt_free(block->json);
+    block->report.json = block->json = vt_buf_take(&json, NULL);
+    return block->json == NULL ? vt_fail_memory(error, "a report") : VT_OK;
 }
 
 typedef struct finished {
@@ -218,10 +243,9 @@ static void fill_heads(const finished *run, report_block *block)
     }
 }
 
-static vt_status make_report(const finished *run, vt_train_report **out, vt_error *error)
+static vt_status make_report(const finished *run, report_block **out, vt_error *error)
 {
     const vt_run_result *result = run->result;
-    vt_buf json;
     report_block *block = vt_calloc(1, sizeof(*block));
     if (block == NULL)
         return vt_fail_memory(error, "a report");
@@ -247,15 +271,97 @@ static vt_status make_report(const finished *run, vt_train_report **out, vt_erro
         report->values[i] = result->best.measures[i];
     }
     fill_heads(run, block);
-    vt_buf_init(&json, REPORT_BYTES);
-    print_report(report, run->options->out, &json);
-    report->json = block->json = vt_buf_take(&json, NULL);
-    if (block->json == NULL) {
+    vt_status status = print_json(block, run->options->out, error);
+    if (status != VT_OK)
         vt_free(block);
-        return vt_fail_memory(error, "a report");
+    else
+        *out = block;
+    return status;
+}
+
+/* ---- promotion ---- */
+
+/* A shop that cannot be promoted in is found out before hours of training. */
+static vt_status check_shop(const vt_train_options *options, vt_error *error)
+{
+    vt_shop *shop = NULL;
+    if (options->promote == NULL)
+        return VT_OK;
+    vt_status status = vt_shop_open(options->promote, VT_OPEN_READ, &shop, error);
+    vt_shop_close(shop);
+    return status;
+}
+
+typedef struct promote_view {
+    const vt_train_options *options;
+    const char *phase;
+} promote_view;
+
+static void on_promote_phase(void *context, const char *phase, const char *unit)
+{
+    promote_view *view = context;
+    view->phase = phase;
+    (void)unit;
+}
+
+static bool on_promote_progress(void *context, uint64_t done, uint64_t total)
+{
+    const promote_view *view = context;
+    const vt_train_progress progress = {
+        .phase = view->phase, .done = done, .total = total, .value = (double)NAN};
+    return view->options->on_progress == NULL ||
+           view->options->on_progress(view->options->context, &progress);
+}
+
+/* Photos of the validation split, with the label of the first head. *photos is the caller's. */
+static vt_status list_held_out(const finished *run, vt_split validation, vt_held_out_photo **photos,
+                               size_t *count, vt_error *error)
+{
+    const vt_dataset *data = run->data;
+    *photos = vt_alloc_array(data->count, sizeof(**photos));
+    if (*photos == NULL)
+        return vt_fail_memory(error, "the validation photos");
+    for (size_t i = 0; i < data->count; i++) {
+        const vt_example *one = &data->examples[i];
+        if (one->split != validation || one->left_out || one->label == VT_NO_LABEL)
+            continue;
+        (*photos)[(*count)++] = (vt_held_out_photo){
+            one->photo, data->labels[one->label],
+            one->product != VT_NO_PRODUCT ? data->products[one->product] : NULL};
     }
-    *out = report;
     return VT_OK;
+}
+
+/* What it comes to is told in the report: the training did not fail. */
+static void promote(const finished *run, vt_split validation, const char *label,
+                    vt_train_report *report)
+{
+    const vt_train_options *options = run->options;
+    report_block *block = (report_block *)report;
+    promote_view view = {.options = options, .phase = "prepare"};
+    vt_promote_options how = vt_promote_options_defaults();
+    vt_held_out_photo *photos = NULL;
+    vt_held_out held_out = {.label = label};
+    vt_shop *shop = NULL;
+    how.images_dir = options->images_dir;
+    how.force = options->force;
+    how.on_phase = on_promote_phase;
+    how.on_progress = on_promote_progress;
+    how.context = &view;
+    vt_status status = list_held_out(run, validation, &photos, &held_out.count, &block->failure);
+    held_out.photos = photos;
+    if (status == VT_OK)
+        status = vt_shop_open(options->promote, VT_OPEN_READ, &shop, &block->failure);
+    if (status == VT_OK)
+        status =
+            vt_promote_run(shop, options->out, &how, &held_out, &block->promotion, &block->failure);
+    vt_shop_close(shop);
+    vt_free(photos);
+    report->promotion_status = status;
+    if (status == VT_OK)
+        report->promotion = &block->promotion;
+    else
+        report->promotion_failure = block->failure.message;
 }
 
 vt_status vt_train(const char *name, const vt_train_options *options, vt_train_report **out,
@@ -264,6 +370,7 @@ vt_status vt_train(const char *name, const vt_train_options *options, vt_train_r
     vt_recipe recipe = {0};
     vt_dataset *data = NULL;
     vt_run_result result;
+    report_block *report = NULL;
     vt_run_options run = {.recipe = &recipe,
                           .out = options->out,
                           .cache = options->cache,
@@ -279,6 +386,8 @@ vt_status vt_train(const char *name, const vt_train_options *options, vt_train_r
         return vt_fail(error, VT_ERR_USAGE, "train: the file to write is not named");
     vt_status status = read_recipe(options, &recipe, error);
     if (status == VT_OK)
+        status = check_shop(options, error);
+    if (status == VT_OK)
         status = read_data(name, options, &recipe, &data, error);
     bool other = status == VT_OK && recipe.val != NULL && !vt_split_from_name(recipe.val, &split);
     if (status == VT_OK)
@@ -288,7 +397,16 @@ vt_status vt_train(const char *name, const vt_train_options *options, vt_train_r
         status = vt_run(&run, &result, error);
     if (status == VT_OK) {
         const finished all = {&result, data, options, (vt_clock_ms() - started) / 1e3};
-        status = make_report(&all, out, error);
+        status = make_report(&all, &report, error);
+        if (status == VT_OK && options->promote != NULL)
+            promote(&all, run.validation,
+                    data->column_count > 0 ? data->columns[0].name : recipe.label, &report->report);
+        if (status == VT_OK && options->promote != NULL)
+            status = print_json(report, options->out, error);
+        if (status == VT_OK)
+            *out = &report->report;
+        else if (report != NULL)
+            vt_train_report_free(&report->report);
     }
     vt_dataset_free(data);
     vt_recipe_deinit(&recipe);

@@ -254,7 +254,7 @@ typedef struct shop_walk {
     size_t unlabelled;
 } shop_walk;
 
-static const char *label_of(const vt_product *product, const char *label)
+const char *vt_train_label_of(const vt_product *product, const char *label)
 {
     if (label == NULL || strcmp(label, "category") == 0)
         return product->category;
@@ -283,7 +283,7 @@ static vt_label_texts values_of(const vt_product *product, const vt_label_column
             strcmp(name, "product") != 0)
             return (vt_label_texts){product->attributes[i].items,
                                     product->attributes[i].item_count};
-    *one = label_of(product, name);
+    *one = vt_train_label_of(product, name);
     return (vt_label_texts){one, *one != NULL && (*one)[0] != '\0'};
 }
 
@@ -342,7 +342,7 @@ static vt_status add_product(void *context, const vt_product *product, vt_error 
     shop_walk *walk = context;
     if (walk->data->column_count > 0)
         return add_labelled_product(walk, product, error);
-    const char *label = label_of(product, walk->source->label);
+    const char *label = vt_train_label_of(product, walk->source->label);
     if (label == NULL || label[0] == '\0') {
         walk->unlabelled++;
         return VT_OK;

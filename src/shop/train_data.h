@@ -7,6 +7,7 @@
 #define VT_SHOP_TRAIN_DATA_H
 
 #include "train/dataset.h"
+#include "vitrine.h"
 
 typedef struct vt_train_source {
     const char *data;       /* folder, CSV file or shop */
@@ -19,6 +20,9 @@ typedef struct vt_train_source {
  * read: `label` is not looked at, a cell "a|b" or a list attribute is several values of a column
  * that has several, and what has no value of any column is left out. */
 vt_status vt_train_data_add(vt_dataset *data, const vt_train_source *source, vt_error *error);
+/* A product's label, of that name; borrowed, NULL: it has none. */
+const char *vt_train_label_of(const vt_product *product, const char *label);
+
 /* Whether it is a folder of classes: a directory that is no shop. */
 vt_status vt_train_data_is_folder(const char *data, bool *out, vt_error *error);
 

@@ -15,7 +15,8 @@ vt_status vt_store_open(const char *dir, int mode, vt_store **out, vt_error *err
 {
     if (dir == NULL || dir[0] == '\0')
         return vt_fail(error, VT_ERR_USAGE, "open shop: no directory given");
-    if (mode < VT_STORE_READ || mode > (VT_STORE_WRITE | VT_STORE_CREATE))
+    if (mode < VT_STORE_READ || mode > (VT_STORE_WRITE | VT_STORE_CREATE | VT_STORE_BRIEF) ||
+        mode == VT_STORE_BRIEF)
         return vt_fail(error, VT_ERR_USAGE, "open shop \"%s\": unknown mode %d", dir, mode);
     return vt_store_sqlite.open(dir, mode, out, error);
 }
@@ -35,11 +36,8 @@ static vt_status check_writable(const vt_store *store, const char *action, const
                    item);
 }
 
-vt_status vt_store_model_put(vt_store *store, const vt_hash *fingerprint, const char *name,
-                             size_t dim, uint32_t *model, vt_error *error)
+static vt_status check_model(const vt_store *store, const char *name, size_t dim, vt_error *error)
 {
-    if (name == NULL)
-        name = "";
     size_t length = __builtin_strlen(name);
     if (length > VT_STORE_MAX_ID_BYTES)
         return vt_fail(error, VT_ERR_LIMIT,
@@ -50,9 +48,84 @@ vt_status vt_store_model_put(vt_store *store, const vt_hash *fingerprint, const 
     if (dim < 1 || dim > VT_STORE_MAX_DIM)
         return vt_fail(error, VT_ERR_USAGE, "store model \"%s\": dimension %zu is not in 1..%d",
                        name, dim, VT_STORE_MAX_DIM);
-    vt_status status = check_writable(store, "store model", name, error);
+    return check_writable(store, "store model", name, error);
+}
+
+vt_status vt_store_model_put(vt_store *store, const vt_hash *fingerprint, const char *name,
+                             size_t dim, uint32_t *model, vt_error *error)
+{
+    if (name == NULL)
+        name = "";
+    vt_status status = check_model(store, name, dim, error);
     return status != VT_OK ? status
                            : store->driver->model_put(store, fingerprint, name, dim, model, error);
+}
+
+vt_status vt_store_model_prepare(vt_store *store, const vt_store_model *wanted, uint32_t *model,
+                                 vt_error *error)
+{
+    vt_status status = check_model(store, wanted->name, wanted->dim, error);
+    if (status == VT_OK && (wanted->source == NULL || wanted->source[0] == '\0' ||
+                            !vt_utf8_valid(wanted->source, __builtin_strlen(wanted->source))))
+        status = vt_fail(error, VT_ERR_USAGE, "store model \"%s\": where it lies is not UTF-8",
+                         wanted->name);
+    return status != VT_OK ? status : store->driver->model_prepare(store, wanted, model, error);
+}
+
+vt_status vt_store_put_vectors(vt_store *store, uint32_t model, const vt_picture_vector *rows,
+                               size_t count, vt_error *error)
+{
+    vt_status status = check_writable(store, "store vectors in", store->dir, error);
+    if (status != VT_OK || count == 0)
+        return status;
+    return store->driver->put_vectors(store, model, rows, count, error);
+}
+
+vt_status vt_store_model_switch(vt_store *store, const vt_store_model *from, uint32_t to,
+                                vt_error *error)
+{
+    vt_status status = check_writable(store, "switch the model of", store->dir, error);
+    if (status == VT_OK && from != NULL && from->key == to)
+        status = vt_fail(error, VT_ERR_USAGE, "switch the model of \"%s\": to itself", store->dir);
+    return status != VT_OK ? status : store->driver->model_switch(store, from, to, error);
+}
+
+vt_status vt_store_model_empty(vt_store *store, uint32_t model, size_t limit, uint32_t *after,
+                               vt_error *error)
+{
+    vt_status status = check_writable(store, "remove vectors of", store->dir, error);
+    if (status == VT_OK && limit == 0)
+        status =
+            vt_fail(error, VT_ERR_USAGE, "remove vectors of \"%s\": none at a time", store->dir);
+    return status != VT_OK ? status : store->driver->model_empty(store, model, limit, after, error);
+}
+
+vt_status vt_store_each_model(vt_store *store, vt_store_visit_model *visit, void *context,
+                              vt_error *error)
+{
+    return store->driver->each_model(store, visit, context, error);
+}
+
+vt_status vt_store_serving(vt_store *store, uint32_t *model, vt_error *error)
+{
+    return store->driver->serving(store, model, error);
+}
+
+vt_status vt_store_each_missing(vt_store *store, const vt_store_missing *which,
+                                vt_store_visit_picture *visit, void *context, vt_error *error)
+{
+    return store->driver->each_missing(store, which, visit, context, error);
+}
+
+vt_status vt_store_unfound(vt_store *store, uint32_t model, vt_store_visit_id *visit, void *context,
+                           vt_error *error)
+{
+    return store->driver->unfound(store, model, visit, context, error);
+}
+
+void vt_store_release(vt_store *store, uint32_t model)
+{
+    store->driver->release(store, model);
 }
 
 vt_status vt_store_model_find(vt_store *store, const vt_hash *fingerprint, uint32_t *model,

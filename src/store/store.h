@@ -39,14 +39,15 @@ enum {
     VT_STORE_MAX_THUMB_BYTES = 16 * 1048576
 };
 
-enum { VT_STORE_READ = 0, VT_STORE_WRITE = 1, VT_STORE_CREATE = 2 };
+enum { VT_STORE_READ = 0, VT_STORE_WRITE = 1, VT_STORE_CREATE = 2, VT_STORE_BRIEF = 4 };
 
 /* dir: the shop's directory. CREATE makes a new catalogue, with its directory when there is none,
  * and holds it as WRITE does (VT_ERR_EXISTS when there is one). Opening one of an older version
- * migrates it (with WRITE; VT_ERR_UNSUPPORTED with READ), of a newer one is VT_ERR_UNSUPPORTED; a
- * file that is no catalogue or is damaged is VT_ERR_CORRUPT. Only one process may hold WRITE
- * (VT_ERR_BUSY, which names the holder). READ works beside a writer, and where nothing may be
- * written. With READ everything that writes is VT_ERR_DENIED. */
+ * migrates it (with WRITE; with READ it is read as it is, or VT_ERR_UNSUPPORTED when it is too old
+ * for that), of a newer one is VT_ERR_UNSUPPORTED; a file that is no catalogue or is damaged is
+ * VT_ERR_CORRUPT. Only one process may hold WRITE (VT_ERR_BUSY, which names the holder); WRITE |
+ * BRIEF says that it is held for a moment only, which others wait for. READ works beside a writer,
+ * and where nothing may be written. With READ everything that writes is VT_ERR_DENIED. */
 vt_status vt_store_open(const char *dir, int mode, vt_store **out, vt_error *error);
 void vt_store_close(vt_store *store);
 
@@ -58,11 +59,81 @@ vt_status vt_store_model_put(vt_store *store, const vt_hash *fingerprint, const 
 vt_status vt_store_model_find(vt_store *store, const vt_hash *fingerprint, uint32_t *model,
                               vt_error *error); /* VT_ERR_NOT_FOUND */
 
+/* A catalogue may name the model that serves: vectors of no other are stored with products or
+ * answered from (VT_ERR_MISMATCH). Where it names none, the caller knows. A new model is brought in
+ * beside it: prepared, given the vectors that are missing, and switched to; the one before is then
+ * emptied.
+ *
+ *     vt_store_model_prepare(store, &wanted, &to, error);
+ *     while (...)                                   // resumes wherever an earlier one ended
+ *         vt_store_each_missing(...), vt_store_put_vectors(store, to, rows, count, error);
+ *     vt_store_model_switch(store, from, to, error);
+ *     while (after != UINT32_MAX)
+ *         vt_store_model_empty(store, from, limit, &after, error);
+ */
+typedef enum vt_model_state {
+    VT_MODEL_KNOWN,   /* nothing is said of it */
+    VT_MODEL_COMING,  /* its vectors are being made */
+    VT_MODEL_SERVING, /* at most one */
+    VT_MODEL_GOING,   /* another serves now: its vectors may go */
+} vt_model_state;
+typedef struct vt_store_model {
+    uint32_t key;
+    vt_hash fingerprint;
+    const char *name;
+    const char *source; /* "classic" or a path below the shop's directory; NULL: not known */
+    size_t dim;
+    vt_model_state state;
+} vt_store_model;
+typedef vt_status vt_store_visit_model(void *context, const vt_store_model *model, vt_error *error);
+vt_status vt_store_each_model(vt_store *store, vt_store_visit_model *visit, void *context,
+                              vt_error *error);
+/* *model: key of the one that serves; 0: the catalogue names none. Cheap. */
+vt_status vt_store_serving(vt_store *store, uint32_t *model, vt_error *error);
+/* Makes the model when new and marks it as coming; key and state of *wanted are not looked at.
+ * VT_ERR_EXISTS when it serves already. */
+vt_status vt_store_model_prepare(vt_store *store, const vt_store_model *wanted, uint32_t *model,
+                                 vt_error *error);
+/* Pictures without a vector of the model, in the order of their keys (a status other than VT_OK
+ * from the callback ends the walk and is returned). */
+typedef struct vt_store_missing {
+    uint32_t model, after; /* only keys above it */
+    size_t limit;
+} vt_store_missing;
+typedef vt_status vt_store_visit_picture(void *context, const char *product_id, uint32_t product,
+                                         const vt_picture *picture, vt_error *error);
+vt_status vt_store_each_missing(vt_store *store, const vt_store_missing *which,
+                                vt_store_visit_picture *visit, void *context, vt_error *error);
+/* Vectors of a model that is coming, in one transaction. Pictures that are gone meanwhile get none.
+ * VT_ERR_USAGE when a vector is not finite or beyond half precision. */
+typedef struct vt_picture_vector {
+    uint32_t picture;
+    const float *vector; /* (dim) */
+} vt_picture_vector;
+vt_status vt_store_put_vectors(vt_store *store, uint32_t model, const vt_picture_vector *rows,
+                               size_t count, vt_error *error);
+/* Products none of whose pictures has a vector of the model. */
+typedef vt_status vt_store_visit_id(void *context, const char *product_id, vt_error *error);
+vt_status vt_store_unfound(vt_store *store, uint32_t model, vt_store_visit_id *visit, void *context,
+                           vt_error *error);
+/* In one transaction: `to` serves, under a new change number; what served before, and `from`, are
+ * going. from: key and source are looked at; NULL: none. VT_ERR_USAGE when `to` is not coming. */
+vt_status vt_store_model_switch(vt_store *store, const vt_store_model *from, uint32_t to,
+                                vt_error *error);
+/* Removes up to `limit` vectors of a model that does not serve, in one transaction. *after: 0 to
+ * begin with, then as it was left; UINT32_MAX: none is left, and nothing is said of the model any
+ * more. */
+vt_status vt_store_model_empty(vt_store *store, uint32_t model, size_t limit, uint32_t *after,
+                               vt_error *error);
+/* Gives back what is kept in memory of one model's vectors. */
+void vt_store_release(vt_store *store, uint32_t model);
+
 /* ---- products ---- */
 /* Inserts or replaces one product, its attributes, pictures and their vectors in one transaction.
  * VT_ERR_USAGE on an empty id, no pictures, a vector that is missing, not finite or beyond half
  * precision, an infinite price or number, or text that is not UTF-8; VT_ERR_LIMIT on too much of
- * anything, or when all keys are used up; VT_ERR_NOT_FOUND when there is no such model.
+ * anything, or when all keys are used up; VT_ERR_NOT_FOUND when there is no such model;
+ * VT_ERR_MISMATCH when another one serves.
  * A replaced product keeps its key. Pictures that it had before (by hash) keep their keys and the
  * vectors of other models. */
 vt_status vt_store_put(vt_store *store, uint32_t model, const vt_product *product, vt_error *error);
@@ -80,8 +151,6 @@ vt_status vt_store_content(vt_store *store, uint32_t model, const char *id, vt_h
 typedef vt_status vt_store_visit(void *context, const vt_product *product, vt_error *error);
 vt_status vt_store_each(vt_store *store, vt_store_visit *visit, void *context, vt_error *error);
 /* Every picture: product id, picture (no vector). Cheaper than vt_store_each. */
-typedef vt_status vt_store_visit_picture(void *context, const char *product_id, uint32_t product,
-                                         const vt_picture *picture, vt_error *error);
 vt_status vt_store_each_picture(vt_store *store, vt_store_visit_picture *visit, void *context,
                                 vt_error *error);
 

@@ -29,10 +29,26 @@ struct vt_store_driver {
      * product that vt_store_product_check passed, ids not empty. */
     vt_status (*model_put)(vt_store *store, const vt_hash *fingerprint, const char *name,
                            size_t dim, uint32_t *model, vt_error *error);
+    vt_status (*model_prepare)(vt_store *store, const vt_store_model *wanted, uint32_t *model,
+                               vt_error *error);
+    vt_status (*put_vectors)(vt_store *store, uint32_t model, const vt_picture_vector *rows,
+                             size_t count, vt_error *error);
+    vt_status (*model_switch)(vt_store *store, const vt_store_model *from, uint32_t to,
+                              vt_error *error);
+    vt_status (*model_empty)(vt_store *store, uint32_t model, size_t limit, uint32_t *after,
+                             vt_error *error);
     vt_status (*put)(vt_store *store, uint32_t model, const vt_product *product, vt_error *error);
     vt_status (*remove)(vt_store *store, const char *id, vt_error *error);
 
     /* Reads; ids not NULL. */
+    vt_status (*serving)(vt_store *store, uint32_t *model, vt_error *error);
+    vt_status (*each_model)(vt_store *store, vt_store_visit_model *visit, void *context,
+                            vt_error *error);
+    vt_status (*each_missing)(vt_store *store, const vt_store_missing *which,
+                              vt_store_visit_picture *visit, void *context, vt_error *error);
+    vt_status (*unfound)(vt_store *store, uint32_t model, vt_store_visit_id *visit, void *context,
+                         vt_error *error);
+    void (*release)(vt_store *store, uint32_t model);
     vt_status (*model_find)(vt_store *store, const vt_hash *fingerprint, uint32_t *model,
                             vt_error *error);
     vt_status (*get)(vt_store *store, const char *id, vt_arena *arena, vt_product *out,

@@ -196,6 +196,7 @@ offers search top offset where like facets facet-top exact min-similarity crop p
 offers list where sort top offset facets facet-top json
 offers cluster k tree cut linkage where seed html json
 offers eval images k precision label split against against-split against-images preset output report json
+offers promote queries query-images images preset output precision force json
 offers embed out preset output precision json
 offers info check json
 offers 'index build' memory json
@@ -213,7 +214,7 @@ offers 'model test' precision json
 offers sample products views seed size json
 offers train out arch from size dim loss teacher epochs batch accumulate lr optimizer schedule ema augment sampler \
     label val split val-share measure early-stop precision layer-rate freeze lora seed threads small-input recompute recipe set \
-    images cache report logdir checkpoint resume json
+    images cache report logdir checkpoint resume promote force json
 offers serve listen write public-search open-to-all access-log queue max-body stop-timeout precision json
 offers 'key add' scopes name expires rate json
 offers 'key list' json
@@ -462,6 +463,32 @@ complains 'none of the 1 queries'
 run 3 eval shop goods/queries.csv --images nowhere
 complains 'nowhere'
 run 3 eval shop goods/no-such-list.csv
+
+section 'promote'
+cp -r shop promoted.shop
+run 11 promote promoted.shop fx/tiny.onnx --preset imagenet --queries goods/queries.csv
+complains 'keeps its encoder'
+says 'recall @1'
+says '16 queries'
+run 0 info promoted.shop
+says classic
+run 0 promote promoted.shop vitrine-s --queries goods/queries.csv --force --json
+is_json
+has_members switched refused before after recall_before recall_after embedded resumed failed took_s
+is queries "$(number queries)" 16
+says '"switched": true'
+run 0 info promoted.shop --check
+says vitrine-s
+run 0 search promoted.shop "goods/$picture"
+run 4 promote promoted.shop vitrine-s
+complains 'already'
+run 0 promote promoted.shop classic --force
+says 'uses classic now'
+run 3 promote promoted.shop no-such.onnx
+run 3 promote no-such.shop classic
+run 0 info promoted.shop --check
+is "files of old models" "$(find promoted.shop/models -type f | wc -l)" 0
+rm -rf promoted.shop
 
 section 'eval of a model'
 # Two kinds of things with two views of each; in val two more, a broken picture and a stranger.
@@ -1060,6 +1087,8 @@ while [ ! -s shop/lock ] && [ "$tries" -lt 600 ] && kill -0 "$background" 2>/dev
     sleep 0.1
 done
 run 12 remove shop no-such-product
+complains "$background"
+run 12 promote shop vitrine-s
 complains "$background"
 run 0 search shop fx/good1.jpg
 kill -TERM "$background"

@@ -333,7 +333,7 @@ static void truncated_files_are_refused(void **state)
     saved s;
     saved_init(&s, state);
     for (size_t length = 0; length < s.file.length;
-         length += SCRATCH_STRIDE * (length < 300 ? 1 : 997))
+         length += (size_t)SCRATCH_STRIDE * (length < 300 ? 1 : 997))
         assert_refused(&s, length, "cut", length);
     assert_refused(&s, s.file.length - 1, "cut", s.file.length - 1);
     assert_true(vt_buf_append(&s.file, "x", 1));

@@ -22,12 +22,17 @@ typedef struct served {
     uint16_t port;
 } served;
 
-static inline void serve(served *s, const vt_server_options *options)
+static inline void serve_how(served *s, vt_open_mode mode, const vt_server_options *options)
 {
     vt_error error = {0};
-    expect_ok(vt_shop_open(s->journey->shop, VT_OPEN_WRITE, &s->shop, &error), &error);
+    expect_ok(vt_shop_open(s->journey->shop, mode, &s->shop, &error), &error);
     expect_ok(vt_server_start(s->shop, options, &s->server, &error), &error);
     s->port = (uint16_t)atoi(strrchr(vt_server_address(s->server), ':') + 1);
+}
+
+static inline void serve(served *s, const vt_server_options *options)
+{
+    serve_how(s, VT_OPEN_WRITE, options);
 }
 
 static inline void stop_serving(served *s)

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* ---- keys ---- */
 
@@ -339,6 +340,111 @@ static void searches_go_on_beside_writes(void **state)
     assert_int_equal(run_clients(s).good, CLIENTS * ROUNDS);
 }
 
+/* ---- another encoder ---- */
+
+typedef struct visitor {
+    const served *served;
+    atomic_bool stop;
+    atomic_int rounds;
+    char *body; /* of a search and an embedding: a good in two equal pictures */
+} visitor;
+
+/* Finds the good, and vectors of one encoder. */
+static void visit(visitor *v)
+{
+    vt_json *found = expect_json(ask_json(v->served, "POST", "/v1/search", v->body), 200);
+    assert_string_equal(vt_json_text(vt_json_get(member(found, 0, "product"), "id"), ""), "P-3");
+    assert_true(vt_json_number(member(found, 0, "similarity"), 0) > 0.9);
+    vt_json_free(found);
+    vt_json *made = expect_json(ask_json(v->served, "POST", "/v1/embed", v->body), 200);
+    const vt_json *vectors = vt_json_get(made, "vectors");
+    size_t dimension = (size_t)vt_json_number(vt_json_get(made, "dimension"), 0);
+    assert_int_equal(vt_json_count(vectors), 2);
+    assert_int_equal(vt_json_count(vt_json_at(vectors, 0)), dimension);
+    assert_int_equal(vt_json_count(vt_json_at(vectors, 1)), dimension);
+    for (size_t i = 0; i < dimension; i++)
+        assert_true(fabs(vt_json_number(vt_json_at(vt_json_at(vectors, 0), i), 0) -
+                         vt_json_number(vt_json_at(vt_json_at(vectors, 1), i), 9)) < 0.02);
+    vt_json_free(made);
+    atomic_fetch_add(&v->rounds, 1);
+}
+
+static void *visit_on(void *context)
+{
+    visitor *v = context;
+    while (!atomic_load(&v->stop))
+        visit(v);
+    return NULL;
+}
+
+static void expect_encoder(const served *s, const char *name)
+{
+    vt_json *info = expect_json(ask_json(s, "GET", "/v1/info", NULL), 200);
+    const vt_json *model = vt_json_get(info, "model");
+    assert_string_equal(vt_json_text(vt_json_get(model, "name"), ""), name);
+    vt_json_free(info);
+}
+
+static void wait_for_visits(visitor *v)
+{
+    int rounds = atomic_load(&v->rounds);
+    while (atomic_load(&v->rounds) < rounds + 3)
+        usleep(1000);
+}
+
+/* There and back, through this handle, while clients ask all the time. */
+static void change_encoder(served *s, vt_shop *shop)
+{
+    vt_error error = {0};
+    visitor v = {.served = s};
+    char *picture = good_base64(3, 0);
+    pthread_t threads[2];
+    vt_promote_report report;
+    vt_promote_options how = vt_promote_options_defaults();
+    char images[SCRATCH_PATH_BYTES];
+    snprintf(images, sizeof(images), "%s", at(s->journey, ""));
+    how.images_dir = images;
+    how.force = true;
+    v.body = vt_alloc_array(2 * strlen(picture) + 64, 1);
+    assert_non_null(v.body);
+    sprintf(v.body, "{\"images\":[\"%s\",\"%s\"]}", picture, picture);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, visit_on, &v), 0);
+    for (int turn = 0; turn < 2; turn++) {
+        const char *next = turn == 0 ? "vitrine-s" : "classic";
+        expect_ok(vt_shop_promote(shop, next, &how, &report, &error), &error);
+        assert_true(report.switched);
+        expect_encoder(s, report.after);
+        wait_for_visits(&v);
+    }
+    atomic_store(&v.stop, true);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    vt_free(v.body);
+    vt_free(picture);
+}
+
+static void a_server_goes_over_to_another_encoder(void **state)
+{
+    served *s = *state;
+    vt_error error = {0};
+    vt_server_options options = server_options();
+    vt_shop *other = NULL;
+    vt_promote_report report;
+    const vt_promote_options how = vt_promote_options_defaults();
+    serve(s, &options);
+    change_encoder(s, s->shop);
+    /* While it may write nobody else can begin. */
+    expect_ok(vt_shop_open(s->journey->shop, VT_OPEN_READ, &other, &error), &error);
+    expect_failure(vt_shop_promote(other, "vitrine-s", &how, &report, &error), VT_ERR_BUSY, &error,
+                   "without --write");
+    stop_serving(s);
+    /* One that only reads follows whoever promotes. */
+    serve_how(s, VT_OPEN_READ, &options);
+    change_encoder(s, other);
+    vt_shop_close(other);
+}
+
 static void too_many_are_told_to_come_back(void **state)
 {
     served *s = *state;
@@ -404,6 +510,7 @@ int main(void)
         IN_SERVICE(a_batch_has_a_verdict_for_every_line),
         IN_SERVICE(pictures_are_added_and_come_in_the_width_asked_for),
         IN_SERVICE(searches_go_on_beside_writes),
+        IN_SERVICE(a_server_goes_over_to_another_encoder),
         IN_SERVICE(too_many_are_told_to_come_back),
         IN_SERVICE(slow_clients_are_let_go),
     };

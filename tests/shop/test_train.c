@@ -10,7 +10,7 @@
 
 #include <math.h>
 
-enum { CLASSES = 3, VIEWS = 6, SETTINGS = 24, FILE_BYTES = 1 << 24 };
+enum { OTHER_VIEW = 9, CLASSES = 3, VIEWS = 6, SETTINGS = 24, FILE_BYTES = 1 << 24 };
 
 static void make_folder(journey *j, const char *name)
 {
@@ -355,6 +355,48 @@ static void broken_photos_interruption_and_resumption(void **state)
     vt_train_report_free(b.report);
 }
 
+/* A shop gets what was trained where it finds more of the photos that were held out; at a recall
+ * that cannot rise it stays as it is, and the training has been one all the same. */
+static void a_shop_is_promoted_after_it(void **state)
+{
+    journey *j = *state;
+    vt_error error = {0};
+    vt_shop_info info;
+    make_shop(j);
+    vt_shop *shop = open_shop(j);
+    char text[1024] = "photo,label,product\n", absent[SCRATCH_PATH_BYTES];
+    for (int i = 0; i < PRODUCTS; i++) {
+        char name[32], line[64];
+        snprintf(name, sizeof(name), "v%d.jpg", i);
+        assert_true(goods_write(at(j, name), i, OTHER_VIEW));
+        snprintf(line, sizeof(line), "%s,%s,P-%d\n", name, i % 2 ? "odd" : "even", i);
+        strncat(text, line, sizeof(text) - strlen(text) - 1);
+    }
+    write_text(j, "photos.csv", text);
+    for (int force = 0; force < 2; force++) {
+        attempt a = prepare(j, "photos.csv", NULL);
+        a.out = force ? "second.onnx" : "first.onnx";
+        a.options.promote = j->shop;
+        a.options.force = force;
+        train_well(&a);
+        if (a.report->promotion == NULL)
+            fail_msg("%s", a.report->promotion_failure);
+        assert_string_equal(a.report->promotion->measured_with, "validation photos");
+        assert_int_equal(a.report->promotion->switched, force);
+        assert_non_null(strstr(a.report->json, "\"promotion\""));
+        assert_int_equal(a.report->promotion->refused[0] != '\0', !force);
+        vt_train_report_free(a.report);
+        expect_ok(vt_shop_info_of(shop, &info, &error), &error);
+        assert_string_equal(info.model, force ? "second.onnx" : "classic");
+        assert_int_equal(info.vectors, PRODUCTS);
+    }
+    vt_shop_close(shop);
+    attempt nowhere = prepare(j, "photos.csv", NULL);
+    snprintf(absent, sizeof(absent), "%s", at(j, "absent"));
+    nowhere.options.promote = absent;
+    expect_failure(train(&nowhere), VT_ERR_NOT_FOUND, &nowhere.error, "absent");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +408,7 @@ int main(void)
         IN_JOURNEY(what_cannot_be_trained_is_refused),
         IN_JOURNEY(labels_on_one_side_and_products_on_both),
         IN_JOURNEY(broken_photos_interruption_and_resumption),
+        IN_JOURNEY(a_shop_is_promoted_after_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,30 +65,86 @@ static void test_version_0(void **state)
     fixture_deinit(&f);
 }
 
-/* Each older version, with a change in it, becomes today's. */
+/* Each older version, with a change in it: readers take it as it is, also those that are open while
+ * a writer makes it today's; then its models can be switched. */
+static void read_as_it_is(vt_store *reader)
+{
+    vt_product product;
+    vt_store_stats stats;
+    vt_arena arena;
+    uint32_t serving = 99, model = 0;
+    vt_hash fingerprint = fixture_hash(1);
+    vt_arena_init(&arena, 1 << 20);
+    assert_ok(vt_store_model_find(reader, &fingerprint, &model, error));
+    assert_ok(vt_store_serving(reader, &serving, error));
+    assert_int_equal(serving, 0);
+    assert_ok(vt_store_get(reader, "old", &arena, &product, error));
+    assert_ok(vt_store_stats_of(reader, model, &stats, error));
+    assert_int_equal(stats.change, 1);
+    assert_int_equal(stats.products, 1);
+    assert_ok(vt_store_check(reader, error));
+    vt_arena_deinit(&arena);
+}
+
+static const char old_product[] =
+    "INSERT INTO products (id, content, change, created_ms, updated_ms)"
+    " VALUES ('old', zeroblob(32), 1, 0, 0);"
+    "INSERT INTO pictures (product, position, hash, phash, width, height, bytes)"
+    " VALUES (1, 0, zeroblob(32), 0, 1, 1, 1);"
+    "INSERT INTO changes (product, kind) VALUES (1, 0);"
+    "INSERT INTO models (fingerprint, name, dim) VALUES (x'%s', 'm', 3)";
+
+static void make_old(const fixture *f, size_t version)
+{
+    char sql[1024], hex[VT_HASH_HEX];
+    vt_hash fingerprint = fixture_hash(1);
+    vt_hash_hex(&fingerprint, hex);
+    assert_ok(vt_dir_make(f->shop, error));
+    run_sql(f->catalog, "PRAGMA journal_mode = WAL");
+    sqlite3 *db = open_db(f->catalog);
+    assert_ok(vt_sqlite_migrate(db, vt_sqlite_migrations, version, true, error));
+    assert_int_equal(ask(db, "PRAGMA user_version"), version);
+    sqlite3_close(db);
+    snprintf(sql, sizeof sql, old_product, hex);
+    run_sql(f->catalog, sql);
+}
+
+static void switch_model(vt_store *store, vt_store *reader)
+{
+    uint32_t next = 0, serving = 0;
+    vt_store_stats stats;
+    const vt_store_model wanted = {
+        .fingerprint = fixture_hash(5), .name = "n", .source = "models/n.onnx", .dim = 3};
+    assert_ok(vt_store_model_prepare(store, &wanted, &next, error));
+    assert_ok(vt_store_model_switch(store, NULL, next, error));
+    assert_ok(vt_store_serving(reader, &serving, error));
+    assert_int_equal(serving, next);
+    assert_ok(vt_store_stats_of(reader, next, &stats, error));
+    assert_int_equal(stats.change, 2);
+    assert_ok(vt_store_check(reader, error));
+}
+
 static void test_older_versions(void **state)
 {
     (void)state;
     for (size_t version = 1; version < VT_SQLITE_VERSION; version++) {
         fixture f;
+        vt_store *store = NULL, *reader = NULL;
         fixture_init(&f);
-        assert_ok(vt_dir_make(f.shop, error));
-        run_sql(f.catalog, "PRAGMA journal_mode = WAL");
-        sqlite3 *db = open_db(f.catalog);
-        assert_ok(vt_sqlite_migrate(db, vt_sqlite_migrations, version, true, error));
-        assert_int_equal(ask(db, "PRAGMA user_version"), version);
-        sqlite3_close(db);
-        run_sql(f.catalog, "INSERT INTO changes (product, kind) VALUES (5, 1)");
-        vt_store *store = NULL;
-        assert_fails_saying(VT_ERR_UNSUPPORTED, "older format",
-                            vt_store_open(f.shop, VT_STORE_READ, &store, error));
+        make_old(&f, version);
+        assert_ok(vt_store_open(f.shop, VT_STORE_READ, &reader, error));
+        read_as_it_is(reader);
+        assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), version);
+
         assert_ok(vt_store_open(f.shop, VT_STORE_WRITE, &store, error));
         assert_ok(vt_store_check(store, error));
-        vt_store_close(store);
         assert_int_equal(ask_file(f.catalog, "PRAGMA user_version"), VT_SQLITE_VERSION);
         /* The old change is that of one session, unknown but one's own. */
         assert_int_equal(ask_file(f.catalog, "SELECT count(*) FROM sessions"), 1);
-        assert_ok(vt_store_open(f.shop, VT_STORE_READ, &store, error));
+        read_as_it_is(reader);
+        switch_model(store, reader);
+        assert_int_equal(ask_file(f.catalog, "SELECT max(first_change) FROM sessions"), 2);
+        vt_store_close(reader);
         vt_store_close(store);
         fixture_deinit(&f);
     }
@@ -183,7 +239,7 @@ static void test_magic(void **state)
     assert_int_equal(head[16] << 8 | head[17], 4096);
     assert_int_equal(head[18], 2);
     assert_int_equal(head[19], 2);
-    assert_memory_equal(head + 60, "\0\0\0\2", 4);
+    assert_memory_equal(head + 60, "\0\0\0\3", 4);
     assert_memory_equal(head + 68, "VTRN", 4);
     fixture_deinit(&f);
 }

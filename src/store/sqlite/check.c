@@ -51,6 +51,17 @@ static const check_rule rules[] = {
      " coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'changes'), 0)"},
 };
 
+/* Of catalogues that say which model serves. */
+static const check_rule serving_rules[] = {
+    {"several models that serve, one of them",
+     "SELECT max(key) FROM models WHERE state = 2 HAVING count(*) > 1"},
+    {"a model that serves from nowhere, key",
+     "SELECT key FROM models WHERE state = 2 AND (source IS NULL OR source = '')"},
+    {"a model with a change that was never made, key",
+     "SELECT key FROM models WHERE change >"
+     " coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'changes'), 0)"},
+};
+
 static vt_status prepare(vt_sqlite *store, sqlite3 *db, const char *sql, sqlite3_stmt **out,
                          vt_error *error)
 {
@@ -187,6 +198,9 @@ vt_status vt_sqlite_check(vt_store *base, vt_error *error)
         status = check_references(store, connection->db, error);
     for (size_t i = 0; status == VT_OK && i < sizeof rules / sizeof rules[0]; i++)
         status = check_rule_of(store, connection->db, &rules[i], error);
+    bool serving = connection->version >= VT_SQLITE_VERSION;
+    for (size_t i = 0; serving && status == VT_OK && i < sizeof serving_rules / sizeof *rules; i++)
+        status = check_rule_of(store, connection->db, &serving_rules[i], error);
     if (status == VT_OK)
         status = check_products(store, connection, error);
     if (status == VT_OK)

@@ -24,7 +24,10 @@
 #define POSTINGS_PRODUCTS                                                                          \
     "SELECT key, id, title, category, brand, currency, price, change FROM products "
 #define POSTINGS_ATTRIBUTES "SELECT product, name, kind, text, number FROM attributes "
-#define PICTURE_COLUMNS     "key, source, hash, phash, width, height, bytes"
+#define NEWEST_CHANGE                                                                              \
+    "SELECT max(change) FROM (SELECT max(change) AS change FROM changes"                           \
+    " UNION ALL SELECT max(change) FROM models)"
+#define PICTURE_COLUMNS "key, source, hash, phash, width, height, bytes"
 
 static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_BEGIN] = "BEGIN",
@@ -33,6 +36,16 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_MODEL_FIND] = "SELECT key, dim FROM models WHERE fingerprint = ?1",
     [VT_SQL_MODEL_DIM] = "SELECT dim FROM models WHERE key = ?1",
     [VT_SQL_MODEL_FINGERPRINT] = "SELECT fingerprint FROM models WHERE key = ?1",
+    [VT_SQL_MODEL_SERVING] = "SELECT key, change FROM models WHERE state = 2",
+    [VT_SQL_MODEL_EACH] = "SELECT key, fingerprint, name, dim, source, state FROM models "
+                          "ORDER BY key",
+    [VT_SQL_MISSING] = "SELECT p.id, p.key, i.key, i.source, i.hash, i.phash, i.width, i.height, "
+                       "i.bytes FROM pictures i CROSS JOIN products p ON p.key = i.product "
+                       "WHERE i.key > ?2 AND NOT EXISTS (SELECT 1 FROM vectors v"
+                       " WHERE v.picture = i.key AND v.model = ?1) ORDER BY i.key LIMIT ?3",
+    [VT_SQL_UNFOUND] = "SELECT p.id FROM products p WHERE NOT EXISTS (SELECT 1 FROM pictures i"
+                       " CROSS JOIN vectors v ON v.picture = i.key AND v.model = ?1"
+                       " WHERE i.product = p.key)",
     [VT_SQL_PRODUCT_BY_ID] = PRODUCT_COLUMNS "WHERE id = ?1",
     [VT_SQL_PRODUCT_BY_KEY] = PRODUCT_COLUMNS "WHERE key = ?1",
     [VT_SQL_PRODUCT_EACH] = PRODUCT_COLUMNS "ORDER BY key",
@@ -56,11 +69,11 @@ static const char *const sql_text[VT_SQL_COUNT] = {
                           "ORDER BY products DESC, category",
     [VT_SQL_COUNTS] = "SELECT (SELECT count(*) FROM products), (SELECT count(*) FROM pictures),"
                       " (SELECT count(*) FROM vectors WHERE model = ?1),"
-                      " (SELECT max(change) FROM changes)",
-    [VT_SQL_NEWEST_CHANGE] = "SELECT max(change) FROM changes",
+                      " (" NEWEST_CHANGE ")",
+    [VT_SQL_NEWEST_CHANGE] = NEWEST_CHANGE,
     [VT_SQL_CHANGES_SINCE] = "SELECT product, kind FROM changes WHERE change > ?1 ORDER BY change",
     [VT_SQL_SESSION_OF] = "SELECT id FROM sessions WHERE first_change <= ?1"
-                          " AND ?1 <= (SELECT max(change) FROM changes)"
+                          " AND ?1 <= (" NEWEST_CHANGE ")"
                           " ORDER BY first_change DESC LIMIT 1",
     [VT_SQL_VECTOR] = "SELECT data FROM vectors WHERE picture = ?1 AND model = ?2",
     [VT_SQL_VECTOR_ROW] = "SELECT i.product, v.data FROM vectors v"
@@ -80,6 +93,11 @@ static const char *const sql_text[VT_SQL_COUNT] = {
 
     [VT_SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [VT_SQL_MODEL_INSERT] = "INSERT INTO models (fingerprint, name, dim) VALUES (?1, ?2, ?3)",
+    [VT_SQL_MODEL_COMING] = "UPDATE models SET state = 1, name = ?2, source = ?3 WHERE key = ?1",
+    [VT_SQL_MODEL_RETIRE] = "UPDATE models SET state = 3, source = coalesce(source, ?2)"
+                            " WHERE state = 2 OR key = ?1",
+    [VT_SQL_MODEL_SERVE] = "UPDATE models SET state = 2, change = ?2 WHERE key = ?1",
+    [VT_SQL_MODEL_EMPTIED] = "UPDATE models SET state = 0, source = NULL WHERE key = ?1",
     [VT_SQL_PRODUCT_FIND] = "SELECT key, change FROM products WHERE id = ?1",
     [VT_SQL_PRODUCT_INSERT] =
         "INSERT INTO products (id, title, description, category, brand, link, currency, price,"
@@ -107,7 +125,43 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_PICTURE_DELETE] = "DELETE FROM pictures WHERE key = ?1",
     [VT_SQL_VECTOR_PUT] = "INSERT INTO vectors (picture, model, data) VALUES (?1, ?2, ?3)"
                           " ON CONFLICT (picture, model) DO UPDATE SET data = excluded.data",
+    /* A picture that is gone meanwhile gets none. */
+    [VT_SQL_VECTOR_ADD] = "INSERT INTO vectors (picture, model, data)"
+                          " SELECT key, ?2, ?3 FROM pictures WHERE key = ?1"
+                          " ON CONFLICT (picture, model) DO UPDATE SET data = excluded.data",
+    [VT_SQL_VECTORS_LAST] = "SELECT max(picture), count(*) FROM (SELECT picture FROM vectors"
+                            " WHERE picture > ?2 AND model = ?1 ORDER BY picture LIMIT ?3)",
+    [VT_SQL_VECTORS_DELETE] = "DELETE FROM vectors"
+                              " WHERE picture > ?2 AND picture <= ?3 AND model = ?1",
 };
+
+/* The same of catalogues of older versions, which readers take as they are. Of version 2 and below:
+ * no model of it has a state. */
+static const char *const sql_text_2[VT_SQL_READ_COUNT] = {
+    [VT_SQL_MODEL_SERVING] = "SELECT 1, 0 WHERE 0",
+    [VT_SQL_MODEL_EACH] = "SELECT key, fingerprint, name, dim, NULL, 0 FROM models ORDER BY key",
+    [VT_SQL_COUNTS] = "SELECT (SELECT count(*) FROM products), (SELECT count(*) FROM pictures),"
+                      " (SELECT count(*) FROM vectors WHERE model = ?1),"
+                      " (SELECT max(change) FROM changes)",
+    [VT_SQL_NEWEST_CHANGE] = "SELECT max(change) FROM changes",
+    [VT_SQL_SESSION_OF] = "SELECT id FROM sessions WHERE first_change <= ?1"
+                          " AND ?1 <= (SELECT max(change) FROM changes)"
+                          " ORDER BY first_change DESC LIMIT 1",
+};
+
+/* Of version 1: nobody noted who gave a change number. */
+static const char *const sql_text_1[VT_SQL_READ_COUNT] = {
+    [VT_SQL_SESSION_OF] = "SELECT zeroblob(16) WHERE ?1 < 0",
+};
+
+static const char *text_of(size_t statement, int version)
+{
+    if (version < 2 && sql_text_1[statement] != NULL)
+        return sql_text_1[statement];
+    if (version < 3 && sql_text_2[statement] != NULL)
+        return sql_text_2[statement];
+    return sql_text[statement];
+}
 
 static vt_status status_of(int code)
 {
@@ -237,7 +291,7 @@ vt_status vt_sqlite_db_open(const char *path, int flags, sqlite3 **out, vt_error
 }
 
 /* What the file says it is. VT_ERR_CORRUPT when it is something else. */
-static vt_status identify(sqlite3 *db, const char *path, bool writer, vt_error *error)
+static vt_status identify(sqlite3 *db, const char *path, bool writer, int *known, vt_error *error)
 {
     int64_t application = 0, version = 0;
     vt_status status = vt_sqlite_query_int(db, "PRAGMA application_id", &application, error);
@@ -254,11 +308,12 @@ static vt_status identify(sqlite3 *db, const char *path, bool writer, vt_error *
         return vt_fail(error, VT_ERR_UNSUPPORTED,
                        "open catalogue \"%s\": it has format %lld, this program knows up to %d",
                        path, (long long)version, VT_SQLITE_VERSION);
-    if (version < VT_SQLITE_VERSION && !writer)
+    if (version < VT_SQLITE_READABLE && !writer)
         return vt_fail(error, VT_ERR_UNSUPPORTED,
                        "open catalogue \"%s\": it has the older format %lld; open it for writing "
                        "once to bring it to %d",
                        path, (long long)version, VT_SQLITE_VERSION);
+    *known = (int)version;
     return VT_OK;
 }
 
@@ -276,12 +331,14 @@ static vt_status become_writer(sqlite3 *db, const char *path, vt_error *error)
     return vt_sqlite_migrate(db, vt_sqlite_migrations, VT_SQLITE_VERSION, false, error);
 }
 
+/* A writer's connection is always of today's version. */
 static vt_status prepare_all(vt_sqlite_connection *connection, const char *path, bool writer,
                              vt_error *error)
 {
     size_t count = writer ? VT_SQL_COUNT : VT_SQL_READ_COUNT;
     for (size_t i = 0; i < count; i++) {
-        if (sqlite3_prepare_v3(connection->db, sql_text[i], -1, SQLITE_PREPARE_PERSISTENT,
+        const char *text = text_of(i, connection->version);
+        if (sqlite3_prepare_v3(connection->db, text, -1, SQLITE_PREPARE_PERSISTENT,
                                &connection->statements[i], NULL) != SQLITE_OK)
             return vt_sqlite_fail(connection->db, error, "open catalogue", path);
     }
@@ -297,9 +354,11 @@ vt_status vt_sqlite_connection_open(const char *path, bool writer, vt_sqlite_con
     vt_status status = vt_sqlite_db_open(
         path, writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY, &connection->db, error);
     if (status == VT_OK)
-        status = identify(connection->db, path, writer, error);
-    if (status == VT_OK && writer)
+        status = identify(connection->db, path, writer, &connection->version, error);
+    if (status == VT_OK && writer) {
         status = become_writer(connection->db, path, error);
+        connection->version = VT_SQLITE_VERSION;
+    }
     if (status == VT_OK)
         status = prepare_all(connection, path, writer, error);
     if (status != VT_OK) {

@@ -4,10 +4,11 @@
  * builds it nor reads all vectors: those stay in the database until a scan wants them.
  *
  * The file is derived (docs/formats/graph-index.md). It is used when it is whole, of this model and
- * of this catalogue (session.c); it is then brought up to date by replaying changes, like a graph
- * that was in memory all the time, and must hold as many vectors as the catalogue does. Whatever
- * else is found is reported, and the vectors are read. It is written when a graph was built, at the
- * end of imports, and when the process that may write closes the shop and the file lacks much.
+ * of this catalogue (session.c), and not older than the model's service; it is then brought up to
+ * date by replaying changes, like a graph that was in memory all the time, and must hold as many
+ * vectors as the catalogue does. Whatever else is found is reported, and the vectors are read. It
+ * is written when a graph was built, at the end of imports, and when the process that may write
+ * closes the shop and the file lacks much.
  */
 #include "store/sqlite/vectors.h"
 
@@ -58,8 +59,10 @@ static vt_status origin_check(vt_sqlite_index *index, vt_sqlite_connection *conn
     vt_hash model = {0};
     const vt_snapshot_head head = {info->origin.change, info->origin.session};
     bool fits = false;
-    int64_t newest = 0;
+    int64_t newest = 0, since = 0;
     vt_status status = model_fingerprint(connection, index->model, &model, reason);
+    if (status == VT_OK)
+        status = vt_sqlite_model_serves(connection, index->model, &since, reason);
     if (status == VT_OK)
         status = vt_sqlite_session_fits(connection, &head, &fits, reason);
     if (status == VT_OK)
@@ -73,6 +76,10 @@ static vt_status origin_check(vt_sqlite_index *index, vt_sqlite_connection *conn
     if (!fits)
         return vt_fail(reason, VT_ERR_MISMATCH,
                        "read graph index \"%s\": it is of another state of the catalogue", path);
+    if (info->origin.change < (uint64_t)since)
+        return vt_fail(
+            reason, VT_ERR_MISMATCH,
+            "read graph index \"%s\": the model has been away since, its vectors are others", path);
     uint64_t behind = (uint64_t)newest - info->origin.change;
     if (behind > info->rows / BEHIND_SHARE + BEHIND_LEAST)
         return vt_fail(reason, VT_ERR_MISMATCH,
@@ -140,6 +147,8 @@ vt_status vt_sqlite_graph_save(vt_sqlite_index *index, vt_error *error)
         change = atomic_load(&index->change);
         origin.change = (uint64_t)change;
         status = vt_sqlite_session_of(connection, change, &origin.session, error);
+        if (status == VT_OK) /* nobody would ever remove it again */
+            status = vt_sqlite_model_serves(connection, index->model, NULL, error);
         if (status == VT_OK)
             status = model_fingerprint(connection, index->model, &origin.model, error);
         vt_sqlite_reader_give(index->store, connection);
@@ -167,7 +176,7 @@ bool vt_sqlite_graph_is_unsaved(vt_sqlite_index *index)
 void vt_sqlite_graphs_keep(vt_sqlite *store)
 {
     vt_error error;
-    if (!store->opened || !store->base.writable)
+    if (!store->keeps || !store->base.writable)
         return;
     for (vt_sqlite_index *index = store->indexes; index != NULL; index = index->next) {
         vt_sqlite_graph_stop(index);

@@ -21,18 +21,28 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- the writer's lock ---- */
 
-/* Who holds the lock, as it wrote there; for the message only. */
+/* A second line of the lock file: held for a moment only. */
+static const char brief_mark[] = "briefly\n";
+enum { LOCK_WAIT_MS = 10, BRIEF_WAITS = 1500, EMPTY_WAITS = 20, LOCK_TEXT_BYTES = 48 };
+
+/* Who holds the lock, as it wrote there; for the message, and for whether to wait. */
+static void read_holder(int fd, char text[LOCK_TEXT_BYTES])
+{
+    ssize_t length = pread(fd, text, LOCK_TEXT_BYTES - 1, 0);
+    text[length > 0 ? length : 0] = '\0';
+}
+
 static vt_status fail_busy(int fd, const char *dir, vt_error *error)
 {
-    char text[32] = "";
+    char text[LOCK_TEXT_BYTES];
     int64_t holder = 0;
-    ssize_t length = pread(fd, text, sizeof text - 1, 0);
-    if (length > 0 && text[length - 1] == '\n')
-        text[length - 1] = '\0';
+    read_holder(fd, text);
+    text[strcspn(text, "\n")] = '\0';
     if (vt_parse_int(text, 1, INT_MAX, &holder))
         return vt_fail(error, VT_ERR_BUSY,
                        "open shop \"%s\" for writing: process %lld has it open for writing", dir,
@@ -41,7 +51,31 @@ static vt_status fail_busy(int fd, const char *dir, vt_error *error)
                    "open shop \"%s\" for writing: another process has it open for writing", dir);
 }
 
-static vt_status lock_take(const char *dir, int *out, vt_error *error)
+/* Takes the lock; one that is held for a moment only, or by one that has not written yet for how
+ * long, is waited for. False with errno. */
+static bool lock_wait(int fd)
+{
+    for (int waited = 0, empty = 0;;) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (errno == EINTR)
+            continue;
+        if (errno != EWOULDBLOCK)
+            return false;
+        char text[LOCK_TEXT_BYTES];
+        read_holder(fd, text);
+        const char *line = strchr(text, '\n');
+        bool brief = line != NULL && strcmp(line + 1, brief_mark) == 0;
+        if (brief ? ++waited > BRIEF_WAITS : text[0] != '\0' || ++empty > EMPTY_WAITS) {
+            errno = EWOULDBLOCK;
+            return false;
+        }
+        const struct timespec pause = {0, LOCK_WAIT_MS * 1000000L};
+        nanosleep(&pause, NULL);
+    }
+}
+
+static vt_status lock_take(const char *dir, bool brief, int *out, vt_error *error)
 {
     char *path = vt_path_join(dir, "lock");
     if (path == NULL)
@@ -52,17 +86,13 @@ static vt_status lock_take(const char *dir, int *out, vt_error *error)
         status = vt_fail_errno(error, errno, "open", path);
         goto free_path;
     }
-    int result;
-    do {
-        result = flock(fd, LOCK_EX | LOCK_NB);
-    } while (result != 0 && errno == EINTR);
-    if (result != 0) {
+    if (!lock_wait(fd)) {
         status = errno == EWOULDBLOCK ? fail_busy(fd, dir, error)
                                       : vt_fail_errno(error, errno, "lock", path);
         goto close_fd;
     }
-    char text[32];
-    int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    char text[LOCK_TEXT_BYTES];
+    int length = snprintf(text, sizeof text, "%ld\n%s", (long)getpid(), brief ? brief_mark : "");
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)length, 0) != length) {
         status = vt_fail_errno(error, errno, "write", path);
         goto close_fd;
@@ -283,7 +313,7 @@ static vt_status sqlite_open(const char *dir, int mode, vt_store **out, vt_error
     if (!making)
         status = check_catalogue_file(store, dir, error);
     if (status == VT_OK && writing)
-        status = lock_take(store->dir, &store->lock_fd, error);
+        status = lock_take(store->dir, (mode & VT_STORE_BRIEF) != 0, &store->lock_fd, error);
     if (status == VT_OK && making)
         status = create(store->dir, store->path, error);
     if (status == VT_OK && writing)
@@ -300,7 +330,7 @@ static vt_status sqlite_open(const char *dir, int mode, vt_store **out, vt_error
         sqlite_close(&store->base);
         return status;
     }
-    store->opened = true;
+    store->keeps = (mode & VT_STORE_BRIEF) == 0;
     *out = &store->base;
     return VT_OK;
 }
@@ -310,6 +340,15 @@ const vt_store_driver vt_store_sqlite = {
     .open = sqlite_open,
     .close = sqlite_close,
     .model_put = vt_sqlite_model_put,
+    .serving = vt_sqlite_serving,
+    .each_model = vt_sqlite_each_model,
+    .model_prepare = vt_sqlite_model_prepare,
+    .each_missing = vt_sqlite_each_missing,
+    .put_vectors = vt_sqlite_put_vectors,
+    .unfound = vt_sqlite_unfound,
+    .model_switch = vt_sqlite_model_switch,
+    .model_empty = vt_sqlite_model_empty,
+    .release = vt_sqlite_release,
     .put = vt_sqlite_put,
     .remove = vt_sqlite_remove,
     .model_find = vt_sqlite_model_find,

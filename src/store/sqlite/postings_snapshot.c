@@ -196,7 +196,7 @@ void vt_sqlite_postings_keep(vt_sqlite *store)
     bool worth = false;
     vt_error error;
     vt_status status =
-        store->opened && store->base.writable ? keep_look(store, &worth, &error) : VT_OK;
+        store->keeps && store->base.writable ? keep_look(store, &worth, &error) : VT_OK;
     if (status == VT_OK && worth) {
         status = vt_sqlite_postings_share(store, &error);
         if (status == VT_OK) {

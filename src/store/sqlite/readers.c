@@ -13,6 +13,16 @@
 
 enum { IDLE_MAXIMUM = 16 };
 
+/* Whether a writer has brought the catalogue to a newer version since this connection was opened:
+ * its statements are then those of the old one. */
+static bool is_outdated(vt_sqlite_connection *connection)
+{
+    int64_t version = 0;
+    return connection->version < VT_SQLITE_VERSION &&
+           vt_sqlite_query_int(connection->db, "PRAGMA user_version", &version, NULL) == VT_OK &&
+           version > connection->version;
+}
+
 vt_status vt_sqlite_reader_take(vt_sqlite *store, vt_sqlite_connection **out, vt_error *error)
 {
     pthread_mutex_lock(&store->readers_lock);
@@ -22,6 +32,10 @@ vt_status vt_sqlite_reader_take(vt_sqlite *store, vt_sqlite_connection **out, vt
         store->idle_count--;
     }
     pthread_mutex_unlock(&store->readers_lock);
+    if (connection != NULL && is_outdated(connection)) {
+        vt_sqlite_connection_close(connection);
+        connection = NULL;
+    }
     if (connection == NULL)
         return vt_sqlite_connection_open(store->path, false, out, error);
     connection->next = NULL;

@@ -73,10 +73,18 @@ static const char version_2[] =
     "  id BLOB NOT NULL CHECK (length(id) = 16)"
     ") STRICT;"
     "INSERT INTO sessions VALUES (1, randomblob(16));";
+
+/* Which model answers is in the catalogue from here on, so that it changes in one transaction with
+ * nothing beside it. */
+static const char version_3[] =
+    "ALTER TABLE models ADD COLUMN source TEXT;"
+    "ALTER TABLE models ADD COLUMN state INTEGER NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 3);"
+    "ALTER TABLE models ADD COLUMN change INTEGER NOT NULL DEFAULT 0 CHECK (change >= 0);"
+    "CREATE UNIQUE INDEX models_serving ON models (state) WHERE state = 2;";
 /* clang-format on */
 
-const vt_sqlite_migration vt_sqlite_migrations[VT_SQLITE_VERSION] = {{1, version_1},
-                                                                     {2, version_2}};
+const vt_sqlite_migration vt_sqlite_migrations[VT_SQLITE_VERSION] = {
+    {1, version_1}, {2, version_2}, {3, version_3}};
 
 static bool run_steps(sqlite3 *db, const vt_sqlite_migration *steps, size_t count, int64_t version)
 {

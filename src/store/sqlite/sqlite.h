@@ -6,7 +6,8 @@
  *     connection.c  one connection: settings, prepared statements, error texts
  *     schema.c      the tables, and how older catalogues become newer ones
  *     readers.c     read-only connections, taken and given back
- *     write.c       models, put, remove                read.c     get, each, content, counts
+ *     write.c       put, remove                        read.c     get, each, content, counts
+ *     models.c      models, and the switch from one to another
  *     rows.c        rows to products, with bounds      check.c    is everything as it must be
  *     nearest.c     vectors in memory, kept in step    members.c  which pictures a product has
  * there                                              postings.c values in memory, kept in step
@@ -31,7 +32,8 @@
 
 enum {
     VT_SQLITE_APPLICATION_ID = 0x5654524E, /* "VTRN" */
-    VT_SQLITE_VERSION = 2,
+    VT_SQLITE_VERSION = 3,
+    VT_SQLITE_READABLE = 1, /* versions below it have to be migrated before they are read */
     VT_SQLITE_CHANGE_PUT = 0,
     VT_SQLITE_CHANGE_REMOVED = 1
 };
@@ -43,6 +45,10 @@ typedef enum vt_sqlite_sql {
     VT_SQL_ROLLBACK,
     VT_SQL_MODEL_FIND,
     VT_SQL_MODEL_DIM,
+    VT_SQL_MODEL_SERVING,
+    VT_SQL_MODEL_EACH,
+    VT_SQL_MISSING,
+    VT_SQL_UNFOUND,
     VT_SQL_MODEL_FINGERPRINT,
     VT_SQL_PRODUCT_BY_ID,
     VT_SQL_PRODUCT_BY_KEY,
@@ -68,6 +74,10 @@ typedef enum vt_sqlite_sql {
     VT_SQL_READ_COUNT, /* readers prepare those above, the writer all */
     VT_SQL_BEGIN_WRITE = VT_SQL_READ_COUNT,
     VT_SQL_MODEL_INSERT,
+    VT_SQL_MODEL_COMING,
+    VT_SQL_MODEL_RETIRE,
+    VT_SQL_MODEL_SERVE,
+    VT_SQL_MODEL_EMPTIED,
     VT_SQL_PRODUCT_FIND,
     VT_SQL_PRODUCT_INSERT,
     VT_SQL_PRODUCT_UPDATE,
@@ -83,11 +93,15 @@ typedef enum vt_sqlite_sql {
     VT_SQL_PICTURE_UPDATE,
     VT_SQL_PICTURE_DELETE,
     VT_SQL_VECTOR_PUT,
+    VT_SQL_VECTOR_ADD,
+    VT_SQL_VECTORS_LAST,
+    VT_SQL_VECTORS_DELETE,
     VT_SQL_COUNT
 } vt_sqlite_sql;
 
 typedef struct vt_sqlite_connection {
     sqlite3 *db;
+    int version; /* of the catalogue when it was opened; below today's only of readers */
     sqlite3_stmt *statements[VT_SQL_COUNT];
     struct vt_sqlite_connection *next; /* among the idle readers */
     vt_snapshot_session session;       /* the writer's, drawn with its first change */
@@ -101,7 +115,7 @@ typedef struct vt_sqlite {
     char *dir;
     char *path;  /* of catalog.db */
     int lock_fd; /* -1 with READ */
-    bool opened; /* whole: closing is not the end of a failure to open */
+    bool keeps;  /* closing brings derived files up to date: it opened, and not for a moment only */
 
     pthread_mutex_t write_lock;
     vt_sqlite_connection *writer; /* NULL with READ */
@@ -155,11 +169,43 @@ void vt_sqlite_reader_give(vt_sqlite *store, vt_sqlite_connection *connection);
 void vt_sqlite_readers_close(vt_sqlite *store);
 
 /* ---- write.c ---- */
-vt_status vt_sqlite_model_put(vt_store *store, const vt_hash *fingerprint, const char *name,
-                              size_t dim, uint32_t *model, vt_error *error);
+/* A transaction of the writer's connection; with write_lock held. finish commits when `status` is
+ * VT_OK and rolls back otherwise. */
+vt_status vt_sqlite_begin_write(vt_sqlite_connection *connection, const char *action,
+                                const char *id, vt_error *error);
+vt_status vt_sqlite_finish_write(vt_sqlite_connection *connection, vt_status status,
+                                 const char *action, const char *id, vt_error *error);
+/* Why an insert that gives a key failed. */
+vt_status vt_sqlite_fail_insert(sqlite3 *db, const char *action, const char *item, vt_error *error);
+/* The next change number; false with the connection's error. */
+bool vt_sqlite_next_change(vt_sqlite_connection *connection, int64_t *change);
 vt_status vt_sqlite_put(vt_store *store, uint32_t model, const vt_product *product,
                         vt_error *error);
 vt_status vt_sqlite_remove(vt_store *store, const char *id, vt_error *error);
+
+/* ---- models.c ---- */
+vt_status vt_sqlite_model_put(vt_store *store, const vt_hash *fingerprint, const char *name,
+                              size_t dim, uint32_t *model, vt_error *error);
+vt_status vt_sqlite_serving(vt_store *store, uint32_t *model, vt_error *error);
+vt_status vt_sqlite_each_model(vt_store *store, vt_store_visit_model *visit, void *context,
+                               vt_error *error);
+vt_status vt_sqlite_model_prepare(vt_store *store, const vt_store_model *wanted, uint32_t *model,
+                                  vt_error *error);
+vt_status vt_sqlite_each_missing(vt_store *store, const vt_store_missing *which,
+                                 vt_store_visit_picture *visit, void *context, vt_error *error);
+vt_status vt_sqlite_put_vectors(vt_store *store, uint32_t model, const vt_picture_vector *rows,
+                                size_t count, vt_error *error);
+vt_status vt_sqlite_unfound(vt_store *store, uint32_t model, vt_store_visit_id *visit,
+                            void *context, vt_error *error);
+vt_status vt_sqlite_model_switch(vt_store *store, const vt_store_model *from, uint32_t to,
+                                 vt_error *error);
+vt_status vt_sqlite_model_empty(vt_store *store, uint32_t model, size_t limit, uint32_t *after,
+                                vt_error *error);
+/* VT_ERR_MISMATCH when the catalogue names another model as the one that serves. *since (may be
+ * NULL): the number of the change that made it serve, 0: none did. What was derived from its
+ * vectors before that is of no use: they are others. */
+vt_status vt_sqlite_model_serves(vt_sqlite_connection *connection, uint32_t model, int64_t *since,
+                                 vt_error *error);
 
 /* ---- read.c ---- */
 vt_status vt_sqlite_model_find(vt_store *store, const vt_hash *fingerprint, uint32_t *model,
@@ -212,6 +258,8 @@ vt_status vt_sqlite_check(vt_store *store, vt_error *error);
 /* ---- vectors.c ---- */
 /* What is in memory follows what this process has committed; before it is acknowledged. */
 void vt_sqlite_indexes_follow(vt_sqlite *store);
+/* Gives back what is kept of one model's vectors, also the graph's file when another serves. */
+void vt_sqlite_release(vt_store *store, uint32_t model);
 /* A lock whose writers do not wait for ever. */
 void vt_sqlite_lock_init(pthread_rwlock_t *lock);
 
@@ -228,6 +276,7 @@ vt_status vt_sqlite_newest_change(vt_sqlite_connection *connection, int64_t *out
 /* ---- graph_snapshot.c ---- */
 /* Before the store is closed: brings the files up to date where that is worth it. */
 void vt_sqlite_graphs_keep(vt_sqlite *store);
+void vt_sqlite_graph_discard(vt_sqlite *store, uint32_t model); /* the file */
 
 /* ---- index_admin.c ---- */
 vt_status vt_sqlite_index_info(vt_store *store, uint32_t model, vt_store_index_info *out,

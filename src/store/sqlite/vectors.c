@@ -10,6 +10,8 @@
  * of a tree). There is one way for a change to arrive, whoever made it; a put never fails because
  * the index could not follow; replaying twice does no harm. An index that could not follow, or is
  * behind by so much that reading all is less work, is dropped and read again by the next question.
+ * So is one of a model that has come to serve since, once more perhaps: its vectors were made anew
+ * without a change of a product. An index of a model that serves no more answers nothing.
  *
  * What a product had and has is compared, picture by picture: a new price costs the index nothing.
  * New vectors enter the graph before the old ones leave, and the rows of a product change together,
@@ -366,11 +368,13 @@ vt_status vt_sqlite_newest_change(vt_sqlite_connection *connection, int64_t *out
 static vt_status follow_within(vt_sqlite_index *index, vt_sqlite_connection *connection,
                                vt_error *error)
 {
-    int64_t newest = 0, have = atomic_load(&index->change);
+    int64_t newest = 0, since = 0, have = atomic_load(&index->change);
     vt_status status = vt_sqlite_newest_change(connection, &newest, error);
     size_t rows = atomic_load(&index->row_count);
+    if (status == VT_OK && newest > have)
+        status = vt_sqlite_model_serves(connection, index->model, &since, error);
     if (status == VT_OK && newest > have) {
-        if ((uint64_t)(newest - have) > rows / RELOAD_SHARE + RELOAD_LEAST)
+        if (since > have || (uint64_t)(newest - have) > rows / RELOAD_SHARE + RELOAD_LEAST)
             atomic_store(&index->broken, true);
         else
             status = replay(index, connection, error);
@@ -518,6 +522,8 @@ static vt_status index_make(vt_sqlite *store, vt_sqlite_connection *connection, 
     int64_t newest = 0;
     vt_status status = vt_sqlite_newest_change(connection, &newest, error);
     if (status == VT_OK)
+        status = vt_sqlite_model_serves(connection, model, NULL, error);
+    if (status == VT_OK)
         status = index_load(store, connection, model, &index, error);
     vt_sqlite_run(connection->statements[VT_SQL_ROLLBACK]);
     if (status != VT_OK)
@@ -598,6 +604,23 @@ void vt_sqlite_index_release(vt_sqlite *store)
     pthread_rwlock_unlock(&store->index_lock);
 }
 
+void vt_sqlite_release(vt_store *base, uint32_t model)
+{
+    vt_sqlite *store = (vt_sqlite *)base;
+    vt_sqlite_connection *connection;
+    pthread_rwlock_wrlock(&store->index_lock);
+    vt_sqlite_index *index = index_find(store, model);
+    if (index != NULL)
+        index_drop(store, index);
+    pthread_rwlock_unlock(&store->index_lock);
+    /* After the drop has ended a builder, who would write the file again. */
+    if (!store->base.writable || vt_sqlite_reader_take(store, &connection, NULL) != VT_OK)
+        return;
+    if (vt_sqlite_model_serves(connection, model, NULL, NULL) == VT_ERR_MISMATCH)
+        vt_sqlite_graph_discard(store, model);
+    vt_sqlite_reader_give(store, connection);
+}
+
 void vt_sqlite_indexes_follow(vt_sqlite *store)
 {
     vt_error error = {0};
@@ -609,8 +632,10 @@ void vt_sqlite_indexes_follow(vt_sqlite *store)
     for (vt_sqlite_index *index = store->indexes; index != NULL && connection != NULL;
          index = index->next) {
         pthread_mutex_lock(&index->follow);
-        if (!atomic_load(&index->broken) &&
-            vt_sqlite_index_follow(index, connection, &error) != VT_OK)
+        vt_status status = VT_OK;
+        if (!atomic_load(&index->broken))
+            status = vt_sqlite_index_follow(index, connection, &error);
+        if (status != VT_OK && status != VT_ERR_MISMATCH) /* that: another model serves now */
             vt_log(VT_LOG_WARN, "the index could not follow a change and is read anew: %s",
                    error.message);
         pthread_mutex_unlock(&index->follow);

@@ -82,7 +82,6 @@ vt_status vt_sqlite_graph_load(vt_sqlite_index *index, vt_sqlite_connection *con
 /* Writes the graph that is in place. */
 vt_status vt_sqlite_graph_save(vt_sqlite_index *index, vt_error *error);
 bool vt_sqlite_graph_is_unsaved(vt_sqlite_index *index); /* the file lacks much */
-void vt_sqlite_graph_discard(vt_sqlite *store, uint32_t model);
 void vt_sqlite_graph_tell(vt_sqlite *store, uint32_t model, vt_store_index_info *out);
 
 /* ---- nearest_rows.c ---- */

@@ -46,8 +46,8 @@ typedef struct put_job {
 
 /* ---- transactions ---- */
 
-static vt_status begin(vt_sqlite_connection *connection, const char *action, const char *id,
-                       vt_error *error)
+vt_status vt_sqlite_begin_write(vt_sqlite_connection *connection, const char *action,
+                                const char *id, vt_error *error)
 {
     /* A rollback that itself failed (no memory) is made good here. */
     if ((!sqlite3_get_autocommit(connection->db) &&
@@ -57,8 +57,8 @@ static vt_status begin(vt_sqlite_connection *connection, const char *action, con
     return VT_OK;
 }
 
-static vt_status finish(vt_sqlite_connection *connection, vt_status status, const char *action,
-                        const char *id, vt_error *error)
+vt_status vt_sqlite_finish_write(vt_sqlite_connection *connection, vt_status status,
+                                 const char *action, const char *id, vt_error *error)
 {
     if (status == VT_OK && !vt_sqlite_run(connection->statements[VT_SQL_COMMIT]))
         status = vt_sqlite_fail(connection->db, error, action, id);
@@ -71,7 +71,7 @@ static vt_status finish(vt_sqlite_connection *connection, vt_status status, cons
 
 /* An insert that gives a key: the CHECK on the key is the only one that checked values can break.
  */
-static vt_status fail_insert(sqlite3 *db, const char *action, const char *item, vt_error *error)
+vt_status vt_sqlite_fail_insert(sqlite3 *db, const char *action, const char *item, vt_error *error)
 {
     if (sqlite3_extended_errcode(db) == SQLITE_CONSTRAINT_CHECK)
         return vt_fail(error, VT_ERR_LIMIT, "%s \"%s\": all 2^32 - 1 keys are used up", action,
@@ -80,7 +80,7 @@ static vt_status fail_insert(sqlite3 *db, const char *action, const char *item, 
 }
 
 /* The next change number; false with the connection's error. */
-static bool next_change(vt_sqlite_connection *connection, int64_t *change)
+bool vt_sqlite_next_change(vt_sqlite_connection *connection, int64_t *change)
 {
     sqlite3_stmt *row = connection->statements[VT_SQL_CHANGE_NEXT];
     int result = sqlite3_step(row);
@@ -296,14 +296,16 @@ static vt_status put(put_job *job, vt_error *error)
     sqlite3 *db = job->connection->db;
     const char *id = job->product->id;
     if (!find_product(job->connection, id, &job->key, &job->old_change) ||
-        !next_change(job->connection, &job->change))
+        !vt_sqlite_next_change(job->connection, &job->change))
         return vt_sqlite_fail(db, error, "store product", id);
     bool replace = job->key != 0;
-    vt_status status = replace ? read_old_pictures(job, error) : VT_OK;
+    vt_status status = vt_sqlite_model_serves(job->connection, job->model, NULL, error);
+    if (status == VT_OK && replace)
+        status = read_old_pictures(job, error);
     if (status != VT_OK)
         return status;
     if (!write_product(job) || !write_attributes(job, replace) || !write_pictures(job))
-        return fail_insert(db, "store product", id, error);
+        return vt_sqlite_fail_insert(db, "store product", id, error);
     if (!log_change(job->connection, job->old_change, job->change, job->key, VT_SQLITE_CHANGE_PUT))
         return vt_sqlite_fail(db, error, "store product", id);
     return VT_OK;
@@ -318,10 +320,11 @@ vt_status vt_sqlite_put(vt_store *base, uint32_t model, const vt_product *produc
     if (status == VT_OK)
         status = convert_vectors(&job, error);
     if (status == VT_OK)
-        status = begin(job.connection, "store product", product->id, error);
+        status = vt_sqlite_begin_write(job.connection, "store product", product->id, error);
     if (status == VT_OK) {
         status = put(&job, error);
-        status = finish(job.connection, status, "store product", product->id, error);
+        status =
+            vt_sqlite_finish_write(job.connection, status, "store product", product->id, error);
     }
     pthread_mutex_unlock(&store->write_lock);
     vt_free(job.halves);
@@ -342,7 +345,7 @@ static vt_status remove_product(vt_sqlite_connection *connection, const char *id
         return vt_fail(error, VT_ERR_NOT_FOUND, "remove product \"%s\": there is none", id);
     sqlite3_stmt *forget = connection->statements[VT_SQL_PRODUCT_DELETE];
     sqlite3_bind_int64(forget, 1, key); /* its attributes, pictures and vectors follow it */
-    if (!vt_sqlite_run(forget) || !next_change(connection, &change) ||
+    if (!vt_sqlite_run(forget) || !vt_sqlite_next_change(connection, &change) ||
         !log_change(connection, old_change, change, key, VT_SQLITE_CHANGE_REMOVED))
         return vt_sqlite_fail(connection->db, error, "remove product", id);
     return VT_OK;
@@ -352,64 +355,13 @@ vt_status vt_sqlite_remove(vt_store *base, const char *id, vt_error *error)
 {
     vt_sqlite *store = (vt_sqlite *)base;
     pthread_mutex_lock(&store->write_lock);
-    vt_status status = begin(store->writer, "remove product", id, error);
+    vt_status status = vt_sqlite_begin_write(store->writer, "remove product", id, error);
     if (status == VT_OK) {
         status = remove_product(store->writer, id, error);
-        status = finish(store->writer, status, "remove product", id, error);
+        status = vt_sqlite_finish_write(store->writer, status, "remove product", id, error);
     }
     pthread_mutex_unlock(&store->write_lock);
     if (status == VT_OK)
         vt_sqlite_indexes_follow(store);
-    return status;
-}
-
-/* ---- models ---- */
-
-static vt_status put_model(vt_sqlite_connection *connection, const vt_hash *fingerprint,
-                           const char *name, size_t dim, uint32_t *model, vt_error *error)
-{
-    sqlite3_stmt *row = connection->statements[VT_SQL_MODEL_FIND];
-    sqlite3_bind_blob(row, 1, fingerprint->bytes, VT_HASH_BYTES, SQLITE_STATIC);
-    int result = sqlite3_step(row);
-    vt_status status = VT_OK;
-    if (result == SQLITE_ROW) {
-        int64_t stored = sqlite3_column_int64(row, 1);
-        status =
-            stored == (int64_t)dim
-                ? vt_sqlite_row_key(row, 0, model, error)
-                : vt_fail(error, VT_ERR_MISMATCH,
-                          "store model \"%s\": it is known with dimension %" PRId64 ", not %zu",
-                          name, stored, dim);
-    } else if (result != SQLITE_DONE) {
-        status = vt_sqlite_fail(connection->db, error, "store model", name);
-    }
-    vt_sqlite_reset(row);
-    if (result != SQLITE_DONE)
-        return status;
-
-    sqlite3_stmt *insert = connection->statements[VT_SQL_MODEL_INSERT];
-    sqlite3_bind_blob(insert, 1, fingerprint->bytes, VT_HASH_BYTES, SQLITE_STATIC);
-    sqlite3_bind_text(insert, 2, name, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(insert, 3, (int64_t)dim);
-    if (!vt_sqlite_run(insert))
-        return fail_insert(connection->db, "store model", name, error);
-    *model = (uint32_t)sqlite3_last_insert_rowid(connection->db);
-    return VT_OK;
-}
-
-vt_status vt_sqlite_model_put(vt_store *base, const vt_hash *fingerprint, const char *name,
-                              size_t dim, uint32_t *model, vt_error *error)
-{
-    vt_sqlite *store = (vt_sqlite *)base;
-    uint32_t key = 0;
-    pthread_mutex_lock(&store->write_lock);
-    vt_status status = begin(store->writer, "store model", name, error);
-    if (status == VT_OK) {
-        status = put_model(store->writer, fingerprint, name, dim, &key, error);
-        status = finish(store->writer, status, "store model", name, error);
-    }
-    pthread_mutex_unlock(&store->write_lock);
-    if (status == VT_OK)
-        *model = key;
     return status;
 }
