@@ -150,7 +150,12 @@ await check('keys are made, shown once and taken back', {}, async page => {
   const made = await page.locator('#new-key').textContent();
   assert.match(made, /^vt_[0-9a-f]{12}_[0-9a-f]{64}$/);
   await stop(page, 'keys');
-  assert.equal((await fetch(`${keyedUrl}/v1/info`, { headers: { Authorization: `Bearer ${made}` } })).status, 200);
+  // The server looks at its keys once a second.
+  const info = () => fetch(`${keyedUrl}/v1/info`, { headers: { Authorization: `Bearer ${made}` } });
+  for (let tries = 0; (await info()).status !== 200; tries++) {
+    assert.ok(tries < 300, 'the new key is known');
+    await new Promise(again => setTimeout(again, 200));
+  }
   await page.reload();
   await page.getByRole('button', { name: 'Take back till' }).click();
   await page.getByRole('button', { name: 'Take back till' }).waitFor({ state: 'detached' });
