@@ -140,13 +140,13 @@ static const char *const sql_text[VT_SQL_COUNT] = {
 static const char *const sql_text_2[VT_SQL_READ_COUNT] = {
     [VT_SQL_MODEL_SERVING] = "SELECT 1, 0 WHERE 0",
     [VT_SQL_MODEL_EACH] = "SELECT key, fingerprint, name, dim, NULL, 0 FROM models ORDER BY key",
-    [VT_SQL_COUNTS] = "SELECT (SELECT count(*) FROM products), (SELECT count(*) FROM pictures),"
-                      " (SELECT count(*) FROM vectors WHERE model = ?1),"
-                      " (SELECT max(change) FROM changes)",
+    [VT_SQL_COUNTS] = ("SELECT (SELECT count(*) FROM products), (SELECT count(*) FROM pictures),"
+                       " (SELECT count(*) FROM vectors WHERE model = ?1),"
+                       " (SELECT max(change) FROM changes)"),
     [VT_SQL_NEWEST_CHANGE] = "SELECT max(change) FROM changes",
-    [VT_SQL_SESSION_OF] = "SELECT id FROM sessions WHERE first_change <= ?1"
-                          " AND ?1 <= (SELECT max(change) FROM changes)"
-                          " ORDER BY first_change DESC LIMIT 1",
+    [VT_SQL_SESSION_OF] = ("SELECT id FROM sessions WHERE first_change <= ?1"
+                           " AND ?1 <= (SELECT max(change) FROM changes)"
+                           " ORDER BY first_change DESC LIMIT 1"),
 };
 
 /* Of version 1: nobody noted who gave a change number. */
