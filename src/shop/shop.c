@@ -278,7 +278,9 @@ vt_status vt_shop_info_of(vt_shop *shop, vt_shop_info *out, vt_error *error)
     vt_status status = vt_shop_enter(shop, NULL, error);
     if (status != VT_OK)
         return status;
+    pthread_mutex_lock(&shop->lock); /* what loading the encoder finds out is among the settings */
     status = gather_info(shop, out, error);
+    pthread_mutex_unlock(&shop->lock);
     vt_shop_leave(shop);
     return status;
 }

@@ -494,6 +494,14 @@ static void expect_text(int fd, vt_buf *seen, const char *text)
     }
 }
 
+static size_t listeners_of(vt_jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->lock);
+    size_t count = jobs->listeners.count;
+    pthread_mutex_unlock(&jobs->lock);
+    return count;
+}
+
 static void a_job_can_be_listened_to(void **state)
 {
     enum { LISTENERS = 6 };
@@ -540,9 +548,9 @@ static void a_job_can_be_listened_to(void **state)
     assert_non_null(strstr(got.body, "\"state\":\"done\""));
     expect_status(got, 200);
     expect_status(ask_json(s, "GET", "/v1/jobs/x/events", NULL), 404);
-    for (int i = 0; i < 500 && s->server->jobs->listeners.count > 0; i++)
+    for (int i = 0; i < 500 && listeners_of(s->server->jobs) > 0; i++)
         usleep(10000);
-    assert_int_equal(s->server->jobs->listeners.count, 0);
+    assert_int_equal(listeners_of(s->server->jobs), 0);
 }
 
 static void a_stop_ends_every_stream(void **state)
