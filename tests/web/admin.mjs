@@ -3,44 +3,16 @@
 // alone, a phone, dark, Chinese. axe-core looks for faults at every stop.
 //
 //     node admin.mjs MODULES CHROMIUM URL GOODS KEYED_URL ADMIN_KEY WRITE_KEY [SCREENSHOTS]
-import { createRequire } from 'node:module';
 import { readFile, readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import assert from 'node:assert/strict';
+import { openBrowser } from './browser.mjs';
 
 const [modules, executablePath, url, goods, keyedUrl, key, writeKey, shots] = process.argv.slice(2);
-const load = createRequire(`${modules}/`);
-const { chromium } = load('playwright-core');
-const axe = await readFile(load.resolve('axe-core/axe.min.js'), 'utf8');
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
-let passed = 0;
-
-async function stop(page, name) {
-  await page.waitForTimeout(350);
-  const found = await page.evaluate(`${axe}; axe.run({ resultTypes: ['violations'] })`);
-  assert.deepEqual(found.violations.map(one => `${one.id}: ${one.nodes.map(node => node.target).join(' ')}`), [], name);
-  if (shots) await page.screenshot({ path: `${shots}/admin-${name}.jpg`, quality: 85 });
-}
-
-async function check(name, options, steps) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-GB', ...options });
-  const page = await context.newPage();
-  const faults = [];
-  page.on('pageerror', error => faults.push(String(error)));
-  page.on('console', message => { if (message.type() === 'error' && !/status of 40[0139]/.test(message.text())) faults.push(message.text()); });
-  page.on('dialog', dialog => dialog.accept());
-  page.setDefaultTimeout(30000);
-  try {
-    await steps(page);
-    assert.deepEqual(faults, []);
-    passed++;
-    console.log(`[       OK ] ${name}`);
-  } catch (error) {
-    console.log(`[  FAILED  ] ${name}\n${error.stack}`);
-    process.exitCode = 1;
-  }
-  await context.close();
-}
+const { check, stop, finish } = await openBrowser({
+  modules, executablePath, shots, prefix: 'admin-', expected: /status of 40[0139]/, timeout: 30000,
+  prepare: page => page.on('dialog', dialog => dialog.accept()),
+});
 
 const open = async (page, view, at = url) => {
   await page.goto(`${at}/admin#${view}`);
@@ -203,5 +175,4 @@ await check('Chinese', { locale: 'zh-CN' }, async page => {
   await stop(page, 'chinese');
 });
 
-await browser.close();
-console.log(`[  PASSED  ] ${passed} test(s)`);
+await finish();
