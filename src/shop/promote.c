@@ -210,8 +210,7 @@ static void remove_unfinished(const vt_shop *shop)
     char *models = vt_path_join(shop->directory, "models");
     if (models != NULL && vt_dir_list_open(models, MODEL_FILES, &list, NULL) == VT_OK) {
         for (size_t i = 0; i < list.count; i++) {
-            size_t length = strlen(list.names[i]);
-            char *path = length > 4 && strcmp(list.names[i] + length - 4, ".tmp") == 0
+            char *path = vt_text_ends_nocase(list.names[i], ".tmp")
                              ? vt_path_join(models, list.names[i])
                              : NULL;
             if (path != NULL)
