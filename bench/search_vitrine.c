@@ -39,35 +39,49 @@ static void own_destroy(void *context)
     vt_free(o);
 }
 
+/* What it takes to build an index of rows numbered from 0 on. */
+typedef struct making {
+    own *made;
+    uint32_t *ids; /* (count) */
+    vt_pool *pool;
+    vt_error error;
+} making;
+
+static bool making_begin(making *m, size_t count, int threads)
+{
+    *m = (making){.made = vt_calloc(1, sizeof *m->made),
+                  .ids = vt_alloc_array(count, sizeof *m->ids)};
+    for (size_t i = 0; m->ids && i < count; i++)
+        m->ids[i] = (uint32_t)i;
+    return m->made && m->ids && vt_pool_new(threads, &m->pool, &m->error) == VT_OK;
+}
+
+static own *making_end(making *m, bool built)
+{
+    vt_pool_free(m->pool);
+    vt_free(m->ids);
+    if (built)
+        return m->made;
+    fprintf(stderr, "%s\n", m->error.message);
+    if (m->made)
+        own_destroy(m->made);
+    return NULL;
+}
+
 static void *graph_build(const float *vectors, size_t count, size_t dim, int threads,
                          vt_codec codec)
 {
     vt_graph_options options = vt_graph_options_defaults();
-    own *o = vt_calloc(1, sizeof *o);
-    uint32_t *ids = vt_alloc_array(count, sizeof *ids);
-    vt_pool *pool = NULL;
-    vt_error error = {0};
+    making m;
     options.codec = codec;
     options.degree = setting("GRAPH_DEGREE", options.degree);
     options.width = setting("GRAPH_WIDTH", options.width);
     options.alpha = (float)setting("GRAPH_ALPHA", (size_t)(options.alpha * 100.0f + 0.5f)) / 100.0f;
-    bool built = o && ids && vt_pool_new(threads, &pool, &error) == VT_OK &&
-                 vt_graph_new(dim, &options, &o->graph, &error) == VT_OK;
-    if (built) {
-        for (size_t i = 0; i < count; i++)
-            ids[i] = (uint32_t)i;
-        vt_graph_rows rows = {vectors, ids, NULL, count};
-        built = vt_graph_build(o->graph, &rows, pool, &error) == VT_OK;
-    }
-    vt_pool_free(pool);
-    vt_free(ids);
-    if (!built) {
-        fprintf(stderr, "%s\n", error.message);
-        if (o)
-            own_destroy(o);
-        return NULL;
-    }
-    return o;
+    bool begun = making_begin(&m, count, threads);
+    vt_graph_rows rows = {vectors, m.ids, NULL, count};
+    bool built = begun && vt_graph_new(dim, &options, &m.made->graph, &m.error) == VT_OK &&
+                 vt_graph_build(m.made->graph, &rows, m.pool, &m.error) == VT_OK;
+    return making_end(&m, built);
 }
 
 static void *int4x2_build(const float *vectors, size_t count, size_t dim, int threads)
@@ -114,25 +128,13 @@ static void *ivf_build(const float *vectors, size_t count, size_t dim, int threa
                        vt_ivf_code code)
 {
     vt_ivf_options options = vt_ivf_options_defaults();
-    own *o = vt_calloc(1, sizeof *o);
-    uint32_t *ids = vt_alloc_array(count, sizeof *ids);
-    vt_pool *pool = NULL;
-    vt_error error = {0};
+    making m;
     options.code = code;
-    bool built = o && ids && vt_pool_new(threads, &pool, &error) == VT_OK &&
-                 vt_ivf_new(dim, &options, &o->ivf, &error) == VT_OK;
-    for (size_t i = 0; built && i < count; i++)
-        ids[i] = (uint32_t)i;
-    vt_ivf_rows rows = {vectors, ids, NULL, count};
-    built = built && vt_ivf_build(o->ivf, &rows, pool, &error) == VT_OK;
-    vt_pool_free(pool);
-    vt_free(ids);
-    if (!built) {
-        fprintf(stderr, "%s\n", error.message);
-        if (o)
-            own_destroy(o);
-    }
-    return built ? o : NULL;
+    bool begun = making_begin(&m, count, threads);
+    vt_ivf_rows rows = {vectors, m.ids, NULL, count};
+    bool built = begun && vt_ivf_new(dim, &options, &m.made->ivf, &m.error) == VT_OK &&
+                 vt_ivf_build(m.made->ivf, &rows, m.pool, &m.error) == VT_OK;
+    return making_end(&m, built);
 }
 
 static void *rabitq_build(const float *vectors, size_t count, size_t dim, int threads)

@@ -20,9 +20,9 @@
  *     vt_answer_free(answer);
  *     vt_shop_close(shop);
  *
- * Threads: one shop may be searched from many threads at once, also while one puts or removes
- * products or promotes another encoder; import and close need it alone. Ownership: what a function
- * hands out through a `**out` is the caller's, to be released with the
+ * Threads: one shop may be searched from many threads at once, also while one puts, removes or
+ * imports products, one import at a time, or promotes another encoder; close needs it alone.
+ * Ownership: what a function hands out through a `**out` is the caller's, to be released with the
  * `_free` or `_close` of the same noun; everything else that is returned or passed is borrowed.
  * Out-parameters are untouched when a call fails. Strings are UTF-8.
  */
@@ -215,10 +215,12 @@ typedef struct vt_import_options {
     const char
         *duplicates_path; /* CSV of equal and nearly equal pictures; NULL: duplicates.csv there */
     int jobs;             /* workers; 0: chosen from the cores */
-    bool product_per_folder;     /* folders: each leaf folder is one product */
-    bool no_remote;              /* do not fetch http(s) addresses */
-    bool allow_private_hosts;    /* fetch them also from loopback and private networks */
-    vt_on_progress *on_progress; /* products; may be NULL */
+    bool product_per_folder;  /* folders: each leaf folder is one product */
+    bool no_remote;           /* do not fetch http(s) addresses */
+    bool allow_private_hosts; /* fetch them also from loopback and private networks */
+    /* "import" of products, then "index" of vectors; NULL: all is one, of products */
+    void (*on_phase)(void *context, const char *phase, const char *unit);
+    vt_on_progress *on_progress; /* within a phase; may be NULL */
     void *context;
 } vt_import_options;
 VT_API vt_import_options vt_import_options_defaults(void);

@@ -19,10 +19,9 @@ function askForKey() {
 }
 
 let asking = null;
-async function call(path, options = {}) {
+export async function call(path, options = {}) {
   for (;;) {
-    const headers = key ? { Authorization: `Bearer ${key}` } : {};
-    const answer = await fetch(path, { ...options, headers: { ...headers, ...options.headers } });
+    const answer = await fetch(path, { ...options, headers: { ...keyHeaders(), ...options.headers } });
     if (answer.ok) return answer;
     if (answer.status === 401) {
       asking ??= askForKey().finally(() => { asking = null; });
@@ -30,8 +29,14 @@ async function call(path, options = {}) {
       continue;
     }
     const problem = await answer.json().catch(() => ({}));
-    throw new Problem(problem.detail || answer.statusText);
+    throw Object.assign(new Problem(problem.detail || answer.statusText), { status: answer.status });
   }
+}
+
+export const keyHeaders = () => (key ? { Authorization: `Bearer ${key}` } : {});
+export function useKey(text) {
+  key = text;
+  if (key) sessionStorage.setItem('key', key); else sessionStorage.removeItem('key');
 }
 
 export const getJson = async path => (await call(path)).json();

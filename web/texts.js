@@ -46,6 +46,11 @@ export const t = (name, ...values) => {
   return typeof text === 'function' ? text(...values) : text;
 };
 
+// Texts of a page of its own: { en: {...}, zh: {...} }.
+export function addTexts(more) {
+  for (const name of Object.keys(texts)) Object.assign(texts[name], more[name]);
+}
+
 export function language(next) {
   if (next && texts[next]) {
     current = next;

@@ -16,6 +16,8 @@
 
 #include "base/status.h"
 
+#include <pthread.h>
+
 int vt_core_count(void); /* cores this process may use (affinity and cgroup quota), at least 1 */
 /* The smallest CPU quota, in whole cores rounded up, of the cgroup v2 group that the file
  * `group_list` names below `mount`, and of its ancestors; 0: none. vt_core_count asks it about this
@@ -29,6 +31,19 @@ void vt_pool_free(vt_pool *pool);       /* waits for running loops */
 int vt_pool_threads(const vt_pool *pool);
 void vt_pool_for(vt_pool *pool, size_t count, void (*work)(void *context, size_t index),
                  void *context); /* pool NULL: the loop runs in the caller */
+
+/* What went wrong first among the workers of a loop; the rest of the loop runs on. */
+typedef struct vt_first_error {
+    pthread_mutex_t lock;
+    vt_status status; /* once the workers are done, anyone may read it */
+    vt_error error;
+} vt_first_error;
+void vt_first_error_init(vt_first_error *first);
+void vt_first_error_deinit(vt_first_error *first);
+/* VT_OK is no failure. Any thread. */
+void vt_first_error_note(vt_first_error *first, vt_status status, const vt_error *error);
+/* What was noted, or VT_OK; once the workers are done. */
+vt_status vt_first_error_give(const vt_first_error *first, vt_error *error);
 
 /* A named thread that is joined. */
 typedef struct vt_thread vt_thread;

@@ -129,7 +129,7 @@ static FILE *open_log(const char *path, vt_error *error)
 
 /* Numbers as people give them. */
 typedef struct serve_numbers {
-    int64_t workers, queue, connections, body_mib, pixels, cache_mib;
+    int64_t workers, queue, connections, body_mib, pixels, cache_mib, job_queue;
     double head_s, body_s, write_s, stop_s;
 } serve_numbers;
 
@@ -138,6 +138,7 @@ static serve_numbers numbers_of(const vt_server_options *options)
     return (serve_numbers){.workers = options->workers,
                            .queue = options->queue,
                            .connections = options->connections,
+                           .job_queue = options->job_queue,
                            .body_mib = (int64_t)(options->body_bytes >> 20),
                            .cache_mib = (int64_t)(options->cache_bytes >> 20),
                            .pixels = (int64_t)options->maximum_pixels,
@@ -152,6 +153,7 @@ static void use_numbers(const serve_numbers *numbers, vt_server_options *options
     options->workers = (int)numbers->workers;
     options->queue = (int)numbers->queue;
     options->connections = (int)numbers->connections;
+    options->job_queue = (int)numbers->job_queue;
     options->body_bytes = (size_t)numbers->body_mib << 20;
     options->cache_bytes = (size_t)numbers->cache_mib << 20;
     options->maximum_pixels = (uint64_t)numbers->pixels;
@@ -169,7 +171,11 @@ int vt_cli_serve(int argc, char **argv)
         VT_CLI_TEXT_OPTION("listen", "HOST:PORT", &what.server.listen,
                            "where to answer (default 127.0.0.1:8080; port 0: a free one)"),
         VT_CLI_FLAG_OPTION("write", &what.write,
-                           "let products be put, changed and taken out; no import meanwhile"),
+                           "let products be put, changed, imported and taken out"),
+        VT_CLI_TEXT_OPTION("import-images", "DIR", &what.server.import_images,
+                           "feeds that are sent here may name pictures below it"),
+        VT_CLI_FLAG_OPTION("import-remote", &what.server.import_remote,
+                           "feeds that are sent here may name addresses of public hosts"),
         VT_CLI_FLAG_OPTION("public-search", &what.server.public_search,
                            "searching and the page need no key"),
         VT_CLI_FLAG_OPTION("open-to-all", &what.server.open_to_all,
@@ -188,6 +194,8 @@ int vt_cli_serve(int argc, char **argv)
         {"queue", "N", VT_CLI_INT, &numbers.queue, "requests that may wait (default 128)", 1,
          100000},
         {"connections", "N", VT_CLI_INT, &numbers.connections, "at once (default 4096)", 8, 100000},
+        {"job-queue", "N", VT_CLI_INT, &numbers.job_queue, "jobs that may wait (default 8)", 1,
+         1000},
         {"max-body", "MIB", VT_CLI_INT, &numbers.body_mib, "of one request (default 32)", 1, 512},
         {"max-pixels", "N", VT_CLI_INT, &numbers.pixels, "of one picture (default 50331648)", 1,
          200000000},
@@ -221,6 +229,7 @@ int vt_cli_serve(int argc, char **argv)
     if (code != VT_CLI_GO)
         return code;
     what.shop = arguments.items[0];
+    what.server.jobs = what.write;
     use_numbers(&numbers, &what.server);
     vt_error error = {0};
     FILE *log = what.access_log != NULL ? open_log(what.access_log, &error) : NULL;

@@ -2,6 +2,8 @@
 /* Measures of attributes, from three counts of each. */
 #include "eval/attributes.h"
 
+#include "eval/class_results.h"
+
 #include "base/mem.h"
 
 #include <math.h>
@@ -72,44 +74,31 @@ void vt_attributes_add(vt_attributes *measures, const uint32_t *values, size_t c
     measures->exact += exact;
 }
 
-static double share(size_t part, size_t whole)
-{
-    return whole > 0 ? (double)part / (double)whole : 0;
-}
-
 void vt_attributes_class(const vt_attributes *measures, size_t index, vt_class_result *out)
 {
-    size_t right = measures->right[index];
-    *out = (vt_class_result){.examples = measures->truths[index], .named = measures->named[index]};
-    out->precision = share(right, out->named);
-    out->recall = share(right, out->examples);
-    out->f1 = share(2 * right, out->examples + out->named);
+    *out =
+        vt_class_result_of(measures->truths[index], measures->named[index], measures->right[index]);
 }
 
 void vt_attributes_result_of(const vt_attributes *measures, vt_attributes_result *out)
 {
-    size_t present = 0, truths = 0, named = 0, right = 0;
-    *out = (vt_attributes_result){.examples = measures->examples};
-    out->accuracy = share(measures->exact, measures->examples);
+    size_t truths = 0, named = 0, right = 0;
+    vt_class_macro macro = {0};
     for (size_t c = 0; c < measures->classes; c++) {
         vt_class_result one;
         vt_attributes_class(measures, c, &one);
+        vt_class_macro_add(&macro, &one);
         truths += one.examples;
         named += one.named;
         right += measures->right[c];
-        if (one.examples == 0)
-            continue;
-        present++;
-        out->macro_precision += one.precision;
-        out->macro_recall += one.recall;
-        out->macro_f1 += one.f1;
     }
-    out->micro_f1 = share(2 * right, truths + named);
-    if (present > 0) {
-        out->macro_precision /= (double)present;
-        out->macro_recall /= (double)present;
-        out->macro_f1 /= (double)present;
-    }
+    vt_class_macro_finish(&macro);
+    *out = (vt_attributes_result){.examples = measures->examples,
+                                  .accuracy = vt_share(measures->exact, measures->examples),
+                                  .macro_precision = macro.precision,
+                                  .macro_recall = macro.recall,
+                                  .macro_f1 = macro.f1,
+                                  .micro_f1 = vt_share(2 * right, truths + named)};
     if (measures->examples > 0)
         out->loss = measures->loss_sum / ((double)measures->examples * (double)measures->classes);
 }

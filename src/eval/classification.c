@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Measures of classification, all from the matrix of true and named classes. */
-#include "eval/classification.h"
+#include "eval/class_results.h"
 
 #include "base/mem.h"
 
@@ -64,42 +64,27 @@ size_t vt_classification_add(vt_classification *measures, size_t truth, const fl
     return best;
 }
 
-static double share(size_t part, size_t whole)
-{
-    return whole > 0 ? (double)part / (double)whole : 0;
-}
-
 void vt_classification_class(const vt_classification *measures, size_t index, vt_class_result *out)
 {
-    size_t right = vt_classification_confused(measures, index, index);
-    *out = (vt_class_result){.examples = measures->truths[index], .named = measures->named[index]};
-    out->precision = share(right, out->named);
-    out->recall = share(right, out->examples);
-    if (right > 0)
-        out->f1 = 2 * out->precision * out->recall / (out->precision + out->recall);
+    *out = vt_class_result_of(measures->truths[index], measures->named[index],
+                              vt_classification_confused(measures, index, index));
 }
 
 void vt_classification_result_of(const vt_classification *measures, vt_classification_result *out)
 {
-    size_t present = 0;
-    *out = (vt_classification_result){.examples = measures->examples};
-    out->accuracy = share(measures->right, measures->examples);
-    out->top5 = share(measures->in_top, measures->examples);
+    vt_class_macro macro = {0};
     for (size_t i = 0; i < measures->classes; i++) {
         vt_class_result one;
         vt_classification_class(measures, i, &one);
-        if (one.examples == 0)
-            continue;
-        present++;
-        out->macro_precision += one.precision;
-        out->macro_recall += one.recall;
-        out->macro_f1 += one.f1;
+        vt_class_macro_add(&macro, &one);
     }
-    if (present > 0) {
-        out->macro_precision /= (double)present;
-        out->macro_recall /= (double)present;
-        out->macro_f1 /= (double)present;
-    }
+    vt_class_macro_finish(&macro);
+    *out = (vt_classification_result){.examples = measures->examples,
+                                      .accuracy = vt_share(measures->right, measures->examples),
+                                      .top5 = vt_share(measures->in_top, measures->examples),
+                                      .macro_precision = macro.precision,
+                                      .macro_recall = macro.recall,
+                                      .macro_f1 = macro.f1};
 }
 
 size_t vt_classification_confused(const vt_classification *measures, size_t truth, size_t named)

@@ -29,9 +29,7 @@ typedef struct load {
     uint8_t *kinds;  /* (slots) slot_kind, owned */
     uint32_t *edges; /* (slots) that lead there, owned */
     size_t live, nodes;
-    pthread_mutex_t lock; /* of the two below, among workers */
-    vt_status status;
-    vt_error error;
+    vt_first_error failure; /* of the workers */
 } load;
 
 typedef enum slot_kind { SLOT_FREE, SLOT_NODE, SLOT_TWIN } slot_kind;
@@ -171,14 +169,7 @@ static void segment_load(void *context, size_t index)
     vt_status status = scratch == NULL ? vt_fail_memory(&error, "graph index")
                                        : segment_read(l, index, scratch, &error);
     vt_free(scratch);
-    if (status == VT_OK)
-        return;
-    pthread_mutex_lock(&l->lock);
-    if (l->status == VT_OK) {
-        l->status = status;
-        l->error = error;
-    }
-    pthread_mutex_unlock(&l->lock);
+    vt_first_error_note(&l->failure, status, &error);
 }
 
 static vt_status segments_load(load *l, vt_pool *pool, vt_error *error)
@@ -190,7 +181,7 @@ static vt_status segments_load(load *l, vt_pool *pool, vt_error *error)
         return vt_fail_memory(error, "graph index");
     l->graph->slot_count = slots;
     vt_pool_for(pool, graph_segments(slots), segment_load, l);
-    return l->status == VT_OK ? VT_OK : vt_fail(error, l->status, "%s", l->error.message);
+    return vt_first_error_give(&l->failure, error);
 }
 
 /* ---- all slots together ---- */
@@ -303,7 +294,7 @@ vt_status vt_graph_load(const char *path, const vt_graph_load_options *options, 
     if (status != VT_OK)
         return status;
     load l = {.file = file};
-    pthread_mutex_init(&l.lock, NULL);
+    vt_first_error_init(&l.failure);
     status = all_load(&l, options->pool, error);
     if (status == VT_OK) {
         *out = l.graph;
@@ -312,7 +303,7 @@ vt_status vt_graph_load(const char *path, const vt_graph_load_options *options, 
     } else {
         vt_graph_free(l.graph);
     }
-    pthread_mutex_destroy(&l.lock);
+    vt_first_error_deinit(&l.failure);
     vt_free(l.kinds);
     vt_free(l.edges);
     vt_snapshot_close(file);

@@ -395,6 +395,7 @@ bool vt_ivf_remove(vt_ivf *ivf, uint32_t id)
         return false;
     slot_remove(ivf, slot_find(ivf, id)); /* while every place still holds its row */
     ivf_list *list = &ivf->lists[place.list];
+    assert(list->blocks); /* it holds the row */
     size_t last = list->count - 1;
     unsigned char *last_block = ivf_block(ivf, list, last);
     if (place.at != last) {

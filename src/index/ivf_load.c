@@ -8,17 +8,14 @@
 #include "base/mem.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
 typedef struct load {
     const vt_snapshot *file;
     vt_ivf *ivf;
     ivf_parameters parameters;
-    uint32_t *sizes;      /* (lists) rows, owned */
-    pthread_mutex_t lock; /* of the two below, among workers */
-    vt_status status;
-    vt_error error;
+    uint32_t *sizes;        /* (lists) rows, owned */
+    vt_first_error failure; /* of the workers */
 } load;
 
 /* ---- the small sections ---- */
@@ -152,14 +149,7 @@ static void list_load(void *context, size_t index)
     load *l = context;
     vt_error error;
     vt_status status = list_read(l, index, &error);
-    if (status == VT_OK)
-        return;
-    pthread_mutex_lock(&l->lock);
-    if (l->status == VT_OK) {
-        l->status = status;
-        l->error = error;
-    }
-    pthread_mutex_unlock(&l->lock);
+    vt_first_error_note(&l->failure, status, &error);
 }
 
 static vt_status ids_load(load *l, vt_error *error)
@@ -191,9 +181,8 @@ static vt_status all_load(load *l, vt_pool *pool, vt_error *error)
     if (status != VT_OK)
         return status;
     vt_pool_for(pool, l->parameters.lists, list_load, l);
-    if (l->status != VT_OK)
-        return vt_fail(error, l->status, "%s", l->error.message);
-    return ids_load(l, error);
+    status = vt_first_error_give(&l->failure, error);
+    return status == VT_OK ? ids_load(l, error) : status;
 }
 
 vt_status vt_ivf_load(const char *path, uint64_t maximum_bytes, vt_pool *pool, vt_ivf **out,
@@ -204,9 +193,9 @@ vt_status vt_ivf_load(const char *path, uint64_t maximum_bytes, vt_pool *pool, v
     if (status != VT_OK)
         return status;
     load l = {.file = file};
-    pthread_mutex_init(&l.lock, NULL);
+    vt_first_error_init(&l.failure);
     status = all_load(&l, pool, error);
-    pthread_mutex_destroy(&l.lock);
+    vt_first_error_deinit(&l.failure);
     if (status == VT_OK) {
         *out = l.ivf;
         if (info)

@@ -20,7 +20,6 @@
 #include "base/mem.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -42,9 +41,7 @@ typedef struct search {
     uint64_t *group_bits; /* owned; NULL: the set is asked */
     uint32_t group_last;  /* of the bits */
     atomic_size_t next;
-    pthread_mutex_t lock; /* of the two below */
-    vt_status status;
-    vt_error error;
+    vt_first_error failure; /* of the workers */
 } search;
 
 typedef struct candidate {
@@ -349,14 +346,7 @@ static void worker_run(void *context, size_t index)
         status = tile_answer(&w, first, left < s->tile ? left : s->tile);
     }
     worker_deinit(&w);
-    if (status == VT_OK)
-        return;
-    pthread_mutex_lock(&s->lock);
-    if (s->status == VT_OK) {
-        s->status = status;
-        s->error = error;
-    }
-    pthread_mutex_unlock(&s->lock);
+    vt_first_error_note(&s->failure, status, &error);
 }
 
 /* ---- the whole ---- */
@@ -442,9 +432,9 @@ vt_status vt_ivf_search(const vt_ivf *ivf, const float *queries, size_t count,
     size_t tiles = (count + s.tile - 1) / s.tile;
     if (!filter_prepare(&s))
         return vt_fail_memory(error, "search of inverted lists");
-    pthread_mutex_init(&s.lock, NULL);
+    vt_first_error_init(&s.failure);
     vt_pool_for(options->pool, threads < tiles ? threads : tiles, worker_run, &s);
-    pthread_mutex_destroy(&s.lock);
+    vt_first_error_deinit(&s.failure);
     vt_free(s.group_bits);
-    return s.status == VT_OK ? VT_OK : vt_fail(error, s.status, "%s", s.error.message);
+    return vt_first_error_give(&s.failure, error);
 }

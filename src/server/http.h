@@ -89,6 +89,7 @@ struct vt_request {
     char etag[96];                 /* with quotes; "": none */
     int retry_ms;                  /* 0: no Retry-After */
     struct MHD_Response *prepared; /* shared with others, borrowed; goes before `answer` */
+    bool prepared_owned;           /* it is for this request alone, which gives it up when sent */
 };
 
 /* request.c: percent-decoding in place; false: malformed, a NUL, or not UTF-8. */
@@ -137,7 +138,7 @@ typedef struct vt_part {
     const char *bytes;           /* in the body */
     size_t length;
 } vt_part;
-enum { VT_PARTS_MAXIMUM = 128 };
+enum { VT_PARTS_MAXIMUM = 1024 };
 typedef struct vt_form {
     vt_part parts[VT_PARTS_MAXIMUM];
     size_t count;
@@ -287,10 +288,16 @@ void vt_notify(const char *state);
 
 /* ---- server.c ---- */
 
+/* What the request's connection waits for from now on. */
+void vt_request_waits(vt_request *request, vt_wait wait);
+
 struct vt_server {
     vt_server_options options;
     vt_shop *shop;
+    const char *directory;      /* of the shop, which lends it */
+    struct vt_jobs *jobs;       /* NULL: the shop is open for reading only */
     pthread_mutex_t write_lock; /* around what changes products: searches go on beside it */
+    bool importing;             /* under write_lock: a job changes them */
     pthread_mutex_t info_lock;  /* around vt_shop_info_of and what it lends */
     vt_listener listener;
     struct MHD_Daemon *daemon;

@@ -88,7 +88,9 @@ void vt_pages_free(vt_pages *pages)
 
 vt_status vt_answer_page(vt_request *request, vt_error *error)
 {
-    const char *path = strcmp(request->path, "/") == 0 ? "/index.html" : request->path;
+    const char *path = strcmp(request->path, "/") == 0        ? "/index.html"
+                       : strcmp(request->path, "/admin") == 0 ? "/admin.html"
+                                                              : request->path;
     const vt_pages *pages = request->server->pages;
     for (size_t i = 0; i < vt_web_file_count; i++) {
         if (strcmp(vt_web_files[i].path, path) != 0)

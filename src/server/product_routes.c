@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+enum { RETRY_MS = 5000 }; /* while an import runs */
+
 /* Called in the writer's turn. */
 static vt_status apply(const vt_change *change, vt_shop *shop, bool *created, vt_error *error)
 {
@@ -37,7 +39,9 @@ vt_status vt_change_apply(const vt_change *change, bool *created, vt_error *erro
     vt_server *server = change->request->server;
     *created = false;
     pthread_mutex_lock(&server->write_lock);
-    vt_status status = apply(change, server->shop, created, error);
+    vt_status status = server->importing
+                           ? vt_fail(error, VT_ERR_BUSY, "an import runs: come back after it")
+                           : apply(change, server->shop, created, error);
     pthread_mutex_unlock(&server->write_lock);
     return status;
 }
@@ -73,6 +77,8 @@ static vt_status change(vt_request *request, vt_change_kind kind, vt_error *erro
     vt_change what = {.id = request->routing.parameters[0], .kind = kind, .request = request};
     bool created = false;
     vt_status status = vt_change_apply(&what, &created, error);
+    if (status == VT_ERR_BUSY)
+        request->retry_ms = RETRY_MS;
     if (status != VT_OK)
         return status;
     return answer_product(request, created ? MHD_HTTP_CREATED : MHD_HTTP_OK, error);
@@ -99,6 +105,8 @@ vt_status vt_answer_delete(vt_request *request, vt_error *error)
         .id = request->routing.parameters[0], .kind = VT_CHANGE_REMOVE, .request = request};
     bool created = false;
     vt_status status = vt_change_apply(&what, &created, error);
+    if (status == VT_ERR_BUSY)
+        request->retry_ms = RETRY_MS;
     if (status == VT_OK)
         request->http = MHD_HTTP_NO_CONTENT;
     return status;

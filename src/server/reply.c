@@ -161,7 +161,8 @@ static struct MHD_Response *make_response(vt_request *request)
         MHD_add_response_header(response, "ETag", request->etag);
     if (request->cached) /* RFC 9211 */
         MHD_add_response_header(response, "Cache-Status", "vitrine; hit");
-    vt_add_security_headers(response, false);
+    /* Browsers take the headers of a 304 for those of what they have: a page stays a page. */
+    vt_add_security_headers(response, request->prepared != NULL);
     vt_add_transport_headers(request->server, response);
     return response;
 }

@@ -7,7 +7,7 @@
  * Members that are not known are refused: a misspelt filter must not become no filter. One that is
  * there twice in a form counts as its last, as in JSON; pictures and products add up.
  */
-#include "server/http.h"
+#include "server/photo_source.h"
 
 #include <limits.h>
 #include <math.h>
@@ -45,31 +45,14 @@ static vt_status add_photo(vt_search_query *out, const void *bytes, size_t lengt
     return VT_OK;
 }
 
-/* Base64, also as a data: URL. */
 static vt_status set_image(vt_search_query *out, const vt_json *value, vt_error *error)
 {
     const char *text = vt_json_text(value, NULL);
+    vt_photo photo;
     if (text == NULL)
         return wrong(error, "image", "base64");
-    if (strncmp(text, "data:", 5) == 0) {
-        const char *comma = strchr(text, ',');
-        text = comma != NULL ? comma + 1 : text;
-    }
-    vt_buf bytes;
-    size_t length = strlen(text);
-    vt_buf_init(&bytes, length / 4 * 3 + 3);
-    char *kept = NULL;
-    vt_status status = VT_OK;
-    if (!vt_buf_append_unbase64(&bytes, text, length) || bytes.length == 0)
-        status = wrong(error, "image", "base64");
-    else if ((kept = vt_arena_alloc(&out->arena, bytes.length)) == NULL)
-        status = vt_fail_memory(error, "a picture");
-    if (status == VT_OK) {
-        memcpy(kept, bytes.data, bytes.length);
-        status = add_photo(out, kept, bytes.length, error);
-    }
-    vt_buf_deinit(&bytes);
-    return status;
+    vt_status status = vt_photo_of_base64(&out->arena, "image", text, &photo, error);
+    return status == VT_OK ? add_photo(out, photo.bytes, photo.length, error) : status;
 }
 
 /* The URL stands for the picture until vt_photos_fetch has it. */

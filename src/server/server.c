@@ -17,10 +17,11 @@
  * the workers end with the queue, and only then the network threads.
  */
 #include "server/answer_cache.h"
-#include "server/http.h"
+#include "server/jobs.h"
 #include "server/tls.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -52,6 +53,8 @@ vt_server_options vt_server_options_defaults(void)
                                .body_ms = 60000,
                                .write_ms = 60000,
                                .stop_ms = 30000,
+                               .job_queue = 8,
+                               .heartbeat_ms = 15000,
                                .fetch = vt_photo_fetch_options_defaults()};
 }
 
@@ -64,13 +67,15 @@ static void *connection_of(vt_request *request)
     return info != NULL ? info->socket_context : NULL;
 }
 
-static void waits(vt_request *request, vt_wait wait)
+void vt_request_waits(vt_request *request, vt_wait wait)
 {
     vt_connection_waits(request->server->connections, connection_of(request), wait);
 }
 
 static void free_request(vt_request *request)
 {
+    if (request->prepared_owned)
+        MHD_destroy_response(request->prepared);
     vt_routing_deinit(&request->routing);
     vt_buf_deinit(&request->body);
     vt_buf_deinit(&request->answer);
@@ -224,7 +229,7 @@ static vt_request *begin(vt_server *server, struct MHD_Connection *connection, c
     vt_buf_init(&request->body, server->options.body_bytes);
     copy_header(request, "Content-Type", request->content_type, sizeof(request->content_type));
     atomic_fetch_add(&server->in_flight, 1);
-    waits(request, VT_WAIT_BODY);
+    vt_request_waits(request, VT_WAIT_BODY);
     vt_error error = {0};
     vt_status status = check_head(request, &error);
     if (status != VT_OK)
@@ -287,7 +292,7 @@ static bool enqueue(vt_request *request)
 {
     vt_server *server = request->server;
     if (atomic_fetch_add(&server->waiting, 1) < server->options.queue) {
-        waits(request, VT_WAIT_US);
+        vt_request_waits(request, VT_WAIT_US);
         request->phase = VT_PHASE_QUEUED;
         MHD_suspend_connection(request->connection);
         if (vt_queue_push(server->queue, request))
@@ -307,7 +312,7 @@ static bool enqueue(vt_request *request)
 
 static enum MHD_Result send_answer(vt_request *request)
 {
-    waits(request, VT_WAIT_READER);
+    vt_request_waits(request, VT_WAIT_READER);
     return vt_reply_send(request) ? MHD_YES : MHD_NO;
 }
 
@@ -362,7 +367,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     vt_metrics_note(&server->metrics, request, took_ms);
     vt_access_log(request, took_ms, aborted);
     drop_body(request);
-    waits(request, VT_WAIT_HEAD);
+    vt_request_waits(request, VT_WAIT_HEAD);
     free_request(request);
     *slot = NULL;
     atomic_fetch_sub(&server->in_flight, 1);
@@ -461,6 +466,17 @@ static vt_status check_exposure(const vt_server *server, vt_error *error)
                    server->listener.address);
 }
 
+static vt_status start_jobs(vt_server *server, const char *directory, vt_error *error)
+{
+    const char *images = server->options.import_images;
+    if (!server->options.jobs)
+        return VT_OK;
+    if (images != NULL && !vt_dir_exists(images))
+        return vt_fail(error, VT_ERR_NOT_FOUND,
+                       "serve with pictures of imports from \"%s\": no such directory", images);
+    return vt_jobs_new(server, directory, &server->jobs, error);
+}
+
 /* Before the pages, whose headers depend on it. */
 static vt_status start_tls(vt_server *server, vt_error *error)
 {
@@ -505,6 +521,8 @@ static vt_status start(vt_server *server, const char *directory, vt_error *error
     if (status == VT_OK)
         status = vt_shop_warm(server->shop, error);
     if (status == VT_OK)
+        status = start_jobs(server, directory, error);
+    if (status == VT_OK)
         status = start_workers(server, error);
     if (status == VT_OK)
         status = start_daemon(server, error);
@@ -514,7 +532,7 @@ static vt_status start(vt_server *server, const char *directory, vt_error *error
 vt_status vt_server_start(vt_shop *shop, const vt_server_options *options, vt_server **out,
                           vt_error *error)
 {
-    vt_shop_info info;
+    vt_shop_info info = {0};
     vt_server *server = vt_calloc(1, sizeof(*server));
     if (server == NULL)
         return vt_fail_memory(error, "a server");
@@ -528,8 +546,9 @@ vt_status vt_server_start(vt_shop *shop, const vt_server_options *options, vt_se
     pthread_mutex_init(&server->info_lock, NULL);
     pthread_mutex_init(&server->log_lock, NULL);
     vt_status status = vt_shop_info_of(shop, &info, error);
+    server->directory = info.directory;
     if (status == VT_OK)
-        status = start(server, info.directory, error);
+        status = start(server, server->directory, error);
     if (status != VT_OK) {
         vt_server_stop(server);
         return status;
@@ -564,6 +583,7 @@ void vt_server_stop(vt_server *server)
         return;
     atomic_store(&server->stopping, true);
     atomic_store(&server->ready, false);
+    vt_jobs_stop(server->jobs);
     if (server->daemon != NULL) {
         vt_notify("STOPPING=1");
         drain(server);
@@ -574,6 +594,7 @@ void vt_server_stop(vt_server *server)
         vt_thread_join(server->threads[i]);
     if (server->daemon != NULL)
         MHD_stop_daemon(server->daemon);
+    vt_jobs_free(server->jobs);
     if (server->listener.fd >= 0)
         close(server->listener.fd);
     vt_connections_free(server->connections);

@@ -17,6 +17,7 @@
  * keys.c, key_file.c, limiter.c            API keys, where they are kept, rates
  * search_query.c, product_read.c           what a body asks for
  * *_route.c, *_routes.c, pages.c           what routes do
+ * jobs.c, job_*.c                          work that outlasts a request
  * photo_source.c  pictures in base64 and at URLs
  * answer_cache.c  answers that were given before
  * vision_*.c, weaviate_route.c             faces that look like others' services
@@ -48,6 +49,11 @@ typedef struct vt_server_options {
     uint64_t maximum_pixels;        /* of a picture, by its header */
     int head_ms, body_ms, write_ms; /* how long a client may take for each part */
     int stop_ms;                    /* how long a stop waits for what was accepted */
+    bool jobs;                      /* imports and index builds: the shop is open for writing */
+    int job_queue;                  /* jobs that may wait for the one that runs */
+    const char *import_images;      /* below it imported feeds may name pictures; NULL: nowhere */
+    bool import_remote;             /* imported feeds may name addresses, of public hosts */
+    int heartbeat_ms;               /* event streams say that they live */
     size_t cache_bytes;             /* of answers that are kept for equal requests; 0: none */
     const char *tls_certificate, *tls_key; /* PEM files; NULL: plain HTTP */
     bool fetch_images;                     /* searches may name pictures by URL: */

@@ -42,6 +42,7 @@ enum {
     LAST_PICTURES = 128, /* at most so many are embedded while other writers wait */
     STEM_BYTES = 100,    /* of a file's name */
     NAME_HEX = 12,       /* digits of its fingerprint */
+    MODEL_FILES = 65536,
 };
 #define PACKED_BYTES ((size_t)(1 << 30) + (16 << 20))
 
@@ -199,6 +200,26 @@ static vt_status copy_model(const vt_encoder *given, const char *directory, cons
     vt_free(models);
     vt_buf_deinit(&file);
     return status;
+}
+
+/* What a promotion that was killed left of a file that it wrote. Only one writes there at a time.
+ */
+static void remove_unfinished(const vt_shop *shop)
+{
+    vt_dir_list list;
+    char *models = vt_path_join(shop->directory, "models");
+    if (models != NULL && vt_dir_list_open(models, MODEL_FILES, &list, NULL) == VT_OK) {
+        for (size_t i = 0; i < list.count; i++) {
+            char *path = vt_text_ends_nocase(list.names[i], ".tmp")
+                             ? vt_path_join(models, list.names[i])
+                             : NULL;
+            if (path != NULL)
+                unlink(path);
+            vt_free(path);
+        }
+        vt_dir_list_close(&list);
+    }
+    vt_free(models);
 }
 
 static void note_encoder(vt_promotion *p)
@@ -555,8 +576,10 @@ vt_status vt_promote_run(vt_shop *shop, const char *model, const vt_promote_opti
     for (size_t i = 0; i < VT_PROMOTE_RANKS; i++)
         report->recall_before[i] = report->recall_after[i] = (double)NAN;
     vt_status status = take_turn(shop, &turn, error);
-    if (status == VT_OK)
+    if (status == VT_OK) {
+        remove_unfinished(shop);
         status = run(&p, model, error);
+    }
     close_promotion(&p);
     if (turn >= 0)
         close(turn);

@@ -226,13 +226,21 @@ static vt_status add_category(void *context, const char *category, uint64_t prod
     return VT_OK;
 }
 
-/* Texts that would otherwise change under the reader when another encoder comes. */
-static vt_status keep_texts(vt_shop *shop, vt_shop_info *info, vt_error *error)
+/* Texts are copied: they would change under the reader when another encoder comes. */
+static vt_status gather_encoder(vt_shop *shop, vt_shop_info *info, vt_error *error)
 {
     const vt_settings *settings = &shop->settings;
+    pthread_mutex_lock(&shop->lock); /* loading the encoder notes what it finds out */
+    info->dimension = settings->dimension;
+    info->precision = vt_precision_name(settings->precision);
+    info->auto_similarity = settings->verdict.similarity;
+    if (settings->machine[0] != '\0')
+        info->auto_precision = vt_precision_name(settings->verdict.precision);
+    vt_hash_hex(&settings->fingerprint, info->model_fingerprint);
     info->model = vt_arena_strdup(&shop->category_arena, settings->name);
     info->auto_refused = vt_arena_strdup(&shop->category_arena, settings->verdict.refused);
     info->auto_machine = vt_arena_strdup(&shop->category_arena, settings->machine);
+    pthread_mutex_unlock(&shop->lock);
     if (info->model == NULL || info->auto_refused == NULL || info->auto_machine == NULL)
         return vt_fail_memory(error, "what a shop is");
     return VT_OK;
@@ -259,15 +267,9 @@ static vt_status gather_info(vt_shop *shop, vt_shop_info *out, vt_error *error)
                          .directory = shop->directory,
                          .driver = stats.driver,
                          .version = vt_version(),
-                         .dimension = shop->settings.dimension,
-                         .precision = vt_precision_name(shop->settings.precision),
-                         .auto_similarity = shop->settings.verdict.similarity,
                          .categories = shop->categories,
                          .category_count = list.count};
-    vt_hash_hex(&shop->settings.fingerprint, info.model_fingerprint);
-    if (shop->settings.machine[0] != '\0')
-        info.auto_precision = vt_precision_name(shop->settings.verdict.precision);
-    status = keep_texts(shop, &info, error);
+    status = gather_encoder(shop, &info, error);
     if (status == VT_OK)
         *out = info;
     return status;

@@ -37,7 +37,7 @@ typedef struct import_plan {
     const vt_ingest_options *how;
 } import_plan;
 
-/* The bar stays at its end; an interruption is heard. */
+/* Without phases the bar stays at its end; an interruption is heard. */
 typedef struct index_bridge {
     const vt_import_options *options;
     uint64_t rows;
@@ -46,10 +46,11 @@ typedef struct index_bridge {
 static bool report_index(void *context, uint64_t done, uint64_t total)
 {
     const index_bridge *bridge = context;
-    (void)done;
-    (void)total;
-    return bridge->options->on_progress == NULL ||
-           bridge->options->on_progress(bridge->options->context, bridge->rows, bridge->rows);
+    const vt_import_options *options = bridge->options;
+    bool phases = options->on_phase != NULL;
+    return options->on_progress == NULL ||
+           options->on_progress(options->context, phases ? done : bridge->rows,
+                                phases ? total : bridge->rows);
 }
 
 /* So that the next search finds an index. The import is done: what fails here is only said. */
@@ -59,6 +60,8 @@ static void refresh_index(vt_shop *shop, const vt_import_options *options,
     vt_searcher searcher;
     vt_error error;
     index_bridge bridge = {options, report->rows};
+    if (options->on_phase != NULL)
+        options->on_phase(options->context, "index", "vectors");
     vt_status status = vt_shop_need_scanner(shop, &searcher, &error);
     const vt_store_index_options how = {
         .pool = searcher.pool, .on_progress = report_index, .context = &bridge};
@@ -114,6 +117,8 @@ vt_status vt_shop_import(vt_shop *shop, const char *source, const vt_import_opti
         how.on_progress = report_progress;
         how.context = &bridge;
     }
+    if (options->on_phase != NULL)
+        options->on_phase(options->context, "import", "products");
     vt_status status = VT_OK;
     if (how.rejects_path == NULL || how.duplicates_path == NULL)
         status = vt_fail_memory(error, "a path");

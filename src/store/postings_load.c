@@ -18,9 +18,7 @@ typedef struct load {
     char *names;              /* (directory.name_bytes), owned */
     char **texts;             /* (directory.columns) in the arena of the postings; owned */
     uint64_t *pairs;          /* (directory.columns) as records have them, owned */
-    pthread_mutex_t lock;     /* of the two below */
-    vt_status status;
-    vt_error error;
+    vt_first_error failure;   /* of the workers */
 } load;
 
 static vt_status no_memory(vt_error *error)
@@ -252,14 +250,7 @@ static void part_load(void *context, size_t index)
     load *l = context;
     vt_error error;
     vt_status status = column_load(l, index, &error);
-    if (status == VT_OK)
-        return;
-    pthread_mutex_lock(&l->lock);
-    if (l->status == VT_OK) {
-        l->status = status;
-        l->error = error;
-    }
-    pthread_mutex_unlock(&l->lock);
+    vt_first_error_note(&l->failure, status, &error);
 }
 
 static vt_status all_load(load *l, vt_pool *pool, vt_error *error)
@@ -272,27 +263,29 @@ static vt_status all_load(load *l, vt_pool *pool, vt_error *error)
     if (status != VT_OK)
         return status;
     vt_pool_for(pool, l->directory.columns, part_load, l);
-    if (l->status == VT_OK)
-        l->status = records_load(l, &l->error);
-    for (size_t i = 0; l->status == VT_OK && i < l->directory.columns; i++)
+    vt_error reason;
+    status = vt_first_error_give(&l->failure, &reason);
+    if (status == VT_OK)
+        status = records_load(l, &reason);
+    for (size_t i = 0; status == VT_OK && i < l->directory.columns; i++)
         if (l->pairs[i] != l->columns[i].pairs)
             return vt_snapshot_damaged(l->file, error, "records and column %zu differ", i);
-    if (l->status == VT_ERR_CORRUPT && strstr(l->error.message, "read ") != l->error.message)
-        return vt_snapshot_damaged(l->file, error, "%s", l->error.message);
-    return l->status == VT_OK ? VT_OK : vt_fail(error, l->status, "%s", l->error.message);
+    if (status == VT_ERR_CORRUPT && strstr(reason.message, "read ") != reason.message)
+        return vt_snapshot_damaged(l->file, error, "%s", reason.message);
+    return status == VT_OK ? VT_OK : vt_fail(error, status, "%s", reason.message);
 }
 
 vt_status vt_postings_load(const vt_snapshot *file, vt_pool *pool, vt_postings **out,
                            vt_error *error)
 {
     load l = {.file = file};
-    pthread_mutex_init(&l.lock, NULL);
+    vt_first_error_init(&l.failure);
     vt_status status = all_load(&l, pool, error);
     if (status == VT_OK)
         *out = l.postings;
     else
         vt_postings_free(l.postings);
-    pthread_mutex_destroy(&l.lock);
+    vt_first_error_deinit(&l.failure);
     vt_free(l.columns);
     vt_free(l.names);
     vt_free(l.texts);

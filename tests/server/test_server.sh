@@ -67,6 +67,9 @@ holds '"dimension"'
 hash=$(curl -s "$url/v1/products/$id" | sed 's/.*"hash":"\([0-9a-f]*\)".*/\1/')
 code 200 "$url/v1/images/$hash"
 code 304 -H "If-None-Match: \"$hash\"" "$url/v1/images/$hash"
+etag=$(curl -sI "$url/" | tr -d '\r' | sed -n 's/^ETag: //p')
+check "policy of a page that the browser has" yes "$(curl -sI -H "If-None-Match: $etag" "$url/" |
+    grep -q "^Content-Security-Policy:.*script-src 'self'" && echo yes)"
 code 200 "$url/v1/images/$hash?w=24"
 code 404 "$url/v1/images/00"
 code 404 "$url/v1/products/none"

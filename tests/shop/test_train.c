@@ -3,14 +3,13 @@
  * Training through the public API: a tiny network on drawn goods, from folders, manifests and
  * shops; where recipes come from, what is measured on, what is refused before the first step.
  */
-#include "shop/journey.h"
+#include "shop/trainings.h"
 
-#include "base/file.h"
 #include "base/json.h"
 
 #include <math.h>
 
-enum { OTHER_VIEW = 9, CLASSES = 3, VIEWS = 6, SETTINGS = 24, FILE_BYTES = 1 << 24 };
+enum { OTHER_VIEW = 9, CLASSES = 3, VIEWS = 6, FILE_BYTES = 1 << 24 };
 
 static void make_folder(journey *j, const char *name)
 {
@@ -29,56 +28,6 @@ static void write_goods(journey *j, const char *name, int first)
             snprintf(path, sizeof(path), "%s/good%d/%d.png", name, i, view);
             assert_true(goods_write(at(j, path), i, view));
         }
-}
-
-/* Of a training that is over in a second; settings: pairs over the usual ones, NULL behind the
- * last.
- */
-typedef struct attempt {
-    journey *j;
-    const char *data, *out; /* below the scratch directory */
-    vt_train_options options;
-    vt_train_setting settings[SETTINGS];
-    char paths[2][SCRATCH_PATH_BYTES];
-    vt_train_report *report;
-    vt_error error;
-} attempt;
-
-static attempt prepare(journey *j, const char *data, const char *const *settings)
-{
-    static const char *const usual[] = {"arch",   "resnet9", "width",   "0.1", "size",    "32",
-                                        "epochs", "2",       "batch",   "6",   "augment", "none",
-                                        "lr",     "0.02",    "threads", "1",   NULL};
-    attempt a = {.j = j, .data = data, .out = "out.onnx", .options = vt_train_options_defaults()};
-    for (const char *const *s = usual; *s != NULL; s += 2)
-        a.settings[a.options.setting_count++] = (vt_train_setting){s[0], s[1]};
-    for (const char *const *s = settings; s != NULL && *s != NULL; s += 2)
-        a.settings[a.options.setting_count++] = (vt_train_setting){s[0], s[1]};
-    return a;
-}
-
-static vt_status train(attempt *a)
-{
-    snprintf(a->paths[0], sizeof(a->paths[0]), "%s", at(a->j, a->data));
-    snprintf(a->paths[1], sizeof(a->paths[1]), "%s", at(a->j, a->out));
-    a->options.out = a->paths[1];
-    a->options.settings = a->settings;
-    return vt_train(a->paths[0], &a->options, &a->report, &a->error);
-}
-
-static void train_well(attempt *a)
-{
-    expect_ok(train(a), &a->error);
-}
-
-static void refused(journey *j, const char *data, const char *const *settings, vt_status want,
-                    const char *text)
-{
-    attempt a = prepare(j, data, settings);
-    vt_status status = train(&a);
-    expect_failure(status, want, &a.error, text);
-    assert_null(a.report);
-    assert_false(vt_file_exists(a.paths[1]));
 }
 
 static double value_of(const vt_train_report *report, const char *name)

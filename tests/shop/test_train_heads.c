@@ -4,61 +4,15 @@
  * heads are measured against the columns of their names; on drawn goods, and on rendered samples,
  * whose category and colour are both learned.
  */
-#include "shop/journey.h"
+#include "shop/trainings.h"
 
 #include "shop/train_data.h"
 
-#include "base/file.h"
 #include "base/json.h"
 
 #include <math.h>
 
-enum { GOODS = 6, VIEWS = 6, SETTINGS = 24 };
-
-typedef struct attempt {
-    journey *j;
-    const char *data, *out; /* below the scratch directory */
-    vt_train_options options;
-    vt_train_setting settings[SETTINGS];
-    char paths[2][SCRATCH_PATH_BYTES];
-    vt_train_report *report;
-    vt_error error;
-} attempt;
-
-static attempt prepare(journey *j, const char *data, const char *const *settings)
-{
-    static const char *const usual[] = {"arch",   "resnet9", "width",   "0.1", "size",    "32",
-                                        "epochs", "2",       "batch",   "6",   "augment", "none",
-                                        "lr",     "0.02",    "threads", "1",   NULL};
-    attempt a = {.j = j, .data = data, .out = "out.onnx", .options = vt_train_options_defaults()};
-    for (const char *const *s = usual; *s != NULL; s += 2)
-        a.settings[a.options.setting_count++] = (vt_train_setting){s[0], s[1]};
-    for (const char *const *s = settings; s != NULL && *s != NULL; s += 2)
-        a.settings[a.options.setting_count++] = (vt_train_setting){s[0], s[1]};
-    return a;
-}
-
-static vt_status train(attempt *a)
-{
-    snprintf(a->paths[0], sizeof(a->paths[0]), "%s", at(a->j, a->data));
-    snprintf(a->paths[1], sizeof(a->paths[1]), "%s", at(a->j, a->out));
-    a->options.out = a->paths[1];
-    a->options.settings = a->settings;
-    return vt_train(a->paths[0], &a->options, &a->report, &a->error);
-}
-
-static void train_well(attempt *a)
-{
-    expect_ok(train(a), &a->error);
-}
-
-static void refused(journey *j, const char *data, const char *const *settings, vt_status want,
-                    const char *text)
-{
-    attempt a = prepare(j, data, settings);
-    expect_failure(train(&a), want, &a.error, text);
-    assert_false(vt_file_exists(a.paths[1]));
-}
+enum { GOODS = 6, VIEWS = 6 };
 
 /* rows.csv of goods: a shape, a size where the number of the view is even, tags. */
 static void write_rows(journey *j)

@@ -24,6 +24,11 @@ static inline void snapshot_put(vt_buf *file, size_t at, uint64_t value, size_t 
     memcpy(file->data + at, &value, bytes);
 }
 
+static inline void snapshot_fix_head(vt_buf *file)
+{
+    snapshot_put(file, 124, vt_crc32c(0, file->data, 124), 4);
+}
+
 static inline void snapshot_fix_sums(vt_buf *file)
 {
     size_t table = (size_t)snapshot_get(file, 48, 8), count = (size_t)snapshot_get(file, 56, 4);
@@ -34,7 +39,12 @@ static inline void snapshot_fix_sums(vt_buf *file)
             snapshot_put(file, at + 20, vt_crc32c(0, file->data + begin, end - begin), 4);
     }
     snapshot_put(file, 60, vt_crc32c(0, file->data + table, count * 32), 4);
-    snapshot_put(file, 124, vt_crc32c(0, file->data, 124), 4);
+    snapshot_fix_head(file);
+}
+
+static inline void snapshot_flip(vt_buf *file, size_t bit)
+{
+    file->data[bit / 8] = (char)(file->data[bit / 8] ^ 1 << bit % 8);
 }
 
 #endif

@@ -3,49 +3,21 @@
 // keyboard alone, a phone, dark, Chinese, a shop with a key. axe-core looks for faults at every stop.
 //
 //     node window.mjs MODULES CHROMIUM URL PHOTO KEYED_URL KEY [SCREENSHOTS]
-import { createRequire } from 'node:module';
 import { readFile } from 'node:fs/promises';
 import assert from 'node:assert/strict';
+import { openBrowser } from './browser.mjs';
 
 const [modules, executablePath, url, photo, keyedUrl, key, shots] = process.argv.slice(2);
-const load = createRequire(`${modules}/`);
-const { chromium } = load('playwright-core');
-const axe = await readFile(load.resolve('axe-core/axe.min.js'), 'utf8');
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
-let passed = 0;
-
-async function stop(page, name) {
-  await page.waitForTimeout(350); // pictures and transitions settle before colours are judged
-  const found = await page.evaluate(`${axe}; axe.run({ resultTypes: ['violations'] })`);
-  assert.deepEqual(found.violations.map(one => `${one.id}: ${one.nodes.map(node => node.target).join(' ')}`), [], name);
-  if (shots) await page.screenshot({ path: `${shots}/${name}.jpg`, quality: 85 });
-}
-
-async function check(name, options, steps) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-GB', ...options });
-  const page = await context.newPage();
-  await page.addInitScript(() => {
+const { check, stop, finish } = await openBrowser({
+  modules, executablePath, shots, expected: /status of 401/, timeout: 20000,
+  prepare: page => page.addInitScript(() => {
     const send = window.fetch;
     window.fetch = (path, what) => {
       if (what?.body instanceof FormData) window.asked = JSON.parse(what.body.get('options'));
       return send(path, what);
     };
-  });
-  const faults = [];
-  page.on('pageerror', error => faults.push(String(error)));
-  page.on('console', message => { if (message.type() === 'error' && !/status of 401/.test(message.text())) faults.push(message.text()); });
-  page.setDefaultTimeout(20000);
-  try {
-    await steps(page);
-    assert.deepEqual(faults, []);
-    passed++;
-    console.log(`[       OK ] ${name}`);
-  } catch (error) {
-    console.log(`[  FAILED  ] ${name}\n${error.stack}`);
-    process.exitCode = 1;
-  }
-  await context.close();
-}
+  }),
+});
 
 const cards = page => page.locator('#grid .card');
 const settled = page => page.waitForFunction(() => document.getElementById('progress').hidden);
@@ -211,5 +183,4 @@ await check('a shop with a key asks for it', {}, async page => {
   await page.waitForFunction(() => document.querySelector('#grid img')?.naturalWidth > 0);
 });
 
-await browser.close();
-console.log(`[  PASSED  ] ${passed} test(s)`);
+await finish();

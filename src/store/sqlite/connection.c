@@ -28,6 +28,11 @@
     "SELECT max(change) FROM (SELECT max(change) AS change FROM changes"                           \
     " UNION ALL SELECT max(change) FROM models)"
 #define PICTURE_COLUMNS "key, source, hash, phash, width, height, bytes"
+/* CROSS JOIN fixes the order of the loops: one pass over pictures (vectors), products
+ * by key. */
+#define PICTURES_WITH_PRODUCTS                                                                     \
+    "SELECT p.id, p.key, i.key, i.source, i.hash, i.phash, i.width, i.height, i.bytes"             \
+    " FROM pictures i CROSS JOIN products p ON p.key = i.product "
 
 static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_BEGIN] = "BEGIN",
@@ -39,10 +44,9 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_MODEL_SERVING] = "SELECT key, change FROM models WHERE state = 2",
     [VT_SQL_MODEL_EACH] = "SELECT key, fingerprint, name, dim, source, state FROM models "
                           "ORDER BY key",
-    [VT_SQL_MISSING] = "SELECT p.id, p.key, i.key, i.source, i.hash, i.phash, i.width, i.height, "
-                       "i.bytes FROM pictures i CROSS JOIN products p ON p.key = i.product "
-                       "WHERE i.key > ?2 AND NOT EXISTS (SELECT 1 FROM vectors v"
-                       " WHERE v.picture = i.key AND v.model = ?1) ORDER BY i.key LIMIT ?3",
+    [VT_SQL_MISSING] =
+        PICTURES_WITH_PRODUCTS "WHERE i.key > ?2 AND NOT EXISTS (SELECT 1 FROM vectors v"
+                               " WHERE v.picture = i.key AND v.model = ?1) ORDER BY i.key LIMIT ?3",
     [VT_SQL_UNFOUND] = "SELECT p.id FROM products p WHERE NOT EXISTS (SELECT 1 FROM pictures i"
                        " CROSS JOIN vectors v ON v.picture = i.key AND v.model = ?1"
                        " WHERE i.product = p.key)",
@@ -53,12 +57,7 @@ static const char *const sql_text[VT_SQL_COUNT] = {
                           "WHERE product = ?1 ORDER BY position, item",
     [VT_SQL_PICTURES] =
         "SELECT " PICTURE_COLUMNS " FROM pictures WHERE product = ?1 ORDER BY position",
-    /* CROSS JOIN fixes the order of the loops: one pass over pictures (vectors), products by key.
-     */
-    [VT_SQL_PICTURE_EACH] =
-        "SELECT p.id, p.key, i.key, i.source, i.hash, i.phash, i.width, i.height, "
-        "i.bytes FROM pictures i CROSS JOIN products p ON p.key = i.product "
-        "ORDER BY i.key",
+    [VT_SQL_PICTURE_EACH] = PICTURES_WITH_PRODUCTS "ORDER BY i.key",
     [VT_SQL_CONTENT] =
         "SELECT content FROM products p WHERE id = ?1"
         " AND EXISTS (SELECT 1 FROM pictures i WHERE i.product = p.key)"
@@ -157,13 +156,13 @@ static const char *const sql_text_3[VT_SQL_READ_COUNT] = {
 static const char *const sql_text_2[VT_SQL_READ_COUNT] = {
     [VT_SQL_MODEL_SERVING] = "SELECT 1, 0 WHERE 0",
     [VT_SQL_MODEL_EACH] = "SELECT key, fingerprint, name, dim, NULL, 0 FROM models ORDER BY key",
-    [VT_SQL_COUNTS] = "SELECT (SELECT count(*) FROM products), (SELECT count(*) FROM pictures),"
-                      " (SELECT count(*) FROM vectors WHERE model = ?1),"
-                      " (SELECT max(change) FROM changes)",
+    [VT_SQL_COUNTS] = ("SELECT (SELECT count(*) FROM products), (SELECT count(*) FROM pictures),"
+                       " (SELECT count(*) FROM vectors WHERE model = ?1),"
+                       " (SELECT max(change) FROM changes)"),
     [VT_SQL_NEWEST_CHANGE] = "SELECT max(change) FROM changes",
-    [VT_SQL_SESSION_OF] = "SELECT id FROM sessions WHERE first_change <= ?1"
-                          " AND ?1 <= (SELECT max(change) FROM changes)"
-                          " ORDER BY first_change DESC LIMIT 1",
+    [VT_SQL_SESSION_OF] = ("SELECT id FROM sessions WHERE first_change <= ?1"
+                           " AND ?1 <= (SELECT max(change) FROM changes)"
+                           " ORDER BY first_change DESC LIMIT 1"),
 };
 
 /* Of version 1: nobody noted who gave a change number. */

@@ -235,26 +235,8 @@ vt_status vt_sqlite_each_missing(vt_store *base, const vt_store_missing *which,
     sqlite3_bind_int64(row, 1, which->model);
     sqlite3_bind_int64(row, 2, which->after);
     sqlite3_bind_int64(row, 3, which->limit > INT32_MAX ? INT32_MAX : (int64_t)which->limit);
-    int result;
-    while (status == VT_OK && (result = sqlite3_step(row)) != SQLITE_DONE) {
-        const char *id = NULL;
-        uint32_t product = 0;
-        vt_picture picture;
-        if (result != SQLITE_ROW)
-            status = vt_sqlite_fail(connection->db, error, "read catalogue", store->path);
-        else
-            status = vt_sqlite_row_text(row, 0, &id, error);
-        if (status == VT_OK)
-            status = vt_sqlite_row_key(row, 1, &product, error);
-        if (status == VT_OK)
-            status = vt_sqlite_row_picture(row, 2, &picture, error);
-        if (status == VT_OK && id == NULL)
-            status = vt_fail(error, VT_ERR_CORRUPT, "read catalogue \"%s\": a product has no id",
-                             store->path);
-        if (status == VT_OK)
-            status = visit(context, id, product, &picture, error);
-    }
-    vt_sqlite_reset(row);
+    const vt_sqlite_picture_visit to = {store->path, visit, context};
+    status = vt_sqlite_visit_pictures(connection, VT_SQL_MISSING, &to, error);
     vt_sqlite_reader_give(store, connection);
     return status;
 }

@@ -137,22 +137,18 @@ vt_status vt_sqlite_each(vt_store *base, vt_store_visit *visit, void *context, v
     return status;
 }
 
-vt_status vt_sqlite_each_picture(vt_store *base, vt_store_visit_picture *visit, void *context,
-                                 vt_error *error)
+vt_status vt_sqlite_visit_pictures(vt_sqlite_connection *connection, vt_sqlite_sql statement,
+                                   const vt_sqlite_picture_visit *to, vt_error *error)
 {
-    vt_sqlite *store = (vt_sqlite *)base;
-    vt_sqlite_connection *connection;
-    vt_status status = vt_sqlite_reader_take(store, &connection, error);
-    if (status != VT_OK)
-        return status;
-    sqlite3_stmt *row = connection->statements[VT_SQL_PICTURE_EACH];
+    sqlite3_stmt *row = connection->statements[statement];
+    vt_status status = VT_OK;
     int result;
     while (status == VT_OK && (result = sqlite3_step(row)) != SQLITE_DONE) {
         const char *id = NULL;
         uint32_t product = 0;
         vt_picture picture;
         if (result != SQLITE_ROW)
-            status = vt_sqlite_fail(connection->db, error, "read catalogue", store->path);
+            status = vt_sqlite_fail(connection->db, error, "read catalogue", to->path);
         else
             status = vt_sqlite_row_text(row, 0, &id, error);
         if (status == VT_OK)
@@ -161,11 +157,24 @@ vt_status vt_sqlite_each_picture(vt_store *base, vt_store_visit_picture *visit, 
             status = vt_sqlite_row_picture(row, 2, &picture, error);
         if (status == VT_OK && id == NULL)
             status = vt_fail(error, VT_ERR_CORRUPT, "read catalogue \"%s\": a product has no id",
-                             store->path);
+                             to->path);
         if (status == VT_OK)
-            status = visit(context, id, product, &picture, error);
+            status = to->visit(to->context, id, product, &picture, error);
     }
     vt_sqlite_reset(row);
+    return status;
+}
+
+vt_status vt_sqlite_each_picture(vt_store *base, vt_store_visit_picture *visit, void *context,
+                                 vt_error *error)
+{
+    vt_sqlite *store = (vt_sqlite *)base;
+    vt_sqlite_connection *connection;
+    vt_status status = vt_sqlite_reader_take(store, &connection, error);
+    if (status != VT_OK)
+        return status;
+    const vt_sqlite_picture_visit to = {store->path, visit, context};
+    status = vt_sqlite_visit_pictures(connection, VT_SQL_PICTURE_EACH, &to, error);
     vt_sqlite_reader_give(store, connection);
     return status;
 }

@@ -226,6 +226,14 @@ vt_status vt_sqlite_get_by_key(vt_store *store, uint32_t key, vt_arena *arena, v
 vt_status vt_sqlite_content(vt_store *store, uint32_t model, const char *id, vt_hash *out,
                             vt_error *error);
 vt_status vt_sqlite_each(vt_store *store, vt_store_visit *visit, void *context, vt_error *error);
+/* What a statement that gives product id, product key and a picture is walked for. */
+typedef struct vt_sqlite_picture_visit {
+    const char *path; /* of the catalogue, for messages */
+    vt_store_visit_picture *visit;
+    void *context;
+} vt_sqlite_picture_visit;
+vt_status vt_sqlite_visit_pictures(vt_sqlite_connection *connection, vt_sqlite_sql statement,
+                                   const vt_sqlite_picture_visit *to, vt_error *error);
 vt_status vt_sqlite_each_picture(vt_store *store, vt_store_visit_picture *visit, void *context,
                                  vt_error *error);
 vt_status vt_sqlite_each_category(vt_store *store, vt_store_visit_category *visit, void *context,

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a job of each kind does, on the server's own shop, which holds the writer's place.
+ *
+ * An import has the writer's turn for as long as it runs: whoever wants to change a product
+ * meanwhile is told to come back, so that no change is made to what an import replaces at that
+ * moment. Searches go on. Its pictures come from what was uploaded with the feed, else from the
+ * folder that the operator opened, else from nowhere: paths are never followed out of that folder.
+ */
+#include "server/jobs.h"
+
+#include "base/file.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FOLDER_DEPTH = 10, FOLDER_NAMES = 1 << 16 };
+
+typedef struct run {
+    vt_jobs *jobs;
+    vt_job_record *job;
+    vt_shop *shop;
+    const vt_server_options *options;
+} run;
+
+/* ---- folders ---- */
+
+char *vt_job_path(const vt_jobs *jobs, const char *id, const char *name)
+{
+    char *folder = vt_path_join(jobs->directory, id);
+    if (folder == NULL || name == NULL)
+        return folder;
+    char *path = vt_path_join(folder, name);
+    vt_free(folder);
+    return path;
+}
+
+/* Nothing in it is a link: all of it was written here. */
+static void remove_tree(const char *path, const char *keep, int depth)
+{
+    vt_error error;
+    vt_dir_list list;
+    if (unlink(path) == 0 || depth == 0 || !vt_dir_exists(path) ||
+        vt_dir_list_open(path, FOLDER_NAMES, &list, &error) != VT_OK)
+        return;
+    for (size_t i = 0; i < list.count; i++) {
+        char *inside =
+            vt_text_equal(list.names[i], keep) ? NULL : vt_path_join(path, list.names[i]);
+        if (inside != NULL)
+            remove_tree(inside, NULL, depth - 1);
+        vt_free(inside);
+    }
+    vt_dir_list_close(&list);
+    rmdir(path); /* stays where something was kept */
+}
+
+void vt_job_clear(const vt_jobs *jobs, const char *id, bool everything)
+{
+    char *folder = vt_job_path(jobs, id, NULL);
+    if (folder != NULL)
+        remove_tree(folder, everything ? NULL : "rejects.csv", FOLDER_DEPTH);
+    vt_free(folder);
+}
+
+/* Takes every `folder` with the slash behind it out of the text. */
+static void hide(char *text, const char *folder)
+{
+    size_t length = folder != NULL ? strlen(folder) : 0;
+    for (char *at = text; length > 0 && (at = strstr(at, folder)) != NULL;) {
+        size_t skipped = length + (at[length] == '/');
+        memmove(at, at + skipped, strlen(at + skipped) + 1);
+    }
+}
+
+void vt_job_hide_paths(const vt_jobs *jobs, const char *id, char *text)
+{
+    char *folder = vt_job_path(jobs, id, NULL);
+    hide(text, folder);
+    hide(text, jobs->server->options.import_images);
+    vt_free(folder);
+}
+
+/* ---- results ---- */
+
+static void add_figure(vt_job_record *job, const char *name, double value)
+{
+    if (job->figure_count == VT_JOB_FIGURES)
+        return;
+    vt_job_figure *figure = &job->figures[job->figure_count++];
+    snprintf(figure->name, sizeof(figure->name), "%s", name);
+    figure->value = value;
+}
+
+static bool on_progress(void *context, uint64_t done, uint64_t total)
+{
+    const run *r = context;
+    return vt_jobs_tell(r->jobs, r->job->id, done, total);
+}
+
+static void on_phase(void *context, const char *phase, const char *unit)
+{
+    const run *r = context;
+    vt_jobs_tell_stage(r->jobs, r->job->id, phase, unit);
+}
+
+/* ---- import ---- */
+
+static void add_report(vt_job_record *job, const vt_import_report *report)
+{
+    add_figure(job, "rows", (double)report->rows);
+    add_figure(job, "imported", (double)report->imported);
+    add_figure(job, "updated", (double)report->updated);
+    add_figure(job, "unchanged", (double)report->unchanged);
+    add_figure(job, "rejected", (double)report->rejected_rows);
+    add_figure(job, "rejected_images", (double)report->rejected_pictures);
+    add_figure(job, "images", (double)report->pictures);
+    add_figure(job, "exact_duplicates", (double)report->exact_duplicates);
+    add_figure(job, "near_duplicates", (double)report->near_duplicates);
+    add_figure(job, "took_s", report->took_s);
+}
+
+/* Waits for changes under way, then keeps others away; or lets them in again. */
+static void set_importing(vt_server *server, bool importing)
+{
+    pthread_mutex_lock(&server->write_lock);
+    server->importing = importing;
+    pthread_mutex_unlock(&server->write_lock);
+}
+
+static vt_status import(run *r, vt_error *error)
+{
+    vt_import_report report = {0};
+    vt_import_options how = vt_import_options_defaults();
+    vt_server *server = r->jobs->server;
+    char *feed = vt_job_path(r->jobs, r->job->id, r->job->feed);
+    char *images = vt_job_path(r->jobs, r->job->id, "images");
+    char *rejects = vt_job_path(r->jobs, r->job->id, "rejects.csv");
+    vt_status status = VT_OK;
+    if (feed == NULL || images == NULL || rejects == NULL) {
+        status = vt_fail_memory(error, "a path");
+    } else {
+        bool opened = !r->job->pictures && r->options->import_images != NULL;
+        how.images_dir = opened ? r->options->import_images : images;
+        how.rejects_path = rejects;
+        how.no_remote = !r->options->import_remote;
+        how.on_phase = on_phase;
+        how.on_progress = on_progress;
+        how.context = r;
+        set_importing(server, true);
+        status = vt_shop_import(r->shop, feed, &how, &report, error);
+        set_importing(server, false);
+        add_report(r->job, &report);
+    }
+    if (status == VT_OK && report.cancelled)
+        status = vt_fail(error, VT_ERR_CANCELLED, "cancelled; what was imported until then stays");
+    vt_free(feed);
+    vt_free(images);
+    vt_free(rejects);
+    return status;
+}
+
+/* ---- index ---- */
+
+static vt_status build_index(run *r, vt_error *error)
+{
+    vt_index_options how = {.on_progress = on_progress, .context = r};
+    vt_index_info info;
+    on_phase(r, "index", "vectors");
+    vt_status status = vt_shop_index_build(r->shop, &how, error);
+    if (status == VT_OK)
+        status = vt_shop_index_info(r->shop, &info, error);
+    if (status != VT_OK)
+        return status;
+    add_figure(r->job, "vectors", (double)info.vectors);
+    add_figure(r->job, "products", (double)info.products);
+    add_figure(r->job, "graph_bytes", (double)info.graph_bytes);
+    add_figure(r->job, "vector_bytes", (double)info.vector_bytes);
+    add_figure(r->job, "snapshot_bytes", (double)info.snapshot_bytes);
+    return VT_OK;
+}
+
+static vt_status check_index(run *r, vt_error *error)
+{
+    vt_index_check check;
+    on_phase(r, "check", "");
+    vt_status status = vt_shop_index_check(r->shop, r->job->sample, &check, error);
+    if (status != VT_OK)
+        return status;
+    add_figure(r->job, "queries", (double)check.queries);
+    add_figure(r->job, "k", (double)check.k);
+    add_figure(r->job, "recall", check.recall);
+    add_figure(r->job, "worst", check.worst);
+    add_figure(r->job, "visited", check.mean_visited);
+    return VT_OK;
+}
+
+void vt_job_run(vt_jobs *jobs, vt_job_record *job)
+{
+    static vt_status (*const kinds[VT_JOB_KIND_COUNT])(run *, vt_error *) = {import, build_index,
+                                                                             check_index};
+    run r = {
+        .jobs = jobs, .job = job, .shop = jobs->server->shop, .options = &jobs->server->options};
+    vt_error error = {0};
+    vt_status status = kinds[job->kind](&r, &error);
+    job->state = status == VT_OK              ? VT_JOB_STATE_DONE
+                 : status == VT_ERR_CANCELLED ? VT_JOB_STATE_CANCELLED
+                                              : VT_JOB_STATE_FAILED;
+    if (status == VT_OK)
+        return;
+    if (status != VT_ERR_CANCELLED) {
+        job->status = status;
+        vt_log(VT_LOG_ERROR, "job %s: %s", job->id, error.message);
+    }
+    vt_job_hide_paths(jobs, job->id, error.message);
+    snprintf(job->detail, sizeof(job->detail), "%s", error.message);
+}
