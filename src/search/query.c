@@ -142,7 +142,9 @@ vt_status vt_search_query_vector(const vt_searcher *searcher, const vt_query *qu
 {
     size_t dim = searcher->dim, count = query->photo_count + query->like_count;
     float *own = NULL;
-    vt_status status = check_views(query, error);
+    vt_status status = vt_search_check_query(query, error);
+    if (status == VT_OK)
+        status = check_views(query, error);
     if (status != VT_OK)
         return status;
     if (parts == NULL) {

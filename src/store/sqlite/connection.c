@@ -287,10 +287,8 @@ static vt_status configure(sqlite3 *db, const char *path, vt_error *error)
                      "PRAGMA journal_size_limit = 67108864",
                      NULL, NULL, NULL) != SQLITE_OK)
         return fail_first_touch(db, path, error);
-    if (!vt_sqlite_words_register(db))
-        return vt_fail(error, VT_ERR_UNSUPPORTED,
-                       "open catalogue \"%s\": this SQLite has no full-text search (FTS5)", path);
-    return VT_OK;
+    vt_status status = vt_sqlite_words_register(db, error);
+    return status == VT_OK ? VT_OK : vt_fail_context(error, status, "open catalogue \"%s\"", path);
 }
 
 vt_status vt_sqlite_db_open(const char *path, int flags, sqlite3 **out, vt_error *error)
@@ -398,4 +396,20 @@ void vt_sqlite_connection_close(vt_sqlite_connection *connection)
         sqlite3_finalize(connection->statements[i]);
     sqlite3_close(connection->db);
     vt_free(connection);
+}
+
+vt_status vt_sqlite_connection_renew(vt_sqlite_connection *writer, vt_error *error)
+{
+    vt_sqlite_connection *fresh, old = *writer;
+    vt_status status =
+        vt_sqlite_connection_open(sqlite3_db_filename(writer->db, "main"), true, &fresh, error);
+    if (status != VT_OK)
+        return status;
+    writer->db = fresh->db;
+    memcpy(writer->statements, fresh->statements, sizeof writer->statements);
+    writer->doubtful = false;
+    fresh->db = old.db;
+    memcpy(fresh->statements, old.statements, sizeof fresh->statements);
+    vt_sqlite_connection_close(fresh);
+    return VT_OK;
 }

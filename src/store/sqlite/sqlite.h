@@ -115,6 +115,7 @@ typedef struct vt_sqlite_connection {
     struct vt_sqlite_connection *next; /* among the idle readers */
     vt_snapshot_session session;       /* the writer's, drawn with its first change */
     bool session_noted, session_known; /* in this transaction; committed */
+    bool doubtful; /* the writer's: SQLite itself ended its transaction (write.c) */
 } vt_sqlite_connection;
 
 typedef struct vt_sqlite_index vt_sqlite_index; /* vectors.h: one model's vectors in memory */
@@ -152,6 +153,9 @@ vt_status vt_sqlite_db_open(const char *path, int flags, sqlite3 **out, vt_error
 vt_status vt_sqlite_connection_open(const char *path, bool writer, vt_sqlite_connection **out,
                                     vt_error *error);
 void vt_sqlite_connection_close(vt_sqlite_connection *connection); /* NULL is fine */
+/* The writer's, with write_lock held and outside a transaction: a new one to the same file in its
+ * place, its session kept. As it was on failure. */
+vt_status vt_sqlite_connection_renew(vt_sqlite_connection *writer, vt_error *error);
 /* Turns the connection's last error into a status and `<action> "<item>": <SQLite's text>`. */
 vt_status vt_sqlite_fail(sqlite3 *db, vt_error *error, const char *action, const char *item);
 /* One step of a statement that yields no row (or one that does not matter), then reset; false: the

@@ -30,8 +30,9 @@ typedef struct vt_sqlite_cutter {
 vt_status vt_sqlite_cutter_init(sqlite3 *db, vt_sqlite_cutter *out, vt_error *error);
 void vt_sqlite_cutter_deinit(vt_sqlite_cutter *cutter);
 
-/* Makes the functions known that the statements use; false: this SQLite has no FTS5. */
-bool vt_sqlite_words_register(sqlite3 *db);
+/* Makes the functions known that the statements use. VT_ERR_UNSUPPORTED: this SQLite has no FTS5.
+ */
+vt_status vt_sqlite_words_register(sqlite3 *db, vt_error *error);
 /* *out: what is asked of FTS5, the caller's (vt_free). */
 vt_status vt_sqlite_words_question(sqlite3 *db, const char *text, char **out, vt_error *error);
 

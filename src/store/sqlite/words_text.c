@@ -117,27 +117,42 @@ static void fields(const Fts5ExtensionApi *api, Fts5Context *row, sqlite3_contex
         sqlite3_result_error_code(context, result);
 }
 
-/* FTS5's own table of functions; NULL: it is not there. */
-static fts5_api *api_of(sqlite3 *db)
+/* FTS5's own table of functions; what SQLite answered when there is none. */
+static int find_api(sqlite3 *db, fts5_api **out)
 {
     fts5_api *api = NULL;
     sqlite3_stmt *row = NULL;
-    if (sqlite3_prepare_v2(db, "SELECT fts5(?1)", -1, &row, NULL) == SQLITE_OK) {
-        sqlite3_bind_pointer(row, 1, &api, "fts5_api_ptr", NULL);
+    int result = sqlite3_prepare_v2(db, "SELECT fts5(?1)", -1, &row, NULL);
+    if (result == SQLITE_OK)
+        result = sqlite3_bind_pointer(row, 1, &api, "fts5_api_ptr", NULL);
+    if (result == SQLITE_OK)
         sqlite3_step(row);
-    }
-    sqlite3_finalize(row);
-    return api;
+    int ended = sqlite3_finalize(row);
+    *out = api;
+    if (result == SQLITE_OK)
+        result = ended;
+    return result == SQLITE_OK && api == NULL ? SQLITE_ERROR : result;
 }
 
-bool vt_sqlite_words_register(sqlite3 *db)
+static vt_status fail_fts5(int result, vt_error *error)
 {
-    fts5_api *api = api_of(db);
-    return api != NULL &&
-           sqlite3_create_function_v2(db, "apart", 1,
-                                      SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, NULL,
-                                      apart, NULL, NULL, NULL) == SQLITE_OK &&
-           api->xCreateFunction(api, "fields", NULL, fields, NULL) == SQLITE_OK;
+    if ((result & 0xff) == SQLITE_NOMEM)
+        return vt_fail_memory(error, "the functions of full-text search");
+    return vt_fail(error, VT_ERR_UNSUPPORTED,
+                   "search words: this SQLite has no full-text search (FTS5)");
+}
+
+vt_status vt_sqlite_words_register(sqlite3 *db, vt_error *error)
+{
+    fts5_api *api;
+    int result = find_api(db, &api);
+    if (result == SQLITE_OK)
+        result = sqlite3_create_function_v2(db, "apart", 1,
+                                            SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
+                                            NULL, apart, NULL, NULL, NULL);
+    if (result == SQLITE_OK)
+        result = api->xCreateFunction(api, "fields", NULL, fields, NULL);
+    return result == SQLITE_OK ? VT_OK : fail_fts5(result, error);
 }
 
 /* ---- questions ---- */
@@ -221,13 +236,14 @@ static int add_words(question *q, const vt_sqlite_cutter *cutter, const char *te
 vt_status vt_sqlite_cutter_init(sqlite3 *db, vt_sqlite_cutter *out, vt_error *error)
 {
     static const char *arguments[] = {"remove_diacritics", "2"};
-    fts5_api *api = api_of(db);
+    fts5_api *api;
     void *context = NULL;
-    if (api == NULL ||
-        api->xFindTokenizer(api, "unicode61", &context, &out->functions) != SQLITE_OK ||
-        out->functions.xCreate(context, arguments, 2, &out->self) != SQLITE_OK)
-        return vt_fail(error, VT_ERR_UNSUPPORTED, "search words: this SQLite has no FTS5");
-    return VT_OK;
+    int result = find_api(db, &api);
+    if (result == SQLITE_OK)
+        result = api->xFindTokenizer(api, "unicode61", &context, &out->functions);
+    if (result == SQLITE_OK)
+        result = out->functions.xCreate(context, arguments, 2, &out->self);
+    return result == SQLITE_OK ? VT_OK : fail_fts5(result, error);
 }
 
 void vt_sqlite_cutter_deinit(vt_sqlite_cutter *cutter)

@@ -44,11 +44,26 @@ typedef struct put_job {
     size_t old_count, old_capacity;
 } put_job;
 
-/* ---- transactions ---- */
+/* ---- transactions ----
+ *
+ * Out of memory, out of disk or on an error of input and output, SQLite ends the transaction by
+ * itself, from within the statement that met it. When that is one of FTS5's own, below the
+ * statement that writes the words, FTS5 is told of the rollback (xRollback) before it has seen the
+ * error: it forgets its totals of rows and words, returns from reading them, and takes what it has
+ * not read for them (fts5StorageLoadTotals of SQLite 3.40 sets bTotalsValid whatever came of the
+ * reading). SQLite's own rollback at the end of the outer statement does not reach it any more. The
+ * next product would be written with totals of 0: "database disk image is malformed" when it had
+ * words before, and otherwise a file whose totals are wrong for good. A rollback of ours comes
+ * after FTS5 has returned and does reach it. So a connection whose transaction was ended by SQLite
+ * is replaced before it writes again: what was in its memory is gone, the file is as committed.
+ */
 
 vt_status vt_sqlite_begin_write(vt_sqlite_connection *connection, const char *action,
                                 const char *id, vt_error *error)
 {
+    vt_status status = connection->doubtful ? vt_sqlite_connection_renew(connection, error) : VT_OK;
+    if (status != VT_OK)
+        return vt_fail_context(error, status, "%s \"%s\"", action, id);
     /* A rollback that itself failed (no memory) is made good here. */
     if ((!sqlite3_get_autocommit(connection->db) &&
          !vt_sqlite_run(connection->statements[VT_SQL_ROLLBACK])) ||
@@ -62,8 +77,9 @@ vt_status vt_sqlite_finish_write(vt_sqlite_connection *connection, vt_status sta
 {
     if (status == VT_OK && !vt_sqlite_run(connection->statements[VT_SQL_COMMIT]))
         status = vt_sqlite_fail(connection->db, error, action, id);
-    /* Some errors (a full disk) roll back by themselves. */
-    if (status != VT_OK && !sqlite3_get_autocommit(connection->db))
+    if (status != VT_OK && sqlite3_get_autocommit(connection->db))
+        connection->doubtful = true;
+    else if (status != VT_OK)
         vt_sqlite_run(connection->statements[VT_SQL_ROLLBACK]);
     vt_sqlite_session_end(connection, status == VT_OK);
     return status;
