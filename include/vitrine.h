@@ -347,6 +347,85 @@ VT_API vt_status vt_shop_search(vt_shop *shop, const vt_query *query, vt_answer 
                                 vt_error *error);
 VT_API void vt_answer_free(vt_answer *answer);
 
+/* ---------------------------------------------------------------------------------- events */
+
+typedef enum vt_event_kind {
+    VT_EVENT_VIEW, /* a product was shown */
+    VT_EVENT_CLICK,
+    VT_EVENT_CART,
+    VT_EVENT_PURCHASE,
+    VT_EVENT_KINDS
+} vt_event_kind;
+
+/* What a shopper did. */
+typedef struct vt_event {
+    vt_event_kind kind;
+    const char *product;
+    const char *search;  /* the answer that led there: 32 hex digits; NULL: none */
+    int position;        /* of the product in it, from 1; 0: not told */
+    const char *session; /* what tells one visit from others; only a tag of it is stored. NULL: not
+                            told */
+    int64_t time_ms;     /* since 1970; 0: now */
+} vt_event;
+
+enum { VT_EVENTS_MAX = 1000, VT_EVENT_MAX_POSITION = 10000, VT_EVENT_MAX_SESSION_BYTES = 256 };
+
+/* Adds events to the shop's events.db, which is made when there is none; whatever way the shop was
+ * opened. Each is checked by itself: verdicts (count) says whether it was stored (status VT_OK,
+ * VT_ERR_USAGE, VT_ERR_NOT_FOUND: the product) and why not. Those that are good are durable when it
+ * returns VT_OK, and none is stored otherwise. count 0: only sees to it that there is a file. */
+VT_API vt_status vt_shop_add_events(vt_shop *shop, const vt_event *events, size_t count,
+                                    vt_error *verdicts, vt_error *error);
+/* "view", "click", "cart", "purchase". */
+VT_API const char *vt_event_kind_name(vt_event_kind kind);
+
+typedef struct vt_event_position {
+    int position;
+    uint64_t views, clicks; /* a product counts once per search */
+} vt_event_position;
+
+typedef struct vt_event_product {
+    const char *product, *title; /* title NULL: it has none, or is gone */
+    bool gone;                   /* the shop does not have it any more */
+    uint64_t events;
+} vt_event_product;
+
+typedef struct vt_event_search {
+    char search[33];
+    int64_t time_ms; /* of its first event */
+    uint64_t views;
+} vt_event_search;
+
+typedef struct vt_event_report_options {
+    int64_t since_ms; /* only events from here on; 0: all */
+    size_t top;       /* products and searches listed, up to 1000 */
+} vt_event_report_options;
+VT_API vt_event_report_options vt_event_report_options_defaults(void); /* all, 10 */
+
+typedef struct vt_event_report {
+    uint64_t counts[VT_EVENT_KINDS];
+    uint64_t sessions;
+    int64_t first_ms, last_ms;          /* 0: there is no event */
+    const vt_event_position *positions; /* the first hundred that occur */
+    size_t position_count;
+    const vt_event_product *clicked, *bought; /* most often first */
+    size_t clicked_count, bought_count;
+    uint64_t searches, unclicked;              /* that events name; of them without any but views */
+    const vt_event_search *searches_unclicked; /* newest first */
+    size_t unclicked_count;
+} vt_event_report;
+
+/* *out: vt_event_report_free. */
+VT_API vt_status vt_shop_report_events(vt_shop *shop, const vt_event_report_options *options,
+                                       vt_event_report **out, vt_error *error);
+VT_API void vt_event_report_free(vt_event_report *report);
+/* Removes the events before this time; *removed: how many there were. */
+VT_API vt_status vt_shop_prune_events(vt_shop *shop, int64_t before_ms, uint64_t *removed,
+                                      vt_error *error);
+/* Removes what was done in this session. */
+VT_API vt_status vt_shop_forget_session(vt_shop *shop, const char *session, uint64_t *removed,
+                                        vt_error *error);
+
 /* ----------------------------------------------------------------------------------- index */
 
 /* What finds the nearest (docs/index.md). It is derived from the catalogue, kept in step with it,

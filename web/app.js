@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The shop window: a photo, or the whole shop, as a grid that filters narrow down.
-import { Problem, getJson, search, showImage } from './api.js';
+import { Problem, getAnswer, getJson, search, showImage } from './api.js';
 import { Crop } from './crop.js';
+import { note, takeEvents, watch } from './events.js';
 import { language, t } from './texts.js';
 
 const PAGE = 24, PHOTO_PX = 1280;
@@ -48,7 +49,7 @@ function picture(hash, alt) {
 
 // ---- cards ----
 
-// found: { product, similarity, image, shares } of a search, or a product alone.
+// found: { product, similarity, image, shares, search, position } of a search, or a product alone.
 function card(found, tools) {
   const { product, similarity, image, shares } = found;
   const tile = make('div', { className: 'tile' }, picture(image ?? product.images[0]?.hash, ''));
@@ -62,8 +63,9 @@ function card(found, tools) {
     make('span', { className: 'name', textContent: product.title ?? product.id }),
     make('div', { className: 'under' }, make('span', { className: 'price', textContent: money(product) }),
       make('span', { textContent: product.brand ?? '' })));
-  const open = make('button', { className: 'open', type: 'button', onclick: () => { location.hash = `#/product/${encodeURIComponent(product.id)}`; } }, tile, words);
+  const open = make('button', { className: 'open', type: 'button', onclick: () => { note('click', found); location.hash = `#/product/${encodeURIComponent(product.id)}`; } }, tile, words);
   const node = make('li', { className: 'card' }, open);
+  watch(node, found);
   const button = (name, shown, onclick) => make('button', { type: 'button', textContent: t(shown), ariaLabel: t(name), onclick });
   if (tools)
     node.append(make('div', { className: 'tools' },
@@ -90,6 +92,10 @@ function drawLikes() {
     return chip;
   }));
 }
+
+// The results of an answer as cards; `before`: how many came on the pages before.
+const cardsOf = (answer, before, tools) =>
+  answer.results.map((one, i) => card({ ...one, search: answer.search, position: before + i + 1 }, tools));
 
 // ---- filters ----
 
@@ -154,7 +160,7 @@ async function ask(signal) {
     const box = state.photo && crop.pixels();
     if (box) options.crop = box;
     const answer = await search(state.photo, options, signal);
-    return { ...answer, cards: answer.results.map(one => card(one, true)) };
+    return { ...answer, cards: cardsOf(answer, options.offset, true) };
   }
   const query = new URLSearchParams({ top: PAGE, offset: state.offset, facets: facets.join(','), facet_top: 8 });
   if (where()) query.set('where', where());
@@ -245,7 +251,7 @@ function startOver() {
 async function showProduct(id) {
   const dialog = $('product');
   const [product, similar] = await Promise.all([getJson(`/v1/products/${encodeURIComponent(id)}`),
-    getJson(`/v1/products/${encodeURIComponent(id)}/similar?top=8`)]);
+    getAnswer(`/v1/products/${encodeURIComponent(id)}/similar?top=8`)]);
   const main = picture(product.images[0]?.hash, product.title ?? '');
   const thumbs = product.images.length < 2 ? null : make('div', { className: 'thumbs' }, ...product.images.map((image, i) => {
     const button = make('button', { type: 'button', ariaPressed: String(i === 0), ariaLabel: `${i + 1}` }, picture(image.hash, ''));
@@ -270,7 +276,7 @@ async function showProduct(id) {
           make('button', { type: 'button', className: 'primary', textContent: t('like'), onclick: () => like(product, 1) }),
           safe ? make('a', { className: 'button', href: product.link, rel: 'noopener noreferrer', target: '_blank', textContent: t('shop') }) : null))),
     similar.results.length ? make('h3', { textContent: t('similar') }) : null,
-    make('ul', { className: 'row' }, ...similar.results.map(one => card(one, false)))));
+    make('ul', { className: 'row' }, ...cardsOf(similar, 0, false))));
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 }
@@ -336,6 +342,7 @@ if (matchMedia('(max-width: 760px)').matches) $('filter-box').open = false;
 language();
 try {
   info = await getJson('/v1/info');
+  takeEvents(info.events);
   state.names = ['category', 'brand', ...info.attributes].slice(0, 6);
 } catch (problem) {
   fail(problem);

@@ -171,6 +171,12 @@ vt_status vt_store_get_by_key(vt_store *store, uint32_t key, vt_arena *arena, vt
     return store->driver->get_by_key(store, key, arena, out, error);
 }
 
+vt_status vt_store_has(vt_store *store, const char *id, bool *out, vt_error *error)
+{
+    vt_status status = check_id("look up product", id, error);
+    return status != VT_OK ? status : store->driver->has(store, id, out, error);
+}
+
 vt_status vt_store_content(vt_store *store, uint32_t model, const char *id, vt_hash *out,
                            vt_error *error)
 {

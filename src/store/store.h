@@ -142,6 +142,8 @@ vt_status vt_store_get(vt_store *store, const char *id, vt_arena *arena, vt_prod
                        vt_error *error);
 vt_status vt_store_get_by_key(vt_store *store, uint32_t key, vt_arena *arena, vt_product *out,
                               vt_error *error);
+/* *out: whether there is such a product. Cheap. */
+vt_status vt_store_has(vt_store *store, const char *id, bool *out, vt_error *error);
 /* The content hash of a product whose pictures all have vectors of this model; VT_ERR_NOT_FOUND
  * otherwise (absent, or to be embedded again). For skipping what is unchanged. */
 vt_status vt_store_content(vt_store *store, uint32_t model, const char *id, vt_hash *out,

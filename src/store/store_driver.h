@@ -55,6 +55,7 @@ struct vt_store_driver {
                      vt_error *error);
     vt_status (*get_by_key)(vt_store *store, uint32_t key, vt_arena *arena, vt_product *out,
                             vt_error *error);
+    vt_status (*has)(vt_store *store, const char *id, bool *out, vt_error *error);
     vt_status (*content)(vt_store *store, uint32_t model, const char *id, vt_hash *out,
                          vt_error *error);
     vt_status (*each)(vt_store *store, vt_store_visit *visit, void *context, vt_error *error);

@@ -92,6 +92,7 @@ holds '"text_score"'
 holds '"text_fields":["title"]'
 holds '"strategy":"words"'
 holds "\"id\":\"$id\""
+code 409 -H 'Content-Type: application/json' -d '{"kind":"view","product":"p00002"}' "$url/v1/events"
 code 200 -F image=@$photo -F 'text=title:"zwölf' "$url/v1/search"
 holds '"results":[]'
 code 400 "$url/v1/products?top=x"
@@ -142,6 +143,28 @@ check "an answer given before" yes "$(grep -qi '^Cache-Status: vitrine; hit' hea
 etag=$(sed -n 's/^[Ee][Tt]ag: \(.*\)\r$/\1/p' head)
 code 304 -H "If-None-Match: $etag" "$url/v1/products/$id/similar"
 stop
+
+# What shoppers do: told to the server, asked of the program beside it.
+start --events
+seen=$(curl -s -D - -o body "$url/v1/products/p00002/similar" | tr -d '\r' | sed -n 's/^Search-Id: //p')
+check "digits of a search's id" 32 "$(printf %s "$seen" | tr -d '\n' | wc -c | tr -d ' ')"
+code 200 -H 'Content-Type: application/json' "$url/v1/events" -d "[{\"kind\":\"view\",\"product\":\"p00003\",
+    \"search\":\"$seen\",\"position\":1,\"session\":\"one tab\"},{\"kind\":\"click\",\"product\":\"p00003\",
+    \"search\":\"$seen\",\"position\":1,\"session\":\"one tab\"},{\"kind\":\"purchase\",\"product\":\"none\"}]"
+holds '"stored":2'
+holds '"status":404'
+"$vitrine" events shop --json >body
+holds '"click": 1'
+holds '"rate": 1'
+holds '"without_click": 0'
+"$vitrine" events shop >body
+holds 'p00003'
+"$vitrine" events shop --forget 'one tab' >body
+holds '2 events removed'
+"$vitrine" events shop --json >body
+holds '"click": 0'
+stop
+check "who may read the events" 600 "$(stat -c %a shop/events.db)"
 
 # TLS, where a certificate can be made.
 # certify SUBJECT

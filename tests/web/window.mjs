@@ -126,6 +126,34 @@ await check('why it was found', {}, async page => {
   await stop(page, 'why');
 });
 
+const told = (page, kind) => page.waitForResponse(async response =>
+  response.url().endsWith('/v1/events') && response.request().postDataJSON().some(one => one.kind === kind));
+
+await check('results that were seen and opened are told, without who it was', {}, async page => {
+  const viewed = told(page, 'view');
+  await open(page);
+  await choose(page);
+  const views = (await viewed).request().postDataJSON();
+  assert.ok((await (await viewed).json()).stored === views.length && views.length > 1);
+  assert.ok(views.every(one => one.kind === 'view' && one.search === views[0].search && one.session === views[0].session));
+  assert.match(views[0].search, /^[0-9a-f]{32}$/);
+  assert.deepEqual(views.map(one => one.position).sort((a, b) => a - b).slice(0, 2), [1, 2]);
+  const clicked = told(page, 'click');
+  await cards(page).nth(1).locator('.open').click();
+  const click = (await clicked).request().postDataJSON().find(one => one.kind === 'click');
+  assert.deepEqual([click.position, click.search, click.session], [2, views[0].search, views[0].session]);
+});
+
+await check('who wants not to be followed is not', {}, async page => {
+  const sent = [];
+  await page.addInitScript(() => Object.defineProperty(navigator, 'globalPrivacyControl', { value: true }));
+  page.on('request', request => { if (request.url().endsWith('/v1/events')) sent.push(request.url()); });
+  await open(page);
+  await choose(page);
+  await page.waitForTimeout(1500);
+  assert.deepEqual(sent, []);
+});
+
 await check('a pasted photo', {}, async page => {
   await open(page);
   const bytes = (await readFile(photo)).toString('base64');

@@ -354,6 +354,7 @@ const vt_store_driver vt_store_sqlite = {
     .model_find = vt_sqlite_model_find,
     .get = vt_sqlite_get,
     .get_by_key = vt_sqlite_get_by_key,
+    .has = vt_sqlite_has,
     .content = vt_sqlite_content,
     .each = vt_sqlite_each,
     .each_picture = vt_sqlite_each_picture,

@@ -227,6 +227,7 @@ vt_status vt_sqlite_get(vt_store *store, const char *id, vt_arena *arena, vt_pro
                         vt_error *error);
 vt_status vt_sqlite_get_by_key(vt_store *store, uint32_t key, vt_arena *arena, vt_product *out,
                                vt_error *error);
+vt_status vt_sqlite_has(vt_store *store, const char *id, bool *out, vt_error *error);
 vt_status vt_sqlite_content(vt_store *store, uint32_t model, const char *id, vt_hash *out,
                             vt_error *error);
 vt_status vt_sqlite_each(vt_store *store, vt_store_visit *visit, void *context, vt_error *error);
