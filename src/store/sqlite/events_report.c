@@ -47,7 +47,7 @@ static uint64_t count_at(sqlite3_stmt *row, int column)
 
 static vt_status count_kinds(const asking *ask, vt_error *error)
 {
-    sqlite3_stmt *row;
+    sqlite3_stmt *row = NULL;
     int result;
     vt_status status = ask_for(
         ask, "SELECT kind, count(*) FROM events WHERE time_ms >= ?1 GROUP BY kind", 0, &row, error);
@@ -67,7 +67,7 @@ static vt_status count_kinds(const asking *ask, vt_error *error)
 static vt_status ask_numbers(const asking *ask, const char *sql, uint64_t *numbers, int count,
                              vt_error *error)
 {
-    sqlite3_stmt *row;
+    sqlite3_stmt *row = NULL;
     vt_status status = ask_for(ask, sql, 0, &row, error);
     if (status != VT_OK)
         return status;
@@ -109,8 +109,8 @@ static vt_status list_positions(const asking *ask, vt_error *error)
         " WHERE position IS NOT NULL AND search IS NOT NULL AND kind <= 1 AND time_ms >= ?1"
         " GROUP BY position ORDER BY position LIMIT ?2";
     vt_event_report *report = ask->report;
-    sqlite3_stmt *row;
-    int result;
+    sqlite3_stmt *row = NULL;
+    int result = SQLITE_DONE;
     vt_event_position *all = vt_arena_array(ask->arena, POSITIONS, sizeof(*all));
     if (all == NULL)
         return vt_fail_memory(error, "a report of events");
@@ -139,7 +139,7 @@ static vt_status list_products(const asking *ask, const char *sql, const product
                                vt_error *error)
 {
     size_t top = ask->options->top, count = 0;
-    sqlite3_stmt *row;
+    sqlite3_stmt *row = NULL;
     int result = SQLITE_DONE;
     vt_event_product *all = vt_arena_array(ask->arena, top + 1, sizeof(*all));
     if (all == NULL)
@@ -171,7 +171,7 @@ static vt_status list_unclicked(const asking *ask, vt_error *error)
         " ORDER BY begun DESC, search LIMIT ?2";
     vt_event_report *report = ask->report;
     size_t top = ask->options->top;
-    sqlite3_stmt *row;
+    sqlite3_stmt *row = NULL;
     int result = SQLITE_DONE;
     vt_event_search *all = vt_arena_array(ask->arena, top + 1, sizeof(*all));
     if (all == NULL)
