@@ -154,6 +154,44 @@ int vt_cli_index_build(int argc, char **argv)
     return build(arguments.items[0], &how, json);
 }
 
+/* ---- measuring: a bar for each phase ---- */
+
+typedef struct measure_view {
+    vt_progress_bar bar;
+    bool open;
+} measure_view;
+
+static void on_phase(void *context, const char *phase, const char *unit)
+{
+    measure_view *view = context;
+    if (view->open)
+        vt_progress_bar_finish(&view->bar);
+    vt_progress_bar_init(&view->bar, stderr, phase, unit); /* a phase's name is static text */
+    view->open = true;
+}
+
+static bool on_progress(void *context, uint64_t done, uint64_t total)
+{
+    measure_view *view = context;
+    return vt_cli_on_progress(&view->bar, done, total);
+}
+
+static vt_index_measure measure_with(int64_t queries, measure_view *view)
+{
+    *view = (measure_view){0};
+    vt_cli_catch_interrupt();
+    return (vt_index_measure){.queries = (size_t)queries,
+                              .on_phase = on_phase,
+                              .on_progress = on_progress,
+                              .context = view};
+}
+
+static void measure_end(measure_view *view)
+{
+    if (view->open)
+        vt_progress_bar_finish(&view->bar);
+}
+
 /* ---- checking ---- */
 
 static int report_check(const vt_index_check *check, bool json)
@@ -206,9 +244,12 @@ int vt_cli_index_check(int argc, char **argv)
     vt_error error = {0};
     vt_shop *shop = NULL;
     vt_index_check check;
+    measure_view view;
+    const vt_index_measure how = measure_with(sample, &view);
     vt_status status = vt_shop_open(arguments.items[0], VT_OPEN_READ, &shop, &error);
     if (status == VT_OK)
-        status = vt_shop_index_check(shop, (size_t)sample, &check, &error);
+        status = vt_shop_index_check(shop, &how, &check, &error);
+    measure_end(&view);
     code = status == VT_OK ? report_check(&check, json)
                            : vt_cli_fail("index check", json, status, &error);
     vt_shop_close(shop);
@@ -273,9 +314,12 @@ int vt_cli_index_bench(int argc, char **argv)
     vt_error error = {0};
     vt_shop *shop = NULL;
     vt_index_bench bench;
+    measure_view view;
+    const vt_index_measure how = measure_with(queries, &view);
     vt_status status = vt_shop_open(arguments.items[0], VT_OPEN_READ, &shop, &error);
     if (status == VT_OK)
-        status = vt_shop_index_bench(shop, (size_t)queries, &bench, &error);
+        status = vt_shop_index_bench(shop, &how, &bench, &error);
+    measure_end(&view);
     code = status == VT_OK ? report_bench(&bench, json)
                            : vt_cli_fail("index bench", json, status, &error);
     vt_shop_close(shop);

@@ -293,7 +293,7 @@ static void test_changes_are_seen(void **state)
                 assert_true(hits[i].group != key || round % 3 == 0);
         }
     }
-    assert_ok(vt_store_index_check(w->store, w->model, error));
+    assert_ok(vt_store_index_check(w->store, w->model, NULL, error));
 }
 
 /* Another process's changes, and a builder that runs beside changes. */
@@ -316,7 +316,7 @@ static void test_reader_follows(void **state)
     assert_ok(vt_store_remove(w->store, "p20900", error));
     assert_ok(vt_store_nearest(reader, w->model, query, 1, &options, hits, &count, NULL, error));
     assert_true(count == 1 && hits[0].similarity < 0.99f);
-    assert_ok(vt_store_index_check(reader, w->model, error));
+    assert_ok(vt_store_index_check(reader, w->model, NULL, error));
     vt_store_close(reader);
 }
 
@@ -345,7 +345,7 @@ static void fresh_ask(world *w, const char *strategy, const char *fault)
     if (strstr(info.snapshot_fault, fault) == NULL || (!fault[0] && info.snapshot_fault[0]))
         fail_msg("the fault is \"%s\", not \"%s\"", info.snapshot_fault, fault);
     assert_int_equal(info.resident, strcmp(strategy, "exact") == 0);
-    assert_ok(vt_store_index_check(reader, w->model, error));
+    assert_ok(vt_store_index_check(reader, w->model, NULL, error));
     /* Narrow sets are read from the database, all of it comes into memory once it is scanned. */
     vt_idset *set = set_make(w, query, 30, POSITIVE, 1);
     options.products = set;
@@ -355,7 +355,7 @@ static void fresh_ask(world *w, const char *strategy, const char *fault)
     options.exact = true;
     assert_ok(vt_store_nearest(reader, w->model, query, 1, &options, hits, &count, &answer, error));
     assert_true(answer.complete && answer.visited >= PRODUCTS && count == K);
-    assert_ok(vt_store_index_check(reader, w->model, error));
+    assert_ok(vt_store_index_check(reader, w->model, NULL, error));
     vt_store_close(reader);
     vt_idset_free(set);
 }
@@ -422,7 +422,7 @@ static void test_background(void **state)
         if (i > 20)
             nanosleep(&moment, NULL);
     }
-    assert_ok(vt_store_index_check(w->store, w->model, error));
+    assert_ok(vt_store_index_check(w->store, w->model, NULL, error));
 }
 
 /* ---- what is no question ---- */
