@@ -390,7 +390,7 @@ static void test_snapshot(void **state)
     assert_int_equal(truncate(path, 500000), 0);
     fresh_ask(w, "exact", path);
     assert_int_equal(unlink(path), 0);
-    fresh_ask(w, "exact", "");
+    fresh_ask(w, "exact", "there is none, though 2"); /* ... vectors want one */
     vt_store_close(w->store);
     assert_ok(vt_store_open(w->f.shop, VT_STORE_WRITE, &w->store, error));
     assert_ok(vt_store_index_refresh(w->store, w->model, NULL, error));

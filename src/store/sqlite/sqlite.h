@@ -126,6 +126,7 @@ typedef struct vt_sqlite {
 
     pthread_rwlock_t index_lock;
     vt_sqlite_index *indexes;
+    int64_t opened_picture, opened_change; /* the newest when it was opened; 0: none */
 
     pthread_rwlock_t postings_lock;
     vt_postings *postings;     /* NULL until a question needs them */

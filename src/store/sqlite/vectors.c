@@ -500,6 +500,8 @@ static vt_status index_load(vt_sqlite *store, vt_sqlite_connection *connection, 
         index_free(index);
         return status;
     }
+    if (reason.status == VT_ERR_NOT_FOUND)
+        vt_sqlite_graph_miss(index, connection, &reason);
     if (reason.status != VT_ERR_NOT_FOUND) {
         snprintf(index->fault, sizeof index->fault, "%.255s", reason.message);
         vt_log(VT_LOG_WARN, "%s; the vectors are read instead", reason.message);

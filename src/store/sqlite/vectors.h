@@ -79,6 +79,10 @@ vt_status vt_sqlite_index_settle_in(vt_sqlite_index *index, vt_error *error);
  * it was but for its members, and the reason is to be reported unless it is VT_ERR_NOT_FOUND. */
 vt_status vt_sqlite_graph_load(vt_sqlite_index *index, vt_sqlite_connection *connection,
                                vt_error *reason);
+/* After a reason of VT_ERR_NOT_FOUND, with the vectors read instead: where a file should have been,
+ * that is another reason, to be reported. */
+void vt_sqlite_graph_miss(vt_sqlite_index *index, vt_sqlite_connection *connection,
+                          vt_error *reason);
 /* Writes the graph that is in place. */
 vt_status vt_sqlite_graph_save(vt_sqlite_index *index, vt_error *error);
 bool vt_sqlite_graph_is_unsaved(vt_sqlite_index *index); /* the file lacks much */
