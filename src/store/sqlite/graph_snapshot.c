@@ -121,7 +121,7 @@ vt_status vt_sqlite_graph_load(vt_sqlite_index *index, vt_sqlite_connection *con
     if (status == VT_OK) {
         atomic_store(&index->graph, graph);
         atomic_store(&index->change, (int64_t)info.origin.change);
-        index->saved_change = (int64_t)info.origin.change;
+        atomic_store(&index->saved_change, (int64_t)info.origin.change);
     } else {
         vt_graph_free(graph);
     }
@@ -183,11 +183,8 @@ vt_status vt_sqlite_graph_save(vt_sqlite_index *index, vt_error *error)
     }
     if (status == VT_OK)
         status = vt_graph_save(graph, path, &origin, error);
-    if (status == VT_OK) {
-        pthread_mutex_lock(&index->follow);
-        index->saved_change = change;
-        pthread_mutex_unlock(&index->follow);
-    }
+    if (status == VT_OK)
+        atomic_store(&index->saved_change, change);
     vt_free(path);
     vt_free(folder);
     return status;
@@ -195,9 +192,10 @@ vt_status vt_sqlite_graph_save(vt_sqlite_index *index, vt_error *error)
 
 bool vt_sqlite_graph_is_unsaved(vt_sqlite_index *index)
 {
-    int64_t lacks = atomic_load(&index->change) - index->saved_change;
+    int64_t saved = atomic_load(&index->saved_change);
+    int64_t lacks = atomic_load(&index->change) - saved;
     return atomic_load(&index->graph) != NULL &&
-           (index->saved_change < 0 ||
+           (saved < 0 ||
             (uint64_t)lacks > atomic_load(&index->row_count) / KEEP_SHARE + KEEP_LEAST);
 }
 

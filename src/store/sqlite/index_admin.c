@@ -19,7 +19,8 @@
 
 static void memory_tell(vt_sqlite_index *index, vt_store_index_info *out)
 {
-    vt_graph *graph = atomic_load(&index->graph);
+    unsigned turn;
+    vt_graph *graph = vt_sqlite_graph_enter(index, &turn);
     out->rows = atomic_load(&index->row_count);
     out->products = atomic_load(&index->product_count);
     out->dim = index->dim;
@@ -30,7 +31,9 @@ static void memory_tell(vt_sqlite_index *index, vt_store_index_info *out)
         out->degree = vt_graph_degree(graph);
         out->graph_bytes = vt_graph_bytes(graph);
     }
+    vt_sqlite_graph_leave(index, turn);
     pthread_rwlock_rdlock(&index->rows);
+    memcpy(out->snapshot_fault, index->fault, sizeof out->snapshot_fault);
     out->resident = index->flat != NULL;
     out->vector_bytes = vt_members_bytes(index->members);
     if (index->flat != NULL)
@@ -64,7 +67,6 @@ vt_status vt_sqlite_index_info(vt_store *base, uint32_t model, vt_store_index_in
     vt_store_index_info info = {0};
     memory_tell(index, &info);
     choice_tell(index, &info);
-    memcpy(info.snapshot_fault, index->fault, sizeof info.snapshot_fault);
     vt_sqlite_index_release(store);
     vt_sqlite_connection *connection;
     status = vt_sqlite_reader_take(store, &connection, error);
@@ -242,7 +244,6 @@ vt_status vt_sqlite_index_check(vt_store *base, uint32_t model,
     vt_status status = vt_sqlite_index_share(store, model, &c.index, error);
     if (status != VT_OK)
         return status;
-    c.graph = atomic_load(&c.index->graph);
     c.halves = vt_alloc_array(c.index->dim, sizeof *c.halves);
     c.want = vt_alloc_array(c.index->dim, sizeof *c.want);
     c.have = vt_alloc_array(c.index->dim, sizeof *c.have);
@@ -253,6 +254,7 @@ vt_status vt_sqlite_index_check(vt_store *base, uint32_t model,
         status = vt_sqlite_reader_take(store, &c.connection, error);
     if (status == VT_OK) {
         pthread_mutex_lock(&c.index->follow);
+        c.graph = atomic_load(&c.index->graph);
         status = index_check(&c, error);
         pthread_mutex_unlock(&c.index->follow);
         vt_sqlite_reader_give(store, c.connection);
