@@ -12,8 +12,10 @@
 #include "base/random.h"
 #include "vector/distance.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MEASURED_K = 10, MAXIMUM_SAMPLE = 1000000, TRUTH_BLOCK = 256 };
@@ -37,6 +39,18 @@ vt_status vt_shop_index_build(vt_shop *shop, const vt_index_options *options, vt
         status = vt_store_index_build(shop->store, shop->model, &build, error);
     vt_shop_leave(shop);
     return status;
+}
+
+/* Takes the way to the shop's directory out: its users know it, and others need not. */
+static void directory_hide(const vt_shop *shop, char *text)
+{
+    char real[PATH_MAX];
+    char *at = realpath(shop->directory, real) != NULL ? strstr(text, real) : NULL;
+    if (at == NULL)
+        return;
+    const char *rest = at + strlen(real);
+    rest += *rest == '/';
+    memmove(at, rest, strlen(rest) + 1);
 }
 
 vt_status vt_shop_index_info(vt_shop *shop, vt_index_info *out, vt_error *error)
@@ -67,6 +81,7 @@ vt_status vt_shop_index_info(vt_shop *shop, vt_index_info *out, vt_error *error)
                            .snapshot_change = info.snapshot_change};
     snprintf(out->why, sizeof out->why, "%s", info.why);
     snprintf(out->snapshot_fault, sizeof out->snapshot_fault, "%s", info.snapshot_fault);
+    directory_hide(shop, out->snapshot_fault);
     return VT_OK;
 }
 

@@ -446,8 +446,10 @@ static void the_index_is_built_and_checked(void **state)
     assert_int_equal(vt_json_number(vt_json_get(job, "done"), 0), 2 * PRODUCTS);
     vt_json_free(job);
     vt_json *status = expect_json(ask_json(s, "GET", "/v1/status", NULL), 200);
-    assert_int_equal(vt_json_number(vt_json_get(vt_json_get(status, "index"), "vectors"), 0),
-                     PRODUCTS);
+    const vt_json *index = vt_json_get(status, "index");
+    assert_int_equal(vt_json_number(vt_json_get(index, "vectors"), 0), PRODUCTS);
+    assert_string_equal(text_of(vt_json_get(index, "auto"), "kind"), "exact");
+    assert_string_equal(text_of(vt_json_get(index, "snapshot"), "fault"), "");
     vt_json_free(status);
 }
 
