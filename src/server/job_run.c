@@ -184,8 +184,9 @@ static vt_status build_index(run *r, vt_error *error)
 static vt_status check_index(run *r, vt_error *error)
 {
     vt_index_check check;
-    on_phase(r, "check", "");
-    vt_status status = vt_shop_index_check(r->shop, r->job->sample, &check, error);
+    const vt_index_measure how = {
+        .queries = r->job->sample, .on_phase = on_phase, .on_progress = on_progress, .context = r};
+    vt_status status = vt_shop_index_check(r->shop, &how, &check, error);
     if (status != VT_OK)
         return status;
     add_figure(r->job, "queries", (double)check.queries);
