@@ -17,7 +17,7 @@ const vt_route vt_routes[] = {
     {"PATCH", "/v1/products/{id}", VT_SCOPE_WRITE, false, true, vt_answer_patch},
     {"DELETE", "/v1/products/{id}", VT_SCOPE_WRITE, false, false, vt_answer_delete},
     {"POST", "/v1/products/{id}/images", VT_SCOPE_WRITE, false, true, vt_answer_add_images},
-    {"POST", "/v1/products:batch", VT_SCOPE_WRITE, false, true, vt_answer_batch},
+    {"POST", "/v1/products:batch", VT_SCOPE_WRITE, false, VT_BODY_LINES, vt_answer_batch},
     {"GET", "/v1/images/{hash}", VT_SCOPE_SEARCH, false, false, vt_answer_image},
     {"POST", "/v1/jobs", VT_SCOPE_WRITE, false, true, vt_answer_add_job},
     {"GET", "/v1/jobs", VT_SCOPE_WRITE, false, false, vt_answer_jobs},
