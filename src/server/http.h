@@ -105,6 +105,7 @@ struct vt_request {
     vt_buf answer;
     const char *answer_type;       /* static */
     const char *cache;             /* Cache-Control, static; NULL: no-store */
+    const char *policy;            /* Content-Security-Policy, static; NULL: that of data */
     char etag[96];                 /* with quotes; "": none */
     int retry_ms;                  /* 0: no Retry-After */
     struct MHD_Response *prepared; /* shared with others, borrowed; goes before `answer` */
@@ -320,6 +321,8 @@ void vt_notify(const char *state);
 
 /* ---- server.c ---- */
 
+/* Whether who asks may do what another scope than the route's is for. */
+vt_status vt_request_allow(vt_request *request, vt_scope scope, vt_error *error);
 /* What the request's connection waits for from now on. */
 void vt_request_waits(vt_request *request, vt_wait wait);
 

@@ -139,10 +139,9 @@ static vt_status admit_keyless(vt_request *request, vt_error *error)
                      "this server has no keys and answers to localhost only, not to this name");
 }
 
-static vt_status authorize(vt_request *request, vt_error *error)
+vt_status vt_request_allow(vt_request *request, vt_scope scope, vt_error *error)
 {
     vt_server *server = request->server;
-    vt_scope scope = request->routing.route->scope;
     const char *key = given_key(request);
     if (scope == VT_SCOPE_NONE)
         return VT_OK;
@@ -182,7 +181,7 @@ static vt_status check_head(vt_request *request, vt_error *error)
                          "%s cannot be done here", request->method);
     if (request->routing.route == NULL)
         return vt_fail(error, VT_ERR_NOT_FOUND, "there is nothing here");
-    status = authorize(request, error);
+    status = vt_request_allow(request, request->routing.route->scope, error);
     if (status != VT_OK)
         return status;
     if (strlen(request->content_type) == sizeof(request->content_type) - 1)
