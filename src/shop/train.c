@@ -122,7 +122,8 @@ static vt_status choose_validation(const vt_recipe *recipe, vt_dataset *data, bo
     return by_product ? vt_split_check_products(data, *out, error) : VT_OK;
 }
 
-static vt_status read_data(const char *name, const vt_train_options *options,
+/* title: what it is called in messages and reports. */
+static vt_status read_data(const char *name, const char *title, const vt_train_options *options,
                            const vt_recipe *recipe, vt_dataset **out, vt_error *error)
 {
     vt_dataset *data = NULL;
@@ -132,7 +133,7 @@ static vt_status read_data(const char *name, const vt_train_options *options,
     vt_train_source source = {name, options->images_dir, recipe->label, VT_SPLIT_TRAIN};
     vt_status status = vt_heads_parse(recipe, &heads, error);
     if (status == VT_OK)
-        status = vt_dataset_new(name, &data, error);
+        status = vt_dataset_new(title, &data, error);
     if (status == VT_OK && heads.named)
         status = vt_heads_set_columns(&heads, data, error);
     if (status == VT_OK)
@@ -428,7 +429,8 @@ static vt_status train(vt_shop *shop, const char *name, const vt_train_options *
     if (status == VT_OK && shop == NULL)
         status = check_shop(options, error);
     if (status == VT_OK)
-        status = read_data(name, options, &recipe, &data, error);
+        status = read_data(name, shop != NULL ? vt_path_base(name) : name, options, &recipe, &data,
+                           error);
     bool other = status == VT_OK && recipe.val != NULL && !vt_split_from_name(recipe.val, &split);
     if (status == VT_OK)
         status = choose_validation(&recipe, data, other, &run.validation, error);
