@@ -4,6 +4,7 @@
 #include "shop/shop.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,10 +25,21 @@ static vt_status add_model(void *context, const vt_store_model *model, vt_error 
     bool file = model->source != NULL && strncmp(model->source, "models/", 7) == 0;
     snprintf(out->name, sizeof(out->name), "%s", model->name);
     snprintf(out->file, sizeof(out->file), "%s", file ? vt_path_base(model->source) : "");
-    vt_hex(&model->fingerprint, sizeof(model->fingerprint), out->fingerprint);
+    vt_hash_hex(&model->fingerprint, out->fingerprint);
     out->state = states[model->state];
     out->dimension = model->dim;
     return VT_OK;
+}
+
+/* A catalogue from before encoders could be exchanged does not say which one serves: the shop does.
+ */
+static void mark_serving(const vt_shop *shop, model_walk *walk)
+{
+    char serving[VT_HASH_HEX];
+    vt_hash_hex(&shop->settings.fingerprint, serving);
+    for (size_t i = 0; i < walk->count; i++)
+        if (strcmp(walk->items[i].fingerprint, serving) == 0)
+            walk->items[i].state = "serving";
 }
 
 vt_status vt_shop_models(vt_shop *shop, vt_shop_model **out, size_t *count, vt_error *error)
@@ -35,14 +47,16 @@ vt_status vt_shop_models(vt_shop *shop, vt_shop_model **out, size_t *count, vt_e
     model_walk walk = {.items = vt_calloc(VT_MODELS_MAXIMUM, sizeof(*walk.items))};
     if (walk.items == NULL)
         return vt_fail_memory(error, "the models");
-    vt_status status = vt_store_each_model(shop->store, add_model, &walk, error);
+    vt_status status = vt_shop_enter(shop, NULL, error);
+    if (status == VT_OK) {
+        status = vt_store_each_model(shop->store, add_model, &walk, error);
+        mark_serving(shop, &walk);
+        vt_shop_leave(shop);
+    }
     if (status != VT_OK) {
         vt_free(walk.items);
         return status;
     }
-    /* A catalogue from before models were switched does not say which one serves. */
-    for (size_t i = 0; i < walk.count && walk.count == 1; i++)
-        walk.items[i].state = "serving";
     *out = walk.items;
     *count = walk.count;
     return VT_OK;
