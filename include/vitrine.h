@@ -278,14 +278,30 @@ typedef struct vt_query {
     size_t facet_count;        /* up to 64 */
     size_t facet_top;          /* values of each, most products first; 0: 10 */
     bool exact;                /* look at every vector that the filter leaves */
-    bool explain;              /* vt_result.shares are wanted */
+    bool explain;              /* vt_result.shares and text_fields are wanted */
+    const char *text;          /* words that answers must have (docs/text.md); NULL or "": none.
+                                  Without photo and product they are ranked by these words */
+    const char *sort; /* NULL or "similarity": best first; or an attribute's name, "-name" or
+                         "name:desc" for the reverse. With a photo or product the 1000 most
+                         similar are put in order, otherwise all; those without a value
+                         come last */
 } vt_query;
 VT_API vt_query vt_query_defaults(void); /* no photo, whole, 10, -1; nothing else */
 
+/* Where words of vt_query.text stand. */
+typedef enum vt_text_field {
+    VT_TEXT_TITLE = 1,
+    VT_TEXT_CATEGORY = 2,
+    VT_TEXT_ATTRIBUTES = 4, /* or the brand */
+    VT_TEXT_DESCRIPTION = 8
+} vt_text_field;
+
 typedef struct vt_result {
     const vt_product *product;
-    const vt_picture *picture; /* the one that matched best */
-    double similarity;         /* cosine, -1 to 1 */
+    const vt_picture *picture; /* the one that matched best; by words alone: the main one */
+    double similarity;         /* cosine, -1 to 1; NAN: by words alone */
+    double text_score;         /* bm25, larger is better; NAN: not by words alone */
+    unsigned text_fields;      /* bits of vt_text_field; 0: no words, or not asked for */
     /* (photo_count + like_count): what each photo, then each liked product adds to the similarity;
      * together they are it, up to the precision that vectors are stored in. NULL: not asked for. */
     const double *shares;
@@ -308,13 +324,14 @@ typedef struct vt_facet {
 } vt_facet;
 
 typedef struct vt_answer {
-    vt_result *results; /* by similarity, equal ones by product key; rank: offset + index + 1 */
+    vt_result *results; /* in the order asked for, equal ones by product key; rank: offset + index
+                           + 1 */
     size_t count;
     const char
         *strategy;     /* how the neighbours were found: "exact", "walk", "checked walk", "filtered
-                          walk", or one of these with ", then exact" (docs/index.md); static */
+                          walk", or one of these with ", then exact" (docs/index.md); "words"; static */
     bool complete;     /* no better product exists */
-    uint64_t matched;  /* products that pass the filter, whatever their similarity */
+    uint64_t matched;  /* products that pass the filter and have the words, however similar */
     uint64_t searched; /* vectors compared with the query */
     uint64_t visited;  /* vectors looked at, also those that the filter refused then */
     vt_facet *facets;  /* as asked for; of all that pass the filter */
@@ -322,12 +339,92 @@ typedef struct vt_answer {
     double decode_ms, embed_ms, filter_ms, search_ms, total_ms;
 } vt_answer;
 
-/* The products most similar to the photos, the liked products, or their weighted sum: unit vectors
+/* The products most similar to the photos, the liked products, or their weighted sum, of those that
+ * have the words where there are some; or, by words alone, those that fit these best: unit vectors
  * are added, a product's being the mean direction of its pictures. Liked products are no answers
  * themselves. Exactly `top` products come when so many pass filter and minimum after `offset`. */
 VT_API vt_status vt_shop_search(vt_shop *shop, const vt_query *query, vt_answer **out,
                                 vt_error *error);
 VT_API void vt_answer_free(vt_answer *answer);
+
+/* ---------------------------------------------------------------------------------- events */
+
+typedef enum vt_event_kind {
+    VT_EVENT_VIEW, /* a product was shown */
+    VT_EVENT_CLICK,
+    VT_EVENT_CART,
+    VT_EVENT_PURCHASE,
+    VT_EVENT_KINDS
+} vt_event_kind;
+
+/* What a shopper did. */
+typedef struct vt_event {
+    vt_event_kind kind;
+    const char *product;
+    const char *search;  /* the answer that led there: 32 hex digits; NULL: none */
+    int position;        /* of the product in it, from 1; 0: not told */
+    const char *session; /* what tells one visit from others; only a tag of it is stored. NULL: not
+                            told */
+    int64_t time_ms;     /* since 1970; 0: now */
+} vt_event;
+
+enum { VT_EVENTS_MAX = 1000, VT_EVENT_MAX_POSITION = 10000, VT_EVENT_MAX_SESSION_BYTES = 256 };
+
+/* Adds events to the shop's events.db, which is made when there is none; whatever way the shop was
+ * opened. Each is checked by itself: verdicts (count) says whether it was stored (status VT_OK,
+ * VT_ERR_USAGE, VT_ERR_NOT_FOUND: the product) and why not. Those that are good are durable when it
+ * returns VT_OK, and none is stored otherwise. count 0: only sees to it that there is a file. */
+VT_API vt_status vt_shop_add_events(vt_shop *shop, const vt_event *events, size_t count,
+                                    vt_error *verdicts, vt_error *error);
+/* "view", "click", "cart", "purchase". */
+VT_API const char *vt_event_kind_name(vt_event_kind kind);
+
+typedef struct vt_event_position {
+    int position;
+    uint64_t views, clicks; /* a product counts once per search */
+} vt_event_position;
+
+typedef struct vt_event_product {
+    const char *product, *title; /* title NULL: it has none, or is gone */
+    bool gone;                   /* the shop does not have it any more */
+    uint64_t events;
+} vt_event_product;
+
+typedef struct vt_event_search {
+    char search[33];
+    int64_t time_ms; /* of its first event */
+    uint64_t views;
+} vt_event_search;
+
+typedef struct vt_event_report_options {
+    int64_t since_ms; /* only events from here on; 0: all */
+    size_t top;       /* products and searches listed, up to 1000 */
+} vt_event_report_options;
+VT_API vt_event_report_options vt_event_report_options_defaults(void); /* all, 10 */
+
+typedef struct vt_event_report {
+    uint64_t counts[VT_EVENT_KINDS];
+    uint64_t sessions;
+    int64_t first_ms, last_ms;          /* 0: there is no event */
+    const vt_event_position *positions; /* the first hundred that occur */
+    size_t position_count;
+    const vt_event_product *clicked, *bought; /* most often first */
+    size_t clicked_count, bought_count;
+    uint64_t searches, unclicked;              /* that events name; of them without any but views */
+    const vt_event_search *searches_unclicked; /* newest first */
+    size_t unclicked_count;
+} vt_event_report;
+
+/* *out: vt_event_report_free. */
+VT_API vt_status vt_shop_report_events(vt_shop *shop, const vt_event_report_options *options,
+                                       vt_event_report **out, vt_error *error);
+VT_API void vt_event_report_free(vt_event_report *report);
+/* Removes the events before this time; *removed: how many there were. */
+VT_API vt_status vt_shop_prune_events(vt_shop *shop, int64_t before_ms, uint64_t *removed,
+                                      vt_error *error);
+/* Removes what was done in this session. */
+VT_API vt_status vt_shop_forget_session(vt_shop *shop, const char *session, uint64_t *removed,
+                                        vt_error *error);
 
 /* ----------------------------------------------------------------------------------- index */
 
@@ -391,7 +488,7 @@ VT_API vt_status vt_shop_index_bench(vt_shop *shop, size_t queries, vt_index_ben
 
 typedef struct vt_list_options {
     const char *where; /* filter (docs/filters.md); NULL or "": every product */
-    const char *sort;  /* an attribute's name, perhaps with ":asc" or ":desc": "price:desc"; NULL:
+    const char *sort;  /* an attribute's name, perhaps as "price:desc" or "-price"; NULL:
                           as products came in. Products without a value come last, equal ones as
                           they came in (":desc": in reverse) */
     size_t top;        /* products wanted, up to 10000; 0: none, only counts */

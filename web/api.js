@@ -40,6 +40,9 @@ export function useKey(text) {
 }
 
 export const getJson = async path => (await call(path)).json();
+// What a search answered, with the id that events name it by.
+const answerOf = async answer => ({ ...await answer.json(), search: answer.headers.get('Search-Id') });
+export const getAnswer = async path => answerOf(await call(path));
 
 export async function search(photo, options, signal) {
   let body, headers = {};
@@ -51,7 +54,7 @@ export async function search(photo, options, signal) {
     body = JSON.stringify(options);
     headers = { 'Content-Type': 'application/json' };
   }
-  return (await call('/v1/search', { method: 'POST', body, headers, signal })).json();
+  return answerOf(await call('/v1/search', { method: 'POST', body, headers, signal }));
 }
 
 // Without a key pictures load as any picture; with one they need its header.

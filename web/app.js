@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The shop window: a photo, or the whole shop, as a grid that filters narrow down.
-import { Problem, getJson, search, showImage } from './api.js';
+import { Problem, getAnswer, getJson, search, showImage } from './api.js';
 import { Crop } from './crop.js';
+import { note, takeEvents, watch } from './events.js';
 import { language, t } from './texts.js';
 
 const PAGE = 24, PHOTO_PX = 1280;
@@ -12,11 +13,12 @@ const make = (tag, props = {}, ...children) => {
   return node;
 };
 
-const state = { photo: null, likes: [], chosen: new Map(), price: [null, null], sort: '', offset: 0, names: [] };
+const state = { photo: null, likes: [], chosen: new Map(), price: [null, null], words: '', sort: '', offset: 0, names: [] };
 const crop = new Crop($('crop'), () => refresh());
 let running = null;
 
-const isSearch = () => state.photo != null || state.likes.length > 0;
+const isVisual = () => state.photo != null || state.likes.length > 0;
+const isSearch = () => isVisual() || state.words !== '';
 const quote = text => `'${String(text).replaceAll("'", "''")}'`;
 const column = name => `"${name.replaceAll('"', '""')}"`;
 
@@ -47,7 +49,7 @@ function picture(hash, alt) {
 
 // ---- cards ----
 
-// found: { product, similarity, image, shares } of a search, or a product alone.
+// found: { product, similarity, image, shares, search, position } of a search, or a product alone.
 function card(found, tools) {
   const { product, similarity, image, shares } = found;
   const tile = make('div', { className: 'tile' }, picture(image ?? product.images[0]?.hash, ''));
@@ -61,13 +63,14 @@ function card(found, tools) {
     make('span', { className: 'name', textContent: product.title ?? product.id }),
     make('div', { className: 'under' }, make('span', { className: 'price', textContent: money(product) }),
       make('span', { textContent: product.brand ?? '' })));
-  const open = make('button', { className: 'open', type: 'button', onclick: () => { location.hash = `#/product/${encodeURIComponent(product.id)}`; } }, tile, words);
+  const open = make('button', { className: 'open', type: 'button', onclick: () => { note('click', found); location.hash = `#/product/${encodeURIComponent(product.id)}`; } }, tile, words);
   const node = make('li', { className: 'card' }, open);
+  watch(node, found);
   const button = (name, shown, onclick) => make('button', { type: 'button', textContent: t(shown), ariaLabel: t(name), onclick });
   if (tools)
     node.append(make('div', { className: 'tools' },
-      button('like', isSearch() ? 'more-short' : 'like', () => like(product, 1)),
-      isSearch() ? button('unlike', 'less-short', () => like(product, -0.5)) : null,
+      button('like', isVisual() ? 'more-short' : 'like', () => like(product, 1)),
+      isVisual() ? button('unlike', 'less-short', () => like(product, -0.5)) : null,
       shares ? make('button', { type: 'button', textContent: t('why'), onclick: () => showWhy(found) }) : null));
   return node;
 }
@@ -89,6 +92,10 @@ function drawLikes() {
     return chip;
   }));
 }
+
+// The results of an answer as cards; `before`: how many came on the pages before.
+const cardsOf = (answer, before, tools) =>
+  answer.results.map((one, i) => card({ ...one, search: answer.search, position: before + i + 1 }, tools));
 
 // ---- filters ----
 
@@ -136,8 +143,8 @@ function resetFilters() {
 }
 
 function drawSort() {
-  const orders = isSearch() ? [['', 'order-like']] : [['', 'order-new'], ['price:asc', 'order-low'], ['price:desc', 'order-high']];
-  $('sort-box').hidden = isSearch();
+  const first = isVisual() ? 'order-like' : isSearch() ? 'order-words' : 'order-new';
+  const orders = [['', first], ['price', 'order-low'], ['-price', 'order-high'], ['title', 'order-title']];
   $('sort').replaceChildren(...orders.map(([value, name]) => make('option', { value, textContent: t(name), selected: value === state.sort })));
 }
 
@@ -148,10 +155,12 @@ async function ask(signal) {
   if (isSearch()) {
     const options = { top: PAGE, explain: true, offset: state.offset, facets, facet_top: 8, likes: state.likes.map(({ product, weight }) => ({ product, weight })) };
     if (where()) options.where = where();
+    if (state.words) options.text = state.words;
+    if (state.sort) options.sort = state.sort;
     const box = state.photo && crop.pixels();
     if (box) options.crop = box;
     const answer = await search(state.photo, options, signal);
-    return { ...answer, cards: answer.results.map(one => card(one, true)) };
+    return { ...answer, cards: cardsOf(answer, options.offset, true) };
   }
   const query = new URLSearchParams({ top: PAGE, offset: state.offset, facets: facets.join(','), facet_top: 8 });
   if (where()) query.set('where', where());
@@ -164,11 +173,11 @@ async function refresh(more = false) {
   running?.abort();
   const mine = running = new AbortController();
   if (!more) state.offset = 0;
-  document.body.classList.toggle('searching', isSearch());
-  $('query').hidden = !isSearch();
+  document.body.classList.toggle('searching', isVisual());
+  $('query').hidden = !isVisual();
   $('crop').hidden = $('whole').hidden = !state.photo;
   document.querySelector('.query .hint').hidden = !state.photo;
-  $('results-title').textContent = t(isSearch() ? 'found' : 'all');
+  $('results-title').textContent = t(isVisual() ? 'found' : isSearch() ? 'found-words' : 'all');
   drawSort();
   drawLikes();
   $('status').className = 'status';
@@ -183,7 +192,7 @@ async function refresh(more = false) {
     $('status').textContent = t('matched', shown, answer.matched);
     $('more').hidden = shown >= answer.matched || answer.cards.length < PAGE;
     $('empty').hidden = shown > 0;
-    if (!shown) $('empty').replaceChildren(make('h3', { textContent: t('none') }), make('p', { textContent: t('none-text') }),
+    if (!shown) $('empty').replaceChildren(make('h3', { textContent: t(isVisual() ? 'none' : 'none-words') }), make('p', { textContent: t('none-text') }),
       ...(where() ? [make('button', { type: 'button', textContent: t('reset'), onclick: resetFilters })] : []));
   } catch (problem) {
     if (mine === running) fail(problem);
@@ -231,6 +240,7 @@ async function take(files) {
 }
 
 function startOver() {
+  state.words = $('words').value = '';
   state.photo = null;
   state.likes = [];
   refresh();
@@ -241,7 +251,7 @@ function startOver() {
 async function showProduct(id) {
   const dialog = $('product');
   const [product, similar] = await Promise.all([getJson(`/v1/products/${encodeURIComponent(id)}`),
-    getJson(`/v1/products/${encodeURIComponent(id)}/similar?top=8`)]);
+    getAnswer(`/v1/products/${encodeURIComponent(id)}/similar?top=8`)]);
   const main = picture(product.images[0]?.hash, product.title ?? '');
   const thumbs = product.images.length < 2 ? null : make('div', { className: 'thumbs' }, ...product.images.map((image, i) => {
     const button = make('button', { type: 'button', ariaPressed: String(i === 0), ariaLabel: `${i + 1}` }, picture(image.hash, ''));
@@ -266,7 +276,7 @@ async function showProduct(id) {
           make('button', { type: 'button', className: 'primary', textContent: t('like'), onclick: () => like(product, 1) }),
           safe ? make('a', { className: 'button', href: product.link, rel: 'noopener noreferrer', target: '_blank', textContent: t('shop') }) : null))),
     similar.results.length ? make('h3', { textContent: t('similar') }) : null,
-    make('ul', { className: 'row' }, ...similar.results.map(one => card(one, false)))));
+    make('ul', { className: 'row' }, ...cardsOf(similar, 0, false))));
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 }
@@ -302,6 +312,8 @@ $('camera').onclick = () => $('shot').click();
 $('file').onchange = $('shot').onchange = event => { take(event.target.files); event.target.value = ''; };
 $('clear').onclick = startOver;
 $('whole').onclick = () => { crop.all(); refresh(); };
+$('words-form').onsubmit = event => { event.preventDefault(); state.words = $('words').value.trim(); refresh(); };
+$('words').addEventListener('search', () => { if ($('words').value === '' && state.words) { state.words = ''; refresh(); } });
 $('more').onclick = () => { state.offset = $('grid').children.length; refresh(true); };
 $('sort').onchange = () => { state.sort = $('sort').value; refresh(); };
 $('product').addEventListener('close', () => { if (location.hash.startsWith('#/product/')) history.replaceState(null, '', '#/'); });
@@ -330,6 +342,7 @@ if (matchMedia('(max-width: 760px)').matches) $('filter-box').open = false;
 language();
 try {
   info = await getJson('/v1/info');
+  takeEvents(info.events);
   state.names = ['category', 'brand', ...info.attributes].slice(0, 6);
 } catch (problem) {
   fail(problem);

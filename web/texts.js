@@ -14,7 +14,8 @@ const texts = {
     remove: 'Remove', photo: 'Your photo', frame: 'Part of the photo that is searched with', shop: 'To the shop', details: 'Details',
     none: 'Nothing here looks enough like it', 'none-text': 'Try another part of the photo, or fewer filters.',
     'no-image': 'That is no picture this browser can read.', failed: 'That did not work', reset: 'Clear filters', price: 'Price', from: 'from', to: 'to',
-    'order-new': 'As they came in', 'order-low': 'Price, low to high', 'order-high': 'Price, high to low', 'order-like': 'Most similar first',
+    'order-new': 'As they came in', 'order-low': 'Price, low to high', 'order-high': 'Price, high to low', 'order-like': 'Most similar first', 'order-words': 'Best match first', 'order-title': 'Title, A to Z',
+    words: 'In words', find: 'Find', 'found-words': 'Has these words', 'none-words': 'No product has these words',
     similarity: p => `${p} % similar`, language: '中文', other: 'zh', category: 'Category', brand: 'Brand', color: 'Colour', material: 'Material', pattern: 'Pattern',
   },
   zh: {
@@ -30,7 +31,8 @@ const texts = {
     remove: '移除', photo: '您的照片', frame: '用于搜索的部分', shop: '前往商店', details: '详情',
     none: '没有足够相似的商品', 'none-text': '换照片的另一部分试试，或减少筛选条件。',
     'no-image': '浏览器无法读取这张图片。', failed: '出错了', reset: '清除筛选', price: '价格', from: '从', to: '到',
-    'order-new': '上架顺序', 'order-low': '价格从低到高', 'order-high': '价格从高到低', 'order-like': '最相似优先',
+    'order-new': '上架顺序', 'order-low': '价格从低到高', 'order-high': '价格从高到低', 'order-like': '最相似优先', 'order-words': '最匹配优先', 'order-title': '按名称',
+    words: '用文字', find: '查找', 'found-words': '含有这些文字的商品', 'none-words': '没有商品含有这些文字',
     similarity: p => `相似度 ${p}%`, language: 'English', other: 'en', category: '类别', brand: '品牌', color: '颜色', material: '材质', pattern: '图案',
   },
 };

@@ -221,6 +221,7 @@ int vt_cli_list_products(int argc, char **argv);
 int vt_cli_cluster(int argc, char **argv);
 int vt_cli_eval(int argc, char **argv);
 int vt_cli_embed(int argc, char **argv);
+int vt_cli_events(int argc, char **argv);
 int vt_cli_info(int argc, char **argv);
 int vt_cli_index_build(int argc, char **argv);
 int vt_cli_index_info(int argc, char **argv);

@@ -20,6 +20,7 @@ static const command commands[] = {
     {"list", vt_cli_list_products, "products by filter and in order, without a photo"},
     {"cluster", vt_cli_cluster, "groups of products that look alike, and what they share"},
     {"eval", vt_cli_eval, "measure how well a shop finds its products, or a model its labels"},
+    {"events", vt_cli_events, "what shoppers looked at, clicked and bought"},
     {"info", vt_cli_info, "what a shop holds, and whether it is sound"},
     {"index build", vt_cli_index_build, "build what finds the nearest products anew"},
     {"index info", vt_cli_index_info, "what finds the nearest products, and why that"},

@@ -2,6 +2,8 @@
 /* vitrine search */
 #include "base/mem.h"
 #include "cli/cli.h"
+
+#include <math.h>
 #include <string.h>
 
 enum { MAXIMUM_PHOTOS = 64, BAR_WIDTH = 20 };
@@ -10,7 +12,10 @@ enum { MAXIMUM_PHOTOS = 64, BAR_WIDTH = 20 };
 static void print_nothing(const vt_answer *answer, const vt_query *query, char *out,
                           size_t capacity)
 {
-    if (answer->matched == 0 && query->where != NULL)
+    if (answer->matched == 0 && query->text != NULL)
+        snprintf(out, capacity, "no product%s has these words",
+                 query->where != NULL ? " that passes the filter" : "");
+    else if (answer->matched == 0 && query->where != NULL)
         snprintf(out, capacity, "no product passes the filter");
     else if (query->offset > 0)
         snprintf(out, capacity, "there are no products after the first %zu", query->offset);
@@ -31,6 +36,7 @@ static void put_result(vt_json_writer *writer, const vt_result *result, size_t r
     vt_json_put_text(writer, "product", product->id);
     vt_json_put_text(writer, "title", product->title);
     vt_json_put_number(writer, "similarity", result->similarity, 4);
+    vt_json_put_number(writer, "text_score", result->text_score, 4);
     vt_json_put_text(writer, "image", result->picture->source);
     vt_json_put_text(writer, "category", product->category);
     vt_json_put_text(writer, "brand", product->brand);
@@ -86,22 +92,36 @@ static void print_part(const char *before, const char *text, const char *after)
     printf("%s", after);
 }
 
+static void print_similarity(double similarity)
+{
+    int filled = (int)(similarity * BAR_WIDTH + 0.5);
+    printf("  %.3f ", similarity);
+    for (int c = 0; c < BAR_WIDTH; c++)
+        putchar(c < filled ? '#' : '.');
+}
+
 static void print_result(const vt_result *result, size_t rank)
 {
     const vt_product *product = result->product;
-    char bar[BAR_WIDTH + 1], price[64];
-    int filled = (int)(result->similarity * BAR_WIDTH + 0.5);
-    for (int c = 0; c < BAR_WIDTH; c++)
-        bar[c] = c < filled ? '#' : '.';
-    bar[BAR_WIDTH] = '\0';
+    char price[64];
     vt_cli_price(product, price, sizeof(price));
-    printf("%3zu  %.3f %s", rank, result->similarity, bar);
+    printf("%3zu", rank);
+    if (!isnan(result->similarity))
+        print_similarity(result->similarity);
     print_part("  ", product->id, "");
     print_part("  ", product->title, "");
     print_part("  [", product->category, "]");
     print_part("  ", price, "\n");
     if (price[0] == '\0')
         putchar('\n');
+}
+
+static void print_comparison(const vt_answer *answer)
+{
+    printf("%llu pictures compared (%s%s) in %.0f ms: decode %.0f, embed %.0f, search %.1f\n",
+           (unsigned long long)answer->searched, answer->strategy,
+           answer->complete ? ", complete" : "", answer->total_ms, answer->decode_ms,
+           answer->embed_ms, answer->search_ms);
 }
 
 static void print_text(const vt_answer *answer, const vt_query *query)
@@ -114,13 +134,16 @@ static void print_text(const vt_answer *answer, const vt_query *query)
         printf("%s\n", nothing);
     }
     vt_cli_print_facets(answer->facets, answer->facet_count);
-    if (query->where != NULL)
+    if (query->text != NULL)
+        printf("%llu product%s with these words%s; ", (unsigned long long)answer->matched,
+               answer->matched == 1 ? "" : "s", query->where != NULL ? " in the filter" : "");
+    else if (query->where != NULL)
         printf("%llu product%s the filter; ", (unsigned long long)answer->matched,
                answer->matched == 1 ? " passes" : "s pass");
-    printf("%llu pictures compared (%s%s) in %.0f ms: decode %.0f, embed %.0f, search %.1f\n",
-           (unsigned long long)answer->searched, answer->strategy,
-           answer->complete ? ", complete" : "", answer->total_ms, answer->decode_ms,
-           answer->embed_ms, answer->search_ms);
+    if (query->photo_count + query->like_count == 0)
+        printf("ranked by words in %.1f ms\n", answer->total_ms);
+    else
+        print_comparison(answer);
 }
 
 static bool parse_crop(const char *text, vt_query *query)
@@ -217,9 +240,9 @@ static bool make_query(given *all, const vt_cli_arguments *arguments, vt_query *
                  "--facets: more names than can be counted at once (%d)", VT_CLI_FACET_CAPACITY);
         return false;
     }
-    if (arguments->count < 2 && all->likes.count == 0) {
+    if (arguments->count < 2 && all->likes.count == 0 && query->text == NULL) {
         snprintf(problem->message, sizeof(problem->message),
-                 "a photo or --like PRODUCT is needed; see 'vitrine search --help'");
+                 "a photo, --like PRODUCT or --text WORDS is needed; see 'vitrine search --help'");
         return false;
     }
     for (size_t i = 0; i < all->likes.count; i++) {
@@ -255,6 +278,10 @@ int vt_cli_search(int argc, char **argv)
         VT_CLI_WHERE_OPTION(&query.where),
         VT_CLI_LIST_OPTION("like", "PRODUCT[=WEIGHT]", &all.likes,
                            "more like this product (less: a negative weight); may be repeated"),
+        VT_CLI_TEXT_OPTION("text", "WORDS", &query.text,
+                           "only products that have these words; alone: ranked by them"),
+        VT_CLI_TEXT_OPTION("sort", "NAME", &query.sort,
+                           "order what was found by this attribute, -NAME: the reverse"),
         VT_CLI_FACETS_OPTION(&all.facets),
         VT_CLI_FACET_TOP_OPTION(&all.facet_top),
         VT_CLI_FLAG_OPTION("exact", &query.exact, "compare with every picture that may answer"),
@@ -271,9 +298,11 @@ int vt_cli_search(int argc, char **argv)
         "search",
         "SHOP [PHOTO...]",
         "Finds the products that look like the photo, best first. Several photos are taken as\n"
-        "views of one and the same thing; liked products join them with their weights.",
+        "views of one and the same thing; liked products join them with their weights. Words\n"
+        "(--text) leave only products that have all of them, or find products alone.",
         "  vitrine search my.shop photo.jpg --top 5 --where \"price < 100\" --html found.html\n"
-        "  vitrine search my.shop --like A-17 --like B-3=-0.5",
+        "  vitrine search my.shop --like A-17 --like B-3=-0.5\n"
+        "  vitrine search my.shop photo.jpg --text \"red mug\" --sort -price",
         1,
         1 + MAXIMUM_PHOTOS,
         options,

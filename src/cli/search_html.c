@@ -2,6 +2,8 @@
 /* search --html: the photo looked for, and what was found, on one page. */
 #include "cli/cli.h"
 
+#include <math.h>
+
 enum { QUERY_SIDE_PX = 512 };
 
 static const char style[] =
@@ -123,10 +125,13 @@ static void append_result(vt_buf *page, vt_shop *shop, const vt_result *result, 
     append_line(page, "brand", product->brand);
     append_line(page, "category", product->category);
     append_line(page, "id", product->id);
-    vt_buf_printf(page,
-                  "<meter min=\"0\" max=\"1\" value=\"%.4f\" title=\"similarity\">%.3f</meter>\n"
-                  "<p>similarity %.3f</p>\n</div>\n</li>\n",
-                  result->similarity, result->similarity, result->similarity);
+    if (!isnan(result->similarity))
+        vt_buf_printf(
+            page,
+            "<meter min=\"0\" max=\"1\" value=\"%.4f\" title=\"similarity\">%.3f</meter>\n"
+            "<p>similarity %.3f</p>\n",
+            result->similarity, result->similarity, result->similarity);
+    vt_buf_append_text(page, "</div>\n</li>\n");
 }
 
 vt_status vt_cli_write_html(vt_shop *shop, const vt_query *query, const vt_answer *answer,

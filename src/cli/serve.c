@@ -172,6 +172,8 @@ int vt_cli_serve(int argc, char **argv)
                            "where to answer (default 127.0.0.1:8080; port 0: a free one)"),
         VT_CLI_FLAG_OPTION("write", &what.write,
                            "let products be put, changed, imported and taken out"),
+        VT_CLI_FLAG_OPTION("events", &what.server.events,
+                           "take and keep what shoppers view, click and buy"),
         VT_CLI_TEXT_OPTION("import-images", "DIR", &what.server.import_images,
                            "feeds that are sent here may name pictures below it"),
         VT_CLI_FLAG_OPTION("import-remote", &what.server.import_remote,

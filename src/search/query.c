@@ -49,7 +49,7 @@ vt_status vt_search_embed(const vt_searcher *searcher, const vt_photo *photo, vt
     return status;
 }
 
-static vt_status check_query(const vt_query *query, vt_error *error)
+vt_status vt_search_check_query(const vt_query *query, vt_error *error)
 {
     if (query->photo_count > VT_SEARCH_MAX_PHOTOS || query->like_count > VT_SEARCH_MAX_LIKES ||
         (query->photos == NULL && query->photo_count > 0) ||
@@ -58,9 +58,14 @@ static vt_status check_query(const vt_query *query, vt_error *error)
                        "search: %zu photos and %zu liked products, up to %d and %d can be",
                        query->photo_count, query->like_count, VT_SEARCH_MAX_PHOTOS,
                        VT_SEARCH_MAX_LIKES);
-    if (query->photo_count + query->like_count == 0)
+    bool worded = query->text != NULL && query->text[0] != '\0';
+    bool visual = query->photo_count + query->like_count > 0;
+    if (!visual && !worded)
         return vt_fail(error, VT_ERR_USAGE,
-                       "search: 0 photos and no liked product, one or the other is needed");
+                       "search: 0 photos, no liked product and no words, one of them is needed");
+    if (!visual && query->min_similarity > -1.0)
+        return vt_fail(error, VT_ERR_USAGE,
+                       "search: words alone have no similarity that there could be a minimum of");
     if (query->top < 1 || query->top > VT_SEARCH_MAX_TOP)
         return vt_fail(error, VT_ERR_USAGE, "search: the top %zu cannot be asked for, 1 to %d can",
                        query->top, VT_SEARCH_MAX_TOP);
@@ -137,7 +142,7 @@ vt_status vt_search_query_vector(const vt_searcher *searcher, const vt_query *qu
 {
     size_t dim = searcher->dim, count = query->photo_count + query->like_count;
     float *own = NULL;
-    vt_status status = check_query(query, error);
+    vt_status status = vt_search_check_query(query, error);
     if (status == VT_OK)
         status = check_views(query, error);
     if (status != VT_OK)

@@ -10,6 +10,8 @@
  * likes.c     products as examples
  * explain.c   what each photo and product adds to a similarity
  * answer.c    filter -> products; nearest pictures of them -> products, best picture each
+ * words.c     words -> products; ranked by them where there is nothing else
+ * order.c     answers in the order of an attribute
  *
  * Threads: a searcher is read-only; any number of threads may search with one.
  */
@@ -35,6 +37,7 @@ enum {
     VT_SEARCH_MAX_PHOTOS = 64,
     VT_SEARCH_MAX_LIKES = 64,
     VT_SEARCH_MAX_WEIGHT = 1000,
+    VT_SEARCH_SORTED = 1000, /* the most similar ones that are put into another order */
     VT_SEARCH_FACET_TOP = 10 /* where 0 is asked for */
 };
 
@@ -52,7 +55,46 @@ vt_status vt_search_run(const vt_searcher *searcher, const vt_query *query, vt_a
                         vt_error *error);
 void vt_search_answer_free(vt_answer *answer);
 
-/* Inside src/search. The query's vector: out (dim), of length 1. parts (photo_count + like_count,
+/* "price:desc" or "-price" to "price" and descending, in the arena; nothing of NULL and "". */
+vt_status vt_search_read_sort(const char *sort, vt_arena *arena, vt_select *what, vt_error *error);
+
+/* ---- inside src/search ---- */
+
+/* What one search works with. */
+typedef struct vt_search {
+    const vt_searcher *searcher;
+    const vt_query *query;
+    vt_answer *answer;
+    vt_arena *arena;          /* of the answer */
+    bool visual, worded;      /* photos or products are searched with; words are */
+    bool sorted;              /* in an order of its own */
+    struct vt_filter *filter; /* NULL: none */
+    bool *truths;             /* (filter->stack_depth) */
+    vt_word_hit *words;       /* (word_count) products with the words, by key; owned */
+    size_t word_count;
+    vt_idset *products;     /* that pass the filter and have the words; NULL: all */
+    uint64_t product_limit; /* no more than so many can answer */
+} vt_search;
+
+/* One candidate; picture 0: the main one. */
+typedef struct vt_candidate {
+    uint32_t product, picture;
+    double similarity, text_score; /* NAN: none */
+} vt_candidate;
+
+/* VT_ERR_USAGE for what cannot be asked. */
+vt_status vt_search_check_query(const vt_query *query, vt_error *error);
+/* words.c: fills words; *set: the same as a set, the caller's. */
+vt_status vt_search_words(vt_search *s, vt_idset **set, vt_error *error);
+/* The `most` best by words that pass the filter: *out (*count), best first, the caller's. */
+vt_status vt_search_rank_words(const vt_search *s, size_t most, vt_candidate **out, size_t *count,
+                               vt_error *error);
+/* Says of each answer in which fields the words stand. */
+vt_status vt_search_explain_words(const vt_search *s, vt_error *error);
+/* order.c: puts candidates into the query's order and leaves those of the page. */
+vt_status vt_search_order(const vt_search *s, vt_candidate *all, size_t *count, vt_error *error);
+
+/* The query's vector: out (dim), of length 1. parts (photo_count + like_count,
  * dim), may be NULL: what each photo and product adds to it; their sum is out. */
 vt_status vt_search_query_vector(const vt_searcher *searcher, const vt_query *query, float *parts,
                                  float *out, vt_search_times *times, vt_error *error);

@@ -15,7 +15,8 @@
  * run of the server, whose options are part of an answer.
  *
  * What depends on more than request and shop (a picture that is fetched) is marked by its handler
- * and not kept.
+ * and not kept. A search's id is of this answer alone, also of one that was given before or is not
+ * given again (304): it is drawn here and goes into a header.
  */
 #include "server/answer_cache.h"
 #include "server/routes.h"
@@ -236,7 +237,7 @@ static vt_hash name_of(vt_request *request, bool *named)
 static bool is_repeatable(const vt_route *route)
 {
     static vt_handler *const handlers[] = {vt_answer_search, vt_answer_similar, vt_answer_list,
-                                           vt_answer_annotate};
+                                           vt_answer_facets, vt_answer_annotate};
     for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
         if (route->handler == handlers[i])
             return true;
@@ -275,6 +276,8 @@ vt_status vt_answer_request(vt_request *request, vt_error *error)
     const vt_route *route = request->routing.route;
     uint64_t change = 0;
     bool named = false;
+    if (route->handler == vt_answer_search || route->handler == vt_answer_similar)
+        vt_search_id_new(request->search_id);
     if (!is_repeatable(route) || vt_shop_change(server->shop, &change, NULL) != VT_OK)
         return route->handler(request, error);
     vt_hash name = name_of(request, &named);

@@ -67,6 +67,8 @@ void vt_routing_deinit(vt_routing *routing);
 
 /* ---- request ---- */
 
+enum { VT_SEARCH_ID_CHARS = 32 };
+
 typedef enum vt_phase {
     VT_PHASE_BODY,   /* head is there, body comes */
     VT_PHASE_QUEUED, /* waits for a worker, or a worker has it */
@@ -103,13 +105,14 @@ struct vt_request {
     int http;
     vt_status status;
     vt_buf answer;
-    const char *answer_type;       /* static */
-    const char *cache;             /* Cache-Control, static; NULL: no-store */
-    const char *policy;            /* Content-Security-Policy, static; NULL: that of data */
-    char etag[96];                 /* with quotes; "": none */
-    int retry_ms;                  /* 0: no Retry-After */
-    struct MHD_Response *prepared; /* shared with others, borrowed; goes before `answer` */
-    bool prepared_owned;           /* it is for this request alone, which gives it up when sent */
+    const char *answer_type;                /* static */
+    const char *cache;                      /* Cache-Control, static; NULL: no-store */
+    const char *policy;                     /* Content-Security-Policy, static; NULL: that of data */
+    char etag[96];                          /* with quotes; "": none */
+    char search_id[VT_SEARCH_ID_CHARS + 1]; /* "": it is no search */
+    int retry_ms;                           /* 0: no Retry-After */
+    struct MHD_Response *prepared;          /* shared with others, borrowed; goes before `answer` */
+    bool prepared_owned; /* it is for this request alone, which gives it up when sent */
 };
 
 /* request.c: percent-decoding in place; false: malformed, a NUL, or not UTF-8. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Products without any photo: filtered, in order, a page at a time, with facets. */
+/* Products without any photo: filtered, in order, a page at a time, with facets; facets alone. */
 #include "server/routes.h"
 
 enum { LIST_TOP = 24, LIST_OFFSET = 1000000, FACET_TOP = 1000 };
@@ -68,6 +68,50 @@ vt_status vt_answer_list(vt_request *request, vt_error *error)
     vt_list_free(list);
     vt_free(query.where);
     vt_free(query.sort);
+    vt_free(query.facets);
+    return status;
+}
+
+/* `names`, counted under `where`, `top` values of each. */
+static vt_status read_facets(vt_request *request, list_query *out, vt_error *error)
+{
+    vt_list_options *options = &out->options;
+    vt_status status = vt_query_text(request, "where", &out->where, error);
+    if (status == VT_OK)
+        status = vt_query_text(request, "names", &out->facets, error);
+    if (status == VT_OK)
+        status = vt_query_size(request, "top", FACET_TOP, &options->facet_top, error);
+    if (status == VT_OK && out->facets != NULL)
+        status =
+            vt_split_names(out->facets, out->names, VT_SEARCH_FACETS, &options->facet_count, error);
+    if (status == VT_OK && options->facet_count == 0)
+        status = vt_fail(error, VT_ERR_USAGE,
+                         "count facets: parameter \"names\" is needed, names of attributes with "
+                         "commas between them");
+    options->where = out->where;
+    options->facets = out->names;
+    return status;
+}
+
+vt_status vt_answer_facets(vt_request *request, vt_error *error)
+{
+    vt_server *server = request->server;
+    list_query query = {.options = vt_list_options_defaults()};
+    vt_list *list = NULL;
+    vt_json_writer writer;
+    query.options.top = 0;
+    vt_status status = read_facets(request, &query, error);
+    if (status == VT_OK)
+        status = vt_shop_list(server->shop, &query.options, &list, error);
+    if (status == VT_OK) {
+        vt_reply_begin(request, &writer);
+        vt_put_facets(&writer, list->facets, list->facet_count);
+        vt_json_put_int(&writer, "matched", (int64_t)list->matched);
+        vt_json_put_int(&writer, "total", (int64_t)list->total);
+        status = vt_reply_end(request, &writer, MHD_HTTP_OK, error);
+    }
+    vt_list_free(list);
+    vt_free(query.where);
     vt_free(query.facets);
     return status;
 }

@@ -124,6 +124,7 @@ void vt_reply_problem(vt_request *request, vt_status status, const vt_error *err
     request->answer_type = "application/problem+json";
     request->cache = request->policy = NULL;
     request->etag[0] = '\0';
+    request->search_id[0] = '\0';
     request->prepared = NULL;
 }
 
@@ -159,6 +160,8 @@ static struct MHD_Response *make_response(vt_request *request)
                             request->cache != NULL ? request->cache : "no-store");
     if (request->etag[0] != '\0')
         MHD_add_response_header(response, "ETag", request->etag);
+    if (request->search_id[0] != '\0')
+        MHD_add_response_header(response, "Search-Id", request->search_id);
     if (request->cached) /* RFC 9211 */
         MHD_add_response_header(response, "Cache-Status", "vitrine; hit");
     /* Browsers take the headers of a 304 for those of what they have: a page stays a page. */

@@ -10,6 +10,8 @@ const vt_route vt_routes[] = {
     {"GET", "/v1/info", VT_SCOPE_SEARCH, false, false, vt_answer_info},
     {"POST", "/v1/search", VT_SCOPE_SEARCH, false, true, vt_answer_search},
     {"POST", "/v1/embed", VT_SCOPE_EMBED, false, true, vt_answer_embed},
+    {"POST", "/v1/events", VT_SCOPE_SEARCH, false, true, vt_answer_add_events},
+    {"GET", "/v1/facets", VT_SCOPE_SEARCH, false, false, vt_answer_facets},
     {"GET", "/v1/products", VT_SCOPE_SEARCH, false, false, vt_answer_list},
     {"GET", "/v1/products/{id}/similar", VT_SCOPE_SEARCH, false, false, vt_answer_similar},
     {"GET", "/v1/products/{id}", VT_SCOPE_SEARCH, false, false, vt_answer_product},

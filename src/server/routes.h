@@ -11,8 +11,11 @@ vt_handler vt_answer_page;
 vt_handler vt_answer_health, vt_answer_ready, vt_answer_metrics, vt_answer_info;
 /* search_routes.c */
 vt_handler vt_answer_search, vt_answer_similar, vt_answer_embed;
+/* events_route.c */
+vt_handler vt_answer_add_events;
+void vt_search_id_new(char out[VT_SEARCH_ID_CHARS + 1]); /* hex digits */
 /* list_route.c */
-vt_handler vt_answer_list;
+vt_handler vt_answer_list, vt_answer_facets;
 /* product_routes.c */
 vt_handler vt_answer_product, vt_answer_put, vt_answer_patch, vt_answer_add_images,
     vt_answer_delete;

@@ -284,13 +284,29 @@ static vt_status set_query(vt_search_query *out, const vt_json *value, vt_error 
     return add_items(out, value, "query", true, error);
 }
 
-static vt_status set_where(vt_search_query *out, const vt_json *value, vt_error *error)
+static vt_status keep_text(vt_search_query *out, const vt_json *value, const char *name,
+                           const char *wanted, const char **kept, vt_error *error)
 {
     const char *text = vt_json_text(value, NULL);
     if (text == NULL)
-        return wrong(error, "where", "a filter");
-    out->query.where = vt_arena_strdup(&out->arena, text);
-    return out->query.where != NULL ? VT_OK : vt_fail_memory(error, "a filter");
+        return wrong(error, name, wanted);
+    *kept = vt_arena_strdup(&out->arena, text);
+    return *kept != NULL ? VT_OK : vt_fail_memory(error, "a query");
+}
+
+static vt_status set_where(vt_search_query *out, const vt_json *value, vt_error *error)
+{
+    return keep_text(out, value, "where", "a filter", &out->query.where, error);
+}
+
+static vt_status set_text(vt_search_query *out, const vt_json *value, vt_error *error)
+{
+    return keep_text(out, value, "text", "words", &out->query.text, error);
+}
+
+static vt_status set_sort(vt_search_query *out, const vt_json *value, vt_error *error)
+{
+    return keep_text(out, value, "sort", "\"similarity\" or a name", &out->query.sort, error);
 }
 
 static vt_status set_facets(vt_search_query *out, const vt_json *value, vt_error *error)
@@ -351,6 +367,8 @@ static const struct {
     {"product", AS_TEXT, set_product},
     {"likes", AS_JSON, set_likes},
     {"where", AS_TEXT, set_where},
+    {"text", AS_TEXT, set_text},
+    {"sort", AS_TEXT, set_sort},
     {"offset", AS_JSON, set_offset},
     {"facets", AS_LIST_OF_TEXTS, set_facets},
     {"facet_top", AS_JSON, set_facet_top},

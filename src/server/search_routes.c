@@ -6,9 +6,10 @@
 #include "server/photo_source.h"
 #include "server/routes.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { MILLISECOND_DECIMALS = 2, VECTOR_DECIMALS = 7, SIMILAR_TOP = 12 };
+enum { MILLISECOND_DECIMALS = 2, VECTOR_DECIMALS = 7, SCORE_DECIMALS = 4, SIMILAR_TOP = 12 };
 
 /* What each picture and product of the query adds to the similarity. */
 static void put_shares(vt_json_writer *writer, const vt_query *query, const double *shares)
@@ -26,6 +27,23 @@ static void put_shares(vt_json_writer *writer, const vt_query *query, const doub
     vt_json_close(writer);
 }
 
+/* In which of a product's texts the words stand. */
+static void put_text_fields(vt_json_writer *writer, unsigned fields)
+{
+    static const struct {
+        vt_text_field field;
+        const char *name;
+    } names[] = {{VT_TEXT_TITLE, "title"},
+                 {VT_TEXT_CATEGORY, "category"},
+                 {VT_TEXT_ATTRIBUTES, "attributes"},
+                 {VT_TEXT_DESCRIPTION, "description"}};
+    vt_json_open_array(writer, "text_fields");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if ((fields & names[i].field) != 0)
+            vt_json_put_text(writer, NULL, names[i].name);
+    vt_json_close(writer);
+}
+
 static void put_results(vt_json_writer *writer, const vt_query *query, const vt_answer *answer)
 {
     char hash[65];
@@ -34,13 +52,18 @@ static void put_results(vt_json_writer *writer, const vt_query *query, const vt_
         const vt_result *result = &answer->results[i];
         vt_hex(result->picture->hash.bytes, sizeof(result->picture->hash.bytes), hash);
         vt_json_open_object(writer, NULL);
-        vt_put_similarity(writer, result->similarity);
+        if (!isnan(result->similarity))
+            vt_put_similarity(writer, result->similarity);
+        if (!isnan(result->text_score))
+            vt_json_put_number(writer, "text_score", result->text_score, SCORE_DECIMALS);
         vt_json_put_text(writer, "image", hash);
         vt_json_open_object(writer, "product");
         vt_put_product_brief(writer, result->product);
         vt_json_close(writer);
         if (result->shares != NULL)
             put_shares(writer, query, result->shares);
+        if (result->text_fields != 0)
+            put_text_fields(writer, result->text_fields);
         vt_json_close(writer);
     }
     vt_json_close(writer);
@@ -138,8 +161,9 @@ static vt_status embed(vt_request *request, const vt_query *query, vt_error *err
 static vt_status check_only_photos(const vt_search_query *query, vt_error *error)
 {
     const vt_query *asked = &query->query;
-    bool other = asked->like_count > 0 || asked->where != NULL || asked->facet_count > 0 ||
-                 asked->crop_width > 0 || query->region_count > 0;
+    bool other = asked->like_count > 0 || asked->where != NULL || asked->text != NULL ||
+                 asked->sort != NULL || asked->facet_count > 0 || asked->crop_width > 0 ||
+                 query->region_count > 0;
     if (other || asked->photo_count == 0)
         return vt_fail(error, VT_ERR_USAGE,
                        other ? "embed: whole pictures are needed, and nothing else"

@@ -506,6 +506,8 @@ static vt_status start(vt_server *server, const char *directory, vt_error *error
     /* The encoder is there before the first one asks. */
     if (status == VT_OK)
         status = vt_shop_warm(server->shop, error);
+    if (status == VT_OK && server->options.events)
+        status = vt_shop_add_events(server->shop, NULL, 0, NULL, error);
     if (status == VT_OK)
         status = start_jobs(server, directory, error);
     if (status == VT_OK)

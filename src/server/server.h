@@ -54,6 +54,7 @@ typedef struct vt_server_options {
     const char *import_images;      /* below it imported feeds may name pictures; NULL: nowhere */
     bool import_remote;             /* imported feeds may name addresses, of public hosts */
     int heartbeat_ms;               /* event streams say that they live */
+    bool events;                    /* what shoppers did is taken and kept */
     size_t cache_bytes;             /* of answers that are kept for equal requests; 0: none */
     const char *tls_certificate, *tls_key; /* PEM files; NULL: plain HTTP */
     bool fetch_images;                     /* searches may name pictures by URL: */

@@ -105,6 +105,7 @@ vt_status vt_answer_info(vt_request *request, vt_error *error)
         status = put_attributes(server, &writer, error);
     if (status != VT_OK)
         return status;
+    vt_json_put_bool(&writer, "events", server->options.events);
     vt_json_open_object(&writer, "limits");
     vt_json_put_int(&writer, "body_bytes", (int64_t)server->options.body_bytes);
     vt_json_put_int(&writer, "images_per_search", VT_SEARCH_PHOTOS);

@@ -7,11 +7,8 @@
  */
 #include "shop/shop.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "store/filter.h"
-
-#include <string.h>
 
 enum { LIST_BYTES = 1 << 30, MAX_TOP = 10000 };
 
@@ -33,22 +30,6 @@ void vt_list_free(vt_list *list)
     list_block *block = (list_block *)list;
     vt_arena_deinit(&block->arena);
     vt_free(block);
-}
-
-/* "price:desc" to "price" and descending. A name may hold colons itself. */
-static vt_status read_sort(const char *sort, vt_arena *arena, vt_select *what, vt_error *error)
-{
-    if (sort == NULL || sort[0] == '\0')
-        return VT_OK;
-    const char *colon = strrchr(sort, ':');
-    size_t length = strlen(sort);
-    if (colon != NULL &&
-        (vt_text_equal_nocase(colon, ":asc") || vt_text_equal_nocase(colon, ":desc"))) {
-        what->descending = vt_text_equal_nocase(colon, ":desc");
-        length = (size_t)(colon - sort);
-    }
-    what->sort = vt_arena_strndup(arena, sort, length);
-    return what->sort == NULL ? vt_fail_memory(error, "a list of products") : VT_OK;
 }
 
 static vt_status read_products(vt_shop *shop, const vt_selection *selection, list_block *block,
@@ -81,7 +62,7 @@ static vt_status fill(vt_shop *shop, const vt_list_options *options, list_block 
                       .page = true,
                       .offset = options->offset,
                       .top = options->top};
-    vt_status status = read_sort(options->sort, &block->arena, &what, error);
+    vt_status status = vt_search_read_sort(options->sort, &block->arena, &what, error);
     if (status == VT_OK && options->where != NULL && options->where[0] != '\0')
         status = vt_filter_parse(options->where, &filter, error);
     what.filter = filter;

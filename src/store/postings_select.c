@@ -260,8 +260,12 @@ vt_status vt_postings_select(vt_postings *p, const vt_select *what, vt_arena *ar
     vt_status status = what->filter != NULL
                            ? vt_postings_filter(p, what->filter, &s.products, error)
                            : vt_idset_dup(p->all, &s.products, error);
-    if (status != VT_OK)
+    if (status == VT_OK && what->within != NULL)
+        status = vt_idset_and(s.products, what->within, error);
+    if (status != VT_OK) {
+        vt_idset_free(s.products);
         return status;
+    }
     s.matched = vt_idset_count(s.products);
     s.facets = vt_arena_array(arena, what->facet_count, sizeof *s.facets);
     if (s.facets == NULL)

@@ -10,6 +10,7 @@
 #include "base/status.h"
 
 #include <math.h>
+#include <string.h>
 
 vt_status vt_store_open(const char *dir, int mode, vt_store **out, vt_error *error)
 {
@@ -170,6 +171,12 @@ vt_status vt_store_get_by_key(vt_store *store, uint32_t key, vt_arena *arena, vt
     return store->driver->get_by_key(store, key, arena, out, error);
 }
 
+vt_status vt_store_has(vt_store *store, const char *id, bool *out, vt_error *error)
+{
+    vt_status status = check_id("look up product", id, error);
+    return status != VT_OK ? status : store->driver->has(store, id, out, error);
+}
+
 vt_status vt_store_content(vt_store *store, uint32_t model, const char *id, vt_hash *out,
                            vt_error *error)
 {
@@ -213,6 +220,32 @@ vt_status vt_store_vector(vt_store *store, uint32_t model, uint32_t picture, flo
                           vt_error *error)
 {
     return store->driver->vector(store, model, picture, out, error);
+}
+
+static vt_status check_words(const char *text, vt_error *error)
+{
+    size_t length = text == NULL ? 0 : strlen(text);
+    if (length > VT_STORE_MAX_WORDS_BYTES)
+        return vt_fail(error, VT_ERR_LIMIT, "search words: %zu bytes, up to %d can be", length,
+                       VT_STORE_MAX_WORDS_BYTES);
+    if (length == 0 || !vt_utf8_valid(text, length))
+        return vt_fail(error, VT_ERR_USAGE, "search words: %s",
+                       length == 0 ? "there is none" : "it is not UTF-8");
+    return VT_OK;
+}
+
+vt_status vt_store_words(vt_store *store, const char *text, bool scored, vt_word_hit **out,
+                         size_t *count, vt_error *error)
+{
+    vt_status status = check_words(text, error);
+    return status != VT_OK ? status : store->driver->words(store, text, scored, out, count, error);
+}
+
+vt_status vt_store_words_fields(vt_store *store, const char *text, uint32_t product, unsigned *out,
+                                vt_error *error)
+{
+    vt_status status = check_words(text, error);
+    return status != VT_OK ? status : store->driver->words_fields(store, text, product, out, error);
 }
 
 vt_status vt_store_select(vt_store *store, const vt_select *what, vt_arena *arena,

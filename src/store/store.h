@@ -142,6 +142,8 @@ vt_status vt_store_get(vt_store *store, const char *id, vt_arena *arena, vt_prod
                        vt_error *error);
 vt_status vt_store_get_by_key(vt_store *store, uint32_t key, vt_arena *arena, vt_product *out,
                               vt_error *error);
+/* *out: whether there is such a product. Cheap. */
+vt_status vt_store_has(vt_store *store, const char *id, bool *out, vt_error *error);
 /* The content hash of a product whose pictures all have vectors of this model; VT_ERR_NOT_FOUND
  * otherwise (absent, or to be embedded again). For skipping what is unchanged. */
 vt_status vt_store_content(vt_store *store, uint32_t model, const char *id, vt_hash *out,
@@ -174,11 +176,28 @@ vt_status vt_store_each_category(vt_store *store, vt_store_visit_category *visit
  * sizes fit dimensions). VT_ERR_CORRUPT with the first fault. */
 vt_status vt_store_check(vt_store *store, vt_error *error);
 
+/* ---- words: docs/text.md ---- */
+enum { VT_STORE_MAX_WORDS = 64, VT_STORE_MAX_WORDS_BYTES = 4096 };
+
+typedef struct vt_word_hit {
+    uint32_t product;
+    double score; /* bm25, larger is better; NAN: not asked for */
+} vt_word_hit;
+/* The products whose texts have all of these words: *out (*count), by key, the caller's (vt_free;
+ * may be NULL when there is none). VT_ERR_USAGE without a word in it, VT_ERR_LIMIT with too many.
+ */
+vt_status vt_store_words(vt_store *store, const char *text, bool scored, vt_word_hit **out,
+                         size_t *count, vt_error *error);
+/* Where they stand in one product: *out of the bits vt_text_field; 0: it has not all of them. */
+vt_status vt_store_words_fields(vt_store *store, const char *text, uint32_t product, unsigned *out,
+                                vt_error *error);
+
 /* ---- filters, facets, orders: see filter.h ---- */
 enum { VT_STORE_MAX_FACETS = 64, VT_STORE_MAX_FACET_VALUES = 10000 };
 
 typedef struct vt_select {
     struct vt_filter *filter;  /* NULL: every product; its names become those of the columns */
+    const vt_idset *within;    /* only products of this set; NULL: all */
     const char *const *facets; /* (facet_count) names of attributes to count values of */
     size_t facet_count, facet_top;
     bool page;        /* keys are wanted: */
@@ -188,7 +207,7 @@ typedef struct vt_select {
 } vt_select;
 
 typedef struct vt_selection {
-    vt_idset *products; /* that pass the filter, the caller's (vt_idset_free) */
+    vt_idset *products; /* that pass the filter and are within, the caller's (vt_idset_free) */
     uint64_t matched;   /* how many */
     uint64_t total;     /* products there are */
     vt_facet *facets;   /* in the arena, like all below */

@@ -55,6 +55,7 @@ struct vt_store_driver {
                      vt_error *error);
     vt_status (*get_by_key)(vt_store *store, uint32_t key, vt_arena *arena, vt_product *out,
                             vt_error *error);
+    vt_status (*has)(vt_store *store, const char *id, bool *out, vt_error *error);
     vt_status (*content)(vt_store *store, uint32_t model, const char *id, vt_hash *out,
                          vt_error *error);
     vt_status (*each)(vt_store *store, vt_store_visit *visit, void *context, vt_error *error);
@@ -67,6 +68,11 @@ struct vt_store_driver {
     vt_status (*check)(vt_store *store, vt_error *error);
     vt_status (*vector)(vt_store *store, uint32_t model, uint32_t picture, float *out,
                         vt_error *error);
+    /* At most VT_STORE_MAX_WORDS_BYTES of valid UTF-8. */
+    vt_status (*words)(vt_store *store, const char *text, bool scored, vt_word_hit **out,
+                       size_t *count, vt_error *error);
+    vt_status (*words_fields)(vt_store *store, const char *text, uint32_t product, unsigned *out,
+                              vt_error *error);
     /* At most VT_STORE_MAX_FACETS facets of 1 to VT_STORE_MAX_FACET_VALUES values. */
     vt_status (*select)(vt_store *store, const vt_select *what, vt_arena *arena, vt_selection *out,
                         vt_error *error);

@@ -192,12 +192,13 @@ offers() {
 }
 offers init model preset output precision json
 offers import precision images jobs rejects product-per-folder json
-offers search top offset where like facets facet-top exact min-similarity crop precision json html
+offers search top offset where like text sort facets facet-top exact min-similarity crop precision json html
 offers list where sort top offset facets facet-top json
 offers cluster k tree cut linkage where seed html json
 offers eval images k precision label split against against-split against-images preset output report json
 offers promote queries query-images images preset output precision force json
 offers embed out preset output precision json
+offers events since top prune forget json
 offers info check json
 offers 'index build' memory json
 offers 'index info' json
@@ -215,7 +216,7 @@ offers sample products views seed size json
 offers train out arch from size dim loss teacher epochs batch accumulate lr optimizer schedule ema augment sampler \
     label val split val-share measure early-stop precision layer-rate freeze lora seed threads small-input recompute recipe set \
     images cache report logdir checkpoint resume promote force json
-offers serve listen write public-search open-to-all access-log queue max-body stop-timeout precision json
+offers serve listen write events public-search open-to-all access-log queue max-body stop-timeout precision json
 offers 'key add' scopes name expires rate json
 offers 'key list' json
 offers 'key revoke' json
@@ -640,6 +641,13 @@ run 3 show shop "$first"
 run 3 remove shop "$first" "$second" --json
 is_json
 is removed "$(grep -c '"removed": true' "$out")" 1
+run 0 events shop --json
+is_json
+is 'clicks of a shop that takes no events' "$(number click)" 0
+run 0 events shop --prune 0
+says '0 events removed'
+run 2 events shop --forget ''
+is 'a file of events that nobody asked for' "$(ls shop/events.db 2>/dev/null)" ''
 run 0 info shop --json
 is products "$(number products)" 14
 run 0 import shop goods/planted.csv --json

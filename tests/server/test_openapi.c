@@ -90,6 +90,7 @@ static void random_requests_are_answered(void **state)
 {
     served *s = *state;
     vt_server_options options = server_options();
+    options.events = true;
     uint64_t count = number_from("VITRINE_REQUESTS", REQUESTS),
              seed = number_from("VITRINE_SEED", 1);
     size_t classes[6] = {0};

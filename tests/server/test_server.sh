@@ -76,6 +76,25 @@ code 404 "$url/v1/products/none"
 code 404 "$url/nothing/at/all"
 code 405 -X POST "$url/healthz"
 code 400 "$url/v1/products/%ff"
+code 200 "$url/v1/facets?names=category,price&top=2"
+holds '"facets":[{"name":"category"'
+holds '"matched":8'
+code 400 "$url/v1/facets"
+code 400 "$url/v1/facets?names=nothing"
+code 200 -F image=@$photo -F sort=-price "$url/v1/search"
+holds '"similarity"'
+code 400 -F image=@$photo -F sort=wieght "$url/v1/search"
+code 400 -H 'Content-Type: application/json' -d '{"text":"*"}' "$url/v1/search"
+code 400 -H 'Content-Type: application/json' -d '{"text":5}' "$url/v1/search"
+code 200 -X PATCH -H 'Content-Type: application/json' -d '{"title":"Zwölf Gläser 红色"}' "$url/v1/products/$id"
+code 200 -H 'Content-Type: application/json' -d '{"text":"glaser 红色 zwo","explain":true}' "$url/v1/search"
+holds '"text_score"'
+holds '"text_fields":["title"]'
+holds '"strategy":"words"'
+holds "\"id\":\"$id\""
+code 409 -H 'Content-Type: application/json' -d '{"kind":"view","product":"p00002"}' "$url/v1/events"
+code 200 -F image=@$photo -F 'text=title:"zwölf' "$url/v1/search"
+holds '"results":[]'
 code 400 "$url/v1/products?top=x"
 code 403 -H 'Host: elsewhere.example' "$url/v1/info"
 code 415 -d x "$url/v1/search"
@@ -124,6 +143,28 @@ check "an answer given before" yes "$(grep -qi '^Cache-Status: vitrine; hit' hea
 etag=$(sed -n 's/^[Ee][Tt]ag: \(.*\)\r$/\1/p' head)
 code 304 -H "If-None-Match: $etag" "$url/v1/products/$id/similar"
 stop
+
+# What shoppers do: told to the server, asked of the program beside it.
+start --events
+seen=$(curl -s -D - -o body "$url/v1/products/p00002/similar" | tr -d '\r' | sed -n 's/^Search-Id: //p')
+check "digits of a search's id" 32 "$(printf %s "$seen" | tr -d '\n' | wc -c | tr -d ' ')"
+code 200 -H 'Content-Type: application/json' "$url/v1/events" -d "[{\"kind\":\"view\",\"product\":\"p00003\",
+    \"search\":\"$seen\",\"position\":1,\"session\":\"one tab\"},{\"kind\":\"click\",\"product\":\"p00003\",
+    \"search\":\"$seen\",\"position\":1,\"session\":\"one tab\"},{\"kind\":\"purchase\",\"product\":\"none\"}]"
+holds '"stored":2'
+holds '"status":404'
+"$vitrine" events shop --json >body
+holds '"click": 1'
+holds '"rate": 1'
+holds '"without_click": 0'
+"$vitrine" events shop >body
+holds 'p00003'
+"$vitrine" events shop --forget 'one tab' >body
+holds '2 events removed'
+"$vitrine" events shop --json >body
+holds '"click": 0'
+stop
+check "who may read the events" 600 "$(stat -c %a shop/events.db)"
 
 # TLS, where a certificate can be made.
 # certify SUBJECT

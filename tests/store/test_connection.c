@@ -150,6 +150,49 @@ static void test_allocations_fail(void **state)
     assert_true(failures > 20);
 }
 
+/* FTS5's own check of the words against their index and its totals; it must be able to write. */
+static void assert_words_whole(const fixture *f)
+{
+    vt_sqlite_connection *connection = NULL;
+    assert_ok(vt_sqlite_connection_open(f->catalog, true, &connection, error));
+    if (sqlite3_exec(connection->db, "INSERT INTO words (words) VALUES ('integrity-check')", NULL,
+                     NULL, NULL) != SQLITE_OK)
+        fail_msg("%s", sqlite3_errmsg(connection->db));
+    vt_sqlite_connection_close(connection);
+}
+
+/* A put that fails leaves nothing in the connection's memory that the next one could store: neither
+ * of a product that is new nor of one that has words already. */
+static void test_words_after_failure(void **state)
+{
+    (void)state;
+    fixture f;
+    uint32_t model, failures = 0;
+    vt_store *store = fixture_create(&f, &model);
+    for (uint32_t i = 0; i < 8; i++)
+        assert_ok(fixture_put(store, model, i, 1, FIXTURE_DIM, 1, error));
+    for (uint32_t n = 0;; n += 1 + n / 16) {
+        vt_store_close(store);
+        assert_ok(vt_store_open(f.shop, VT_STORE_WRITE, &store, error));
+        struck = false;
+        countdown = n;
+        vt_status status = do_replace(&store, &f, n);
+        countdown = -1;
+        if (!struck)
+            break;
+        failures += status != VT_OK;
+        assert_ok(fixture_put(store, model, 100 + n, 1, FIXTURE_DIM, 1, error));
+        assert_words_whole(&f);
+        assert_ok(fixture_put(store, model, 1, n + 2, FIXTURE_DIM, 1, error));
+        assert_made_stored(store, model, 1, n + 2, FIXTURE_DIM, 1);
+    }
+    assert_true(failures > 20);
+    assert_words_whole(&f);
+    assert_ok(vt_store_check(store, error));
+    vt_store_close(store);
+    fixture_deinit(&f);
+}
+
 /* The settings that durability and safety rest on are really in force. */
 static void test_settings(void **state)
 {
@@ -196,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_settings),
         cmocka_unit_test(test_allocations_fail),
+        cmocka_unit_test(test_words_after_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

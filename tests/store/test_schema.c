@@ -239,7 +239,7 @@ static void test_magic(void **state)
     assert_int_equal(head[16] << 8 | head[17], 4096);
     assert_int_equal(head[18], 2);
     assert_int_equal(head[19], 2);
-    assert_memory_equal(head + 60, "\0\0\0\3", 4);
+    assert_memory_equal(head + 60, "\0\0\0\4", 4);
     assert_memory_equal(head + 68, "VTRN", 4);
     fixture_deinit(&f);
 }

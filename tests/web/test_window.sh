@@ -10,7 +10,7 @@
 "$vitrine" sample goods --products 30 --views 1 --size 256 >/dev/null 2>&1 && "$vitrine" init shop >/dev/null &&
     "$vitrine" import shop goods/products.csv >/dev/null 2>&1 && cp -r shop keyed || exit 1
 key=$("$vitrine" key add keyed 2>/dev/null) || exit 1
-start shop
+start shop --events
 open=$url
-start keyed
+start keyed --events
 node "$here/window.mjs" "$modules" "$chromium" "$open" "goods/$(sed -n 2p goods/queries.csv | cut -d, -f1)" "$url" "$key" $shots

@@ -67,6 +67,38 @@ await check('filters narrow, and can be cleared', {}, async page => {
   await page.waitForFunction(before => document.getElementById('status').textContent === before, all);
 });
 
+await check('words find, narrow a photo, and can be taken back; orders', {}, async page => {
+  await open(page);
+  const title = (await names(page))[0];
+  const answer = () => page.waitForResponse(response => response.url().endsWith('/v1/search'));
+  const ask = async words => {
+    await page.getByLabel('In words').fill(words);
+    const found = answer();
+    await page.keyboard.press('Enter');
+    const body = await (await found).json();
+    await settled(page);
+    return body;
+  };
+  const body = await ask(title);
+  assert.equal(body.strategy, 'words');
+  assert.ok((await names(page)).includes(title));
+  assert.equal(await page.locator('#grid .match').count(), 0);
+  await stop(page, 'words');
+  const ordered = answer();
+  await page.locator('#sort').selectOption('-price');
+  const prices = (await (await ordered).json()).results.map(one => one.product.price);
+  assert.deepEqual(prices, [...prices].sort((a, b) => b - a));
+  await settled(page);
+  assert.equal((await ask('qqqq')).results.length, 0);
+  await page.locator('#empty h3').waitFor();
+  await stop(page, 'no-words');
+  await ask(title);
+  await choose(page);
+  assert.ok((await names(page)).includes(title));
+  assert.ok(await page.locator('#grid .match').count() > 0);
+  await stop(page, 'words-and-photo');
+});
+
 await check('one product, what resembles it, more and less like it', {}, async page => {
   await open(page);
   await cards(page).first().locator('.open').click();
@@ -92,6 +124,34 @@ await check('why it was found', {}, async page => {
   await cards(page).first().getByRole('button', { name: 'Why?' }).click();
   await page.locator('#product[open] .shares li').first().waitFor();
   await stop(page, 'why');
+});
+
+const told = (page, kind) => page.waitForResponse(async response =>
+  response.url().endsWith('/v1/events') && response.request().postDataJSON().some(one => one.kind === kind));
+
+await check('results that were seen and opened are told, without who it was', {}, async page => {
+  const viewed = told(page, 'view');
+  await open(page);
+  await choose(page);
+  const views = (await viewed).request().postDataJSON();
+  assert.ok((await (await viewed).json()).stored === views.length && views.length > 1);
+  assert.ok(views.every(one => one.kind === 'view' && one.search === views[0].search && one.session === views[0].session));
+  assert.match(views[0].search, /^[0-9a-f]{32}$/);
+  assert.deepEqual(views.map(one => one.position).sort((a, b) => a - b).slice(0, 2), [1, 2]);
+  const clicked = told(page, 'click');
+  await cards(page).nth(1).locator('.open').click();
+  const click = (await clicked).request().postDataJSON().find(one => one.kind === 'click');
+  assert.deepEqual([click.position, click.search, click.session], [2, views[0].search, views[0].session]);
+});
+
+await check('who wants not to be followed is not', {}, async page => {
+  const sent = [];
+  await page.addInitScript(() => Object.defineProperty(navigator, 'globalPrivacyControl', { value: true }));
+  page.on('request', request => { if (request.url().endsWith('/v1/events')) sent.push(request.url()); });
+  await open(page);
+  await choose(page);
+  await page.waitForTimeout(1500);
+  assert.deepEqual(sent, []);
 });
 
 await check('a pasted photo', {}, async page => {

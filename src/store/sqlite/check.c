@@ -7,7 +7,7 @@
  * vectors with the same bounds checks as every read, which stand in for the CHECK constraints: a
  * read-only connection does not know those. All in one read transaction.
  */
-#include "store/sqlite/sqlite.h"
+#include "store/sqlite/words.h"
 
 #include "base/status.h"
 
@@ -60,6 +60,18 @@ static const check_rule serving_rules[] = {
     {"a model with a change that was never made, key",
      "SELECT key FROM models WHERE change >"
      " coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'changes'), 0)"},
+};
+
+/* After all else: of texts that are not as they must be there can be no such words. */
+static const check_rule word_rules[] = {
+    {"words of a product that is not there, key",
+     "SELECT rowid FROM words WHERE rowid NOT IN (SELECT key FROM products)"},
+    {"words that are not those of the product with key",
+     "SELECT k FROM (SELECT p.key AS k, w.rowid AS r, w.title AS t, w.category AS c,"
+     " w.attributes AS a, w.description AS d, apart(p.title) AS pt, apart(p.category) AS pc,"
+     " " VT_SQL_WORDS_ATTRIBUTES " AS pa, apart(p.description) AS pd"
+     " FROM products p LEFT JOIN words w ON w.rowid = p.key)"
+     " WHERE r IS NULL OR t IS NOT pt OR c IS NOT pc OR a IS NOT pa OR d IS NOT pd"},
 };
 
 static vt_status prepare(vt_sqlite *store, sqlite3 *db, const char *sql, sqlite3_stmt **out,
@@ -183,6 +195,22 @@ static vt_status check_vectors(vt_sqlite *store, sqlite3 *db, vt_error *error)
     return status;
 }
 
+static vt_status check_rules(vt_sqlite *store, sqlite3 *db, const check_rule *all, size_t count,
+                             vt_error *error)
+{
+    vt_status status = VT_OK;
+    for (size_t i = 0; i < count && status == VT_OK; i++)
+        status = check_rule_of(store, db, &all[i], error);
+    return status;
+}
+
+static vt_status check_words(vt_sqlite *store, vt_sqlite_connection *connection, vt_error *error)
+{
+    vt_status status = check_rules(store, connection->db, word_rules,
+                                   sizeof word_rules / sizeof *word_rules, error);
+    return status == VT_OK ? vt_sqlite_words_check(store, connection, error) : status;
+}
+
 vt_status vt_sqlite_check(vt_store *base, vt_error *error)
 {
     vt_sqlite *store = (vt_sqlite *)base;
@@ -196,15 +224,17 @@ vt_status vt_sqlite_check(vt_store *base, vt_error *error)
         status = check_integrity(store, connection->db, error);
     if (status == VT_OK)
         status = check_references(store, connection->db, error);
-    for (size_t i = 0; status == VT_OK && i < sizeof rules / sizeof rules[0]; i++)
-        status = check_rule_of(store, connection->db, &rules[i], error);
-    bool serving = connection->version >= VT_SQLITE_VERSION;
-    for (size_t i = 0; serving && status == VT_OK && i < sizeof serving_rules / sizeof *rules; i++)
-        status = check_rule_of(store, connection->db, &serving_rules[i], error);
+    if (status == VT_OK)
+        status = check_rules(store, connection->db, rules, sizeof rules / sizeof *rules, error);
+    if (status == VT_OK && connection->version >= VT_SQLITE_VERSION_SERVING)
+        status = check_rules(store, connection->db, serving_rules,
+                             sizeof serving_rules / sizeof *serving_rules, error);
     if (status == VT_OK)
         status = check_products(store, connection, error);
     if (status == VT_OK)
         status = check_vectors(store, connection->db, error);
+    if (status == VT_OK && connection->version >= VT_SQLITE_VERSION_WORDS)
+        status = check_words(store, connection, error);
     vt_sqlite_reader_give(store, connection);
     return status;
 }

@@ -12,7 +12,7 @@
  * survives a power cut. A checkpoint every 4096 pages (16 MiB) rather than SQLite's 1000 makes
  * imports wait less often for the two further fsyncs it costs.
  */
-#include "store/sqlite/sqlite.h"
+#include "store/sqlite/words.h"
 
 #include "base/status.h"
 
@@ -89,6 +89,11 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_POSTINGS_PRODUCT] = POSTINGS_PRODUCTS "WHERE key = ?1",
     [VT_SQL_POSTINGS_ATTRIBUTES_OF] =
         POSTINGS_ATTRIBUTES "WHERE product = ?1 ORDER BY position, item",
+    [VT_SQL_WORDS_FIND] = "SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid",
+    [VT_SQL_WORDS_SCORED] = "SELECT rowid, bm25(words, 10.0, 4.0, 4.0, 1.0) FROM words"
+                            " WHERE words MATCH ?1 ORDER BY rowid",
+    [VT_SQL_WORDS_FIELDS] = "SELECT fields(words) FROM words WHERE words MATCH ?1 AND rowid = ?2",
+    [VT_SQL_WORDS_EACH] = "SELECT rowid, title, category, attributes, description FROM words",
 
     [VT_SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [VT_SQL_MODEL_INSERT] = "INSERT INTO models (fingerprint, name, dim) VALUES (?1, ?2, ?3)",
@@ -132,10 +137,22 @@ static const char *const sql_text[VT_SQL_COUNT] = {
                             " WHERE picture > ?2 AND model = ?1 ORDER BY picture LIMIT ?3)",
     [VT_SQL_VECTORS_DELETE] = "DELETE FROM vectors"
                               " WHERE picture > ?2 AND picture <= ?3 AND model = ?1",
+    [VT_SQL_WORDS_PUT] =
+        "INSERT OR REPLACE INTO words (rowid, title, category, attributes, description)"
+        " SELECT " VT_SQL_WORDS_OF " FROM products p WHERE p.key = ?1",
+    [VT_SQL_WORDS_DELETE] = "DELETE FROM words WHERE rowid = ?1",
 };
 
-/* The same of catalogues of older versions, which readers take as they are. Of version 2 and below:
- * no model of it has a state. */
+/* The same of catalogues of older versions, which readers take as they are. Of version 3 and below:
+ * there are no words, and nobody asks for them (vt_sqlite_words). */
+static const char *const sql_text_3[VT_SQL_READ_COUNT] = {
+    [VT_SQL_WORDS_FIND] = "SELECT 0 WHERE ?1 < 0",
+    [VT_SQL_WORDS_SCORED] = "SELECT 0, 0 WHERE ?1 < 0",
+    [VT_SQL_WORDS_FIELDS] = "SELECT 0 WHERE ?1 < ?2 AND ?1 > ?2",
+    [VT_SQL_WORDS_EACH] = "SELECT 0, '', '', '', '' WHERE 0",
+};
+
+/* Of version 2 and below: no model of it has a state. */
 static const char *const sql_text_2[VT_SQL_READ_COUNT] = {
     [VT_SQL_MODEL_SERVING] = "SELECT 1, 0 WHERE 0",
     [VT_SQL_MODEL_EACH] = "SELECT key, fingerprint, name, dim, NULL, 0 FROM models ORDER BY key",
@@ -157,8 +174,10 @@ static const char *text_of(size_t statement, int version)
 {
     if (version < 2 && sql_text_1[statement] != NULL)
         return sql_text_1[statement];
-    if (version < 3 && sql_text_2[statement] != NULL)
+    if (version < VT_SQLITE_VERSION_SERVING && sql_text_2[statement] != NULL)
         return sql_text_2[statement];
+    if (version < VT_SQLITE_VERSION_WORDS && sql_text_3[statement] != NULL)
+        return sql_text_3[statement];
     return sql_text[statement];
 }
 
@@ -268,7 +287,8 @@ static vt_status configure(sqlite3 *db, const char *path, vt_error *error)
                      "PRAGMA journal_size_limit = 67108864",
                      NULL, NULL, NULL) != SQLITE_OK)
         return fail_first_touch(db, path, error);
-    return VT_OK;
+    vt_status status = vt_sqlite_words_register(db, error);
+    return status == VT_OK ? VT_OK : vt_fail_context(error, status, "open catalogue \"%s\"", path);
 }
 
 vt_status vt_sqlite_db_open(const char *path, int flags, sqlite3 **out, vt_error *error)
@@ -376,4 +396,20 @@ void vt_sqlite_connection_close(vt_sqlite_connection *connection)
         sqlite3_finalize(connection->statements[i]);
     sqlite3_close(connection->db);
     vt_free(connection);
+}
+
+vt_status vt_sqlite_connection_renew(vt_sqlite_connection *writer, vt_error *error)
+{
+    vt_sqlite_connection *fresh, old = *writer;
+    vt_status status =
+        vt_sqlite_connection_open(sqlite3_db_filename(writer->db, "main"), true, &fresh, error);
+    if (status != VT_OK)
+        return status;
+    writer->db = fresh->db;
+    memcpy(writer->statements, fresh->statements, sizeof writer->statements);
+    writer->doubtful = false;
+    fresh->db = old.db;
+    memcpy(fresh->statements, old.statements, sizeof fresh->statements);
+    vt_sqlite_connection_close(fresh);
+    return VT_OK;
 }

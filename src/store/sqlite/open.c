@@ -8,7 +8,7 @@
  * is only ever opened by SQLite: closing any descriptor of it here would drop the POSIX locks that
  * SQLite's other connections of this process hold on it.
  */
-#include "store/sqlite/sqlite.h"
+#include "store/sqlite/words.h"
 
 #include "base/file.h"
 #include "base/status.h"
@@ -354,6 +354,7 @@ const vt_store_driver vt_store_sqlite = {
     .model_find = vt_sqlite_model_find,
     .get = vt_sqlite_get,
     .get_by_key = vt_sqlite_get_by_key,
+    .has = vt_sqlite_has,
     .content = vt_sqlite_content,
     .each = vt_sqlite_each,
     .each_picture = vt_sqlite_each_picture,
@@ -362,6 +363,8 @@ const vt_store_driver vt_store_sqlite = {
     .change = vt_sqlite_change,
     .check = vt_sqlite_check,
     .vector = vt_sqlite_vector,
+    .words = vt_sqlite_words,
+    .words_fields = vt_sqlite_words_fields,
     .select = vt_sqlite_select,
     .check_postings = vt_sqlite_check_postings,
     .nearest = vt_sqlite_nearest,

@@ -86,6 +86,25 @@ vt_status vt_sqlite_get_by_key(vt_store *base, uint32_t key, vt_arena *arena, vt
     return status;
 }
 
+vt_status vt_sqlite_has(vt_store *base, const char *id, bool *out, vt_error *error)
+{
+    vt_sqlite *store = (vt_sqlite *)base;
+    vt_sqlite_connection *connection;
+    vt_status status = vt_sqlite_reader_take(store, &connection, error);
+    if (status != VT_OK)
+        return status;
+    sqlite3_stmt *row = connection->statements[VT_SQL_PRODUCT_BY_ID];
+    sqlite3_bind_text(row, 1, id, -1, SQLITE_STATIC);
+    int result = sqlite3_step(row);
+    if (result == SQLITE_ROW || result == SQLITE_DONE)
+        *out = result == SQLITE_ROW;
+    else
+        status = vt_sqlite_fail(connection->db, error, "look up product", id);
+    vt_sqlite_reset(row);
+    vt_sqlite_reader_give(store, connection);
+    return status;
+}
+
 vt_status vt_sqlite_content(vt_store *base, uint32_t model, const char *id, vt_hash *out,
                             vt_error *error)
 {

@@ -7,7 +7,7 @@
  * version 0, an empty file, that goes through every step. The reasons for the shape of the tables
  * are in docs/formats/catalog.md; it changes together with this file.
  */
-#include "store/sqlite/sqlite.h"
+#include "store/sqlite/words.h"
 
 #include "base/status.h"
 
@@ -76,15 +76,27 @@ static const char version_2[] =
 
 /* Which model answers is in the catalogue from here on, so that it changes in one transaction with
  * nothing beside it. */
-static const char version_3[] =
+static const char version_serving[] =
     "ALTER TABLE models ADD COLUMN source TEXT;"
     "ALTER TABLE models ADD COLUMN state INTEGER NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 3);"
     "ALTER TABLE models ADD COLUMN change INTEGER NOT NULL DEFAULT 0 CHECK (change >= 0);"
     "CREATE UNIQUE INDEX models_serving ON models (state) WHERE state = 2;";
+
+/* Needs nothing of the other steps but the tables of version 1. */
+static const char version_words[] =
+    "CREATE VIRTUAL TABLE words USING fts5 ("
+    "  title, category, attributes, description,"
+    "  tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'"
+    ");"
+    "INSERT INTO words (rowid, title, category, attributes, description)"
+    " SELECT " VT_SQL_WORDS_OF " FROM products p ORDER BY p.key;";
 /* clang-format on */
 
 const vt_sqlite_migration vt_sqlite_migrations[VT_SQLITE_VERSION] = {
-    {1, version_1}, {2, version_2}, {3, version_3}};
+    {1, version_1},
+    {2, version_2},
+    {VT_SQLITE_VERSION_SERVING, version_serving},
+    {VT_SQLITE_VERSION_WORDS, version_words}};
 
 static bool run_steps(sqlite3 *db, const vt_sqlite_migration *steps, size_t count, int64_t version)
 {

@@ -11,6 +11,7 @@
  *     rows.c        rows to products, with bounds      check.c    is everything as it must be
  *     nearest.c     vectors in memory, kept in step    members.c  which pictures a product has
  * there                                              postings.c values in memory, kept in step
+ *     words.c       products by words (words.h)        words_text.c texts and questions for it
  *     session.c     who gave which change number       postings_snapshot.c values in a file
  *
  * Call order: vt_sqlite_reader_take, statements, vt_sqlite_reader_give; or write_lock, the writer's
@@ -32,7 +33,9 @@
 
 enum {
     VT_SQLITE_APPLICATION_ID = 0x5654524E, /* "VTRN" */
-    VT_SQLITE_VERSION = 3,
+    VT_SQLITE_VERSION_SERVING = 3,         /* that brought which model serves */
+    VT_SQLITE_VERSION_WORDS = 4, /* that brought the index of words; the last one so far */
+    VT_SQLITE_VERSION = VT_SQLITE_VERSION_WORDS,
     VT_SQLITE_READABLE = 1, /* versions below it have to be migrated before they are read */
     VT_SQLITE_CHANGE_PUT = 0,
     VT_SQLITE_CHANGE_REMOVED = 1
@@ -71,6 +74,10 @@ typedef enum vt_sqlite_sql {
     VT_SQL_POSTINGS_ATTRIBUTES,
     VT_SQL_POSTINGS_PRODUCT,
     VT_SQL_POSTINGS_ATTRIBUTES_OF,
+    VT_SQL_WORDS_FIND,
+    VT_SQL_WORDS_SCORED,
+    VT_SQL_WORDS_FIELDS,
+    VT_SQL_WORDS_EACH,
     VT_SQL_READ_COUNT, /* readers prepare those above, the writer all */
     VT_SQL_BEGIN_WRITE = VT_SQL_READ_COUNT,
     VT_SQL_MODEL_INSERT,
@@ -96,6 +103,8 @@ typedef enum vt_sqlite_sql {
     VT_SQL_VECTOR_ADD,
     VT_SQL_VECTORS_LAST,
     VT_SQL_VECTORS_DELETE,
+    VT_SQL_WORDS_PUT,
+    VT_SQL_WORDS_DELETE,
     VT_SQL_COUNT
 } vt_sqlite_sql;
 
@@ -106,6 +115,7 @@ typedef struct vt_sqlite_connection {
     struct vt_sqlite_connection *next; /* among the idle readers */
     vt_snapshot_session session;       /* the writer's, drawn with its first change */
     bool session_noted, session_known; /* in this transaction; committed */
+    bool doubtful; /* the writer's: SQLite itself ended its transaction (write.c) */
 } vt_sqlite_connection;
 
 typedef struct vt_sqlite_index vt_sqlite_index; /* vectors.h: one model's vectors in memory */
@@ -143,6 +153,9 @@ vt_status vt_sqlite_db_open(const char *path, int flags, sqlite3 **out, vt_error
 vt_status vt_sqlite_connection_open(const char *path, bool writer, vt_sqlite_connection **out,
                                     vt_error *error);
 void vt_sqlite_connection_close(vt_sqlite_connection *connection); /* NULL is fine */
+/* The writer's, with write_lock held and outside a transaction: a new one to the same file in its
+ * place, its session kept. As it was on failure. */
+vt_status vt_sqlite_connection_renew(vt_sqlite_connection *writer, vt_error *error);
 /* Turns the connection's last error into a status and `<action> "<item>": <SQLite's text>`. */
 vt_status vt_sqlite_fail(sqlite3 *db, vt_error *error, const char *action, const char *item);
 /* One step of a statement that yields no row (or one that does not matter), then reset; false: the
@@ -214,6 +227,7 @@ vt_status vt_sqlite_get(vt_store *store, const char *id, vt_arena *arena, vt_pro
                         vt_error *error);
 vt_status vt_sqlite_get_by_key(vt_store *store, uint32_t key, vt_arena *arena, vt_product *out,
                                vt_error *error);
+vt_status vt_sqlite_has(vt_store *store, const char *id, bool *out, vt_error *error);
 vt_status vt_sqlite_content(vt_store *store, uint32_t model, const char *id, vt_hash *out,
                             vt_error *error);
 vt_status vt_sqlite_each(vt_store *store, vt_store_visit *visit, void *context, vt_error *error);

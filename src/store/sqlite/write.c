@@ -5,7 +5,7 @@
  * Method: everything that can be refused is refused before the transaction begins. Inside it, the
  * statements run one after another and the first that fails ends it: the reason is taken from
  * SQLite, then everything is rolled back. vt_store_put returns after COMMIT has synced the log. A
- * new product with one picture costs seven statements and one per attribute; replacing it, four
+ * new product with one picture costs eight statements and one per attribute; replacing it, four
  * more.
  *
  * A picture that the product had before (same hash) is updated in place, so that it keeps its key
@@ -44,11 +44,26 @@ typedef struct put_job {
     size_t old_count, old_capacity;
 } put_job;
 
-/* ---- transactions ---- */
+/* ---- transactions ----
+ *
+ * Out of memory, out of disk or on an error of input and output, SQLite ends the transaction by
+ * itself, from within the statement that met it. When that is one of FTS5's own, below the
+ * statement that writes the words, FTS5 is told of the rollback (xRollback) before it has seen the
+ * error: it forgets its totals of rows and words, returns from reading them, and takes what it has
+ * not read for them (fts5StorageLoadTotals of SQLite 3.40 sets bTotalsValid whatever came of the
+ * reading). SQLite's own rollback at the end of the outer statement does not reach it any more. The
+ * next product would be written with totals of 0: "database disk image is malformed" when it had
+ * words before, and otherwise a file whose totals are wrong for good. A rollback of ours comes
+ * after FTS5 has returned and does reach it. So a connection whose transaction was ended by SQLite
+ * is replaced before it writes again: what was in its memory is gone, the file is as committed.
+ */
 
 vt_status vt_sqlite_begin_write(vt_sqlite_connection *connection, const char *action,
                                 const char *id, vt_error *error)
 {
+    vt_status status = connection->doubtful ? vt_sqlite_connection_renew(connection, error) : VT_OK;
+    if (status != VT_OK)
+        return vt_fail_context(error, status, "%s \"%s\"", action, id);
     /* A rollback that itself failed (no memory) is made good here. */
     if ((!sqlite3_get_autocommit(connection->db) &&
          !vt_sqlite_run(connection->statements[VT_SQL_ROLLBACK])) ||
@@ -62,8 +77,9 @@ vt_status vt_sqlite_finish_write(vt_sqlite_connection *connection, vt_status sta
 {
     if (status == VT_OK && !vt_sqlite_run(connection->statements[VT_SQL_COMMIT]))
         status = vt_sqlite_fail(connection->db, error, action, id);
-    /* Some errors (a full disk) roll back by themselves. */
-    if (status != VT_OK && !sqlite3_get_autocommit(connection->db))
+    if (status != VT_OK && sqlite3_get_autocommit(connection->db))
+        connection->doubtful = true;
+    else if (status != VT_OK)
         vt_sqlite_run(connection->statements[VT_SQL_ROLLBACK]);
     vt_sqlite_session_end(connection, status == VT_OK);
     return status;
@@ -290,6 +306,14 @@ static bool write_pictures(put_job *job)
     return true;
 }
 
+/* After the product's texts: the row is made of them. */
+static bool write_words(put_job *job)
+{
+    sqlite3_stmt *row = job->connection->statements[VT_SQL_WORDS_PUT];
+    sqlite3_bind_int64(row, 1, job->key);
+    return vt_sqlite_run(row);
+}
+
 /* Inside the transaction. */
 static vt_status put(put_job *job, vt_error *error)
 {
@@ -306,7 +330,8 @@ static vt_status put(put_job *job, vt_error *error)
         return status;
     if (!write_product(job) || !write_attributes(job, replace) || !write_pictures(job))
         return vt_sqlite_fail_insert(db, "store product", id, error);
-    if (!log_change(job->connection, job->old_change, job->change, job->key, VT_SQLITE_CHANGE_PUT))
+    if (!write_words(job) ||
+        !log_change(job->connection, job->old_change, job->change, job->key, VT_SQLITE_CHANGE_PUT))
         return vt_sqlite_fail(db, error, "store product", id);
     return VT_OK;
 }
@@ -345,7 +370,10 @@ static vt_status remove_product(vt_sqlite_connection *connection, const char *id
         return vt_fail(error, VT_ERR_NOT_FOUND, "remove product \"%s\": there is none", id);
     sqlite3_stmt *forget = connection->statements[VT_SQL_PRODUCT_DELETE];
     sqlite3_bind_int64(forget, 1, key); /* its attributes, pictures and vectors follow it */
-    if (!vt_sqlite_run(forget) || !vt_sqlite_next_change(connection, &change) ||
+    sqlite3_stmt *unword = connection->statements[VT_SQL_WORDS_DELETE];
+    sqlite3_bind_int64(unword, 1, key);
+    if (!vt_sqlite_run(forget) || !vt_sqlite_run(unword) ||
+        !vt_sqlite_next_change(connection, &change) ||
         !log_change(connection, old_change, change, key, VT_SQLITE_CHANGE_REMOVED))
         return vt_sqlite_fail(connection->db, error, "remove product", id);
     return VT_OK;
