@@ -184,8 +184,10 @@ static vt_status build_index(run *r, vt_error *error)
 static vt_status check_index(run *r, vt_error *error)
 {
     vt_index_check check;
-    const vt_index_measure how = {
-        .queries = r->job->sample, .on_phase = on_phase, .on_progress = on_progress, .context = r};
+    const vt_index_measure how = {.queries = r->job->sample,
+                                  .on_phase = on_phase,
+                                  .on_progress = vt_job_on_progress,
+                                  .context = r};
     vt_status status = vt_shop_index_check(r->shop, &how, &check, error);
     if (status != VT_OK)
         return status;
