@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pictures per second of training a ResNet-18, fed from memory: forward, loss, gradients and an
- * update by gradient descent.
+ * update by gradient descent; then fed from the JPEG files that LIST names, decoded into CACHE.
  *
- *     train PX BATCH STEPS THREADS PRECISION [recompute]
+ *     train PX BATCH STEPS THREADS PRECISION [recompute | LIST CACHE]
  *
- * Prints one line.
+ * Prints a line of each.
  */
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/random.h"
+#include "bench/train_files.h"
 #include "nn/builder.h"
 #include "nn/training.h"
 
@@ -110,35 +112,103 @@ static void descend(vt_training *training, float rate)
     }
 }
 
-static vt_status measure(vt_training *training, char **argv, vt_error *error)
+/* ---- measuring ---- */
+
+typedef struct subject {
+    vt_training *training;
+    int64_t px, batch;
+    int steps, threads;
+    float *pixels;   /* (batch, 3, px, px) */
+    int64_t *labels; /* (batch) */
+    float loss;
+} subject;
+
+static vt_status step(void *context, const float *pixels, vt_error *error)
 {
-    int64_t px = atoi(argv[1]), batch = atoi(argv[2]), steps = atoi(argv[3]);
-    size_t count = (size_t)(batch * 3 * px * px);
-    float *pixels = malloc(count * sizeof *pixels), loss = 0;
-    int64_t *labels = malloc((size_t)batch * sizeof *labels);
-    for (size_t i = 0; pixels != NULL && i < count; i++)
-        pixels[i] = vt_random_float(&source, -1, 1);
-    for (int64_t i = 0; labels != NULL && i < batch; i++)
-        labels[i] = (int64_t)vt_random_below(&source, CLASSES);
+    subject *s = context;
     const vt_tensor inputs[] = {
-        {.dtype = VT_F32, .shape = {4, {batch, 3, px, px}}, .data = pixels},
-        {.dtype = VT_I64, .shape = {1, {batch}}, .data = labels},
+        {.dtype = VT_F32,
+         .shape = {4, {s->batch, 3, s->px, s->px}},
+         .data = (void *)(uintptr_t)pixels},
+        {.dtype = VT_I64, .shape = {1, {s->batch}}, .data = s->labels},
     };
-    double best = INFINITY;
+    vt_status status = vt_training_step(s->training, inputs, 2, &s->loss, NULL, error);
+    descend(s->training, 0.01F);
+    return status;
+}
+
+static vt_status make_batch(subject *s, vt_error *error)
+{
+    size_t count = (size_t)(s->batch * 3 * s->px * s->px);
+    s->pixels = vt_alloc_array(count, sizeof(*s->pixels));
+    s->labels = vt_alloc_array((size_t)s->batch, sizeof(*s->labels));
+    if (s->pixels == NULL || s->labels == NULL)
+        return vt_fail_memory(error, "a batch");
+    for (size_t i = 0; i < count; i++)
+        s->pixels[i] = vt_random_float(&source, -1, 1);
+    for (int64_t i = 0; i < s->batch; i++)
+        s->labels[i] = (int64_t)vt_random_below(&source, CLASSES);
+    return VT_OK;
+}
+
+/* *best, *all: seconds of the best step and of all of them; the first, which plans, is none. */
+static vt_status measure_memory(subject *s, bool planned, double *best, double *all,
+                                vt_error *error)
+{
     vt_status status = VT_OK;
-    for (int64_t i = 0; i <= steps && status == VT_OK; i++) { /* the first one plans */
+    *best = INFINITY;
+    *all = 0;
+    for (int i = planned ? 1 : 0; i <= s->steps && status == VT_OK; i++) {
         double start = vt_clock_ms();
-        status = vt_training_step(training, inputs, 2, &loss, NULL, error);
-        descend(training, 0.01F);
-        double spent = vt_clock_ms() - start;
-        best = i > 0 && spent < best ? spent : best;
+        status = step(s, s->pixels, error);
+        double spent = (vt_clock_ms() - start) / 1e3;
+        if (i == 0)
+            continue;
+        *all += spent;
+        *best = spent < *best ? spent : *best;
     }
-    vt_training_memory memory = vt_training_memory_of(training);
-    printf("%.1f pictures/s, %.0f ms a step, %.0f MB of activations, loss %.3f\n",
-           (double)batch * 1000.0 / best, best, (double)memory.activations_bytes / 1e6,
-           (double)loss);
-    free(pixels);
-    free(labels);
+    return status;
+}
+
+/* From memory, from files, from memory: what the machine does meanwhile concerns both. */
+static vt_status measure_files(subject *s, const char *list, const char *cache, vt_error *error)
+{
+    vt_pool *pool = NULL;
+    double before, after, best, files[2] = {0};
+    vt_status status = vt_pool_new(s->threads, &pool, error);
+    const vt_bench_feed feed = {list, cache, (int)s->px, (int)s->batch, s->steps, pool, step, s};
+    if (status == VT_OK)
+        status = measure_memory(s, true, &best, &before, error);
+    if (status == VT_OK)
+        status = vt_bench_feed_run(&feed, files, error);
+    if (status == VT_OK)
+        status = measure_memory(s, true, &best, &after, error);
+    vt_pool_free(pool);
+    if (status != VT_OK)
+        return status;
+    double memory = (before + after) / 2, pictures = (double)(s->batch * s->steps);
+    printf("from JPEG files: first epoch, decoding in it, %.1f pictures/s, %.2f of from memory; "
+           "epochs after it %.1f, %.2f\n",
+           pictures / files[0], memory / files[0], pictures / files[1], memory / files[1]);
+    return VT_OK;
+}
+
+static vt_status measure(subject *s, const char *list, const char *cache, vt_error *error)
+{
+    double best = 0, all = 0;
+    vt_status status = make_batch(s, error);
+    if (status == VT_OK)
+        status = measure_memory(s, false, &best, &all, error);
+    if (status == VT_OK) {
+        vt_training_memory memory = vt_training_memory_of(s->training);
+        printf("%.1f pictures/s, %.0f ms a step, %.0f MB of activations, loss %.3f\n",
+               (double)s->batch / best, best * 1e3, (double)memory.activations_bytes / 1e6,
+               (double)s->loss);
+    }
+    if (status == VT_OK && list != NULL)
+        status = measure_files(s, list, cache, error);
+    vt_free(s->pixels);
+    vt_free(s->labels);
     return status;
 }
 
@@ -146,24 +216,29 @@ int main(int argc, char **argv)
 {
     vt_error error;
     vt_model *model = NULL;
-    vt_training *training = NULL;
     vt_training_options options = vt_training_options_defaults();
     options.recompute = argc == 7 && strcmp(argv[6], "recompute") == 0;
-    if ((argc != 6 && !options.recompute) || !vt_precision_parse(argv[5], &options.precision)) {
-        fprintf(stderr, "usage: train PX BATCH STEPS THREADS PRECISION [recompute]\n");
+    bool files = argc == 8;
+    if ((argc != 6 && !options.recompute && !files) ||
+        !vt_precision_parse(argv[5], &options.precision)) {
+        fprintf(stderr, "usage: train PX BATCH STEPS THREADS PRECISION [recompute | LIST CACHE]\n");
         return 2;
     }
+    subject s = {.px = atoi(argv[1]),
+                 .batch = atoi(argv[2]),
+                 .steps = atoi(argv[3]),
+                 .threads = atoi(argv[4])};
     vt_random_init(&source, 1);
     options.loss = "loss";
-    options.threads = atoi(argv[4]);
-    vt_status status = resnet(atoi(argv[1]), &model, &error);
+    options.threads = s.threads;
+    vt_status status = resnet(s.px, &model, &error);
     if (status == VT_OK)
-        status = vt_training_new(model, &options, &training, &error);
+        status = vt_training_new(model, &options, &s.training, &error);
     if (status == VT_OK)
-        status = measure(training, argv, &error);
+        status = measure(&s, files ? argv[6] : NULL, files ? argv[7] : NULL, &error);
     if (status != VT_OK)
         fprintf(stderr, "train: %s\n", error.message);
-    vt_training_free(training);
+    vt_training_free(s.training);
     vt_model_free(model);
     return status == VT_OK ? 0 : 1;
 }

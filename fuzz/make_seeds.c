@@ -5,14 +5,16 @@
  *     make_seeds DIRECTORY      writes DIRECTORY/fuzz_onnx/... and so on
  *
  * for fuzz_op random bytes behind the number of each row of the operator table, for fuzz_filter and
- * fuzz_request a few filters and requests, and for fuzz_graph_file and fuzz_ivf_file small indexes
- * of each codec.
+ * fuzz_request a few filters and requests, for fuzz_graph_file and fuzz_ivf_file small indexes of
+ * each codec, and for fuzz_postings_file the postings of a few products and of none.
  */
 #include "base/file.h"
 #include "index/graph_file.h"
 #include "index/ivf_file.h"
+#include "store/postings.h"
 #include "support/onnx_builder.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,16 +165,29 @@ static void filters(void)
     }
 }
 
+/* A snapshot behind the character that says that its checksums may be made to fit; it goes. */
+static void store_snapshot(const char *target, const char *name, const char *path)
+{
+    vt_buf seed = message(), file = message();
+    if (vt_file_read(path, PB_MAXIMUM, &file, NULL) != VT_OK)
+        exit(1);
+    vt_buf_append(&seed, "s", 1);
+    vt_buf_append(&seed, file.data, file.length);
+    store_for(target, name, seed.data, seed.length);
+    remove(path);
+    vt_buf_deinit(&seed);
+    vt_buf_deinit(&file);
+}
+
 /* With twins, and one that was removed. */
 static void graphs(void)
 {
     enum { DIM = 8, ROWS = 20 };
     for (int codec = 0; codec < VT_CODEC_COUNT; codec++) {
-        char path[1024], name[32];
+        char path[1024];
         vt_graph_options options = vt_graph_options_defaults();
         vt_graph_origin origin = {.change = 3};
         vt_graph *graph;
-        vt_buf seed = message(), file = message();
         options.codec = (vt_codec)codec;
         options.degree = 4;
         snprintf(path, sizeof path, "%s/graph.tmp", directory);
@@ -184,17 +199,10 @@ static void graphs(void)
             (void)vt_graph_add(graph, row, row / 2, vector, NULL);
         }
         (void)vt_graph_remove(graph, 4);
-        if (vt_graph_save(graph, path, &origin, NULL) != VT_OK ||
-            vt_file_read(path, PB_MAXIMUM, &file, NULL) != VT_OK)
+        if (vt_graph_save(graph, path, &origin, NULL) != VT_OK)
             exit(1);
-        vt_buf_append(&seed, "s", 1);
-        vt_buf_append(&seed, file.data, file.length);
-        snprintf(name, sizeof name, "%s", vt_codec_name((vt_codec)codec));
-        store_for("fuzz_graph_file", name, seed.data, seed.length);
-        remove(path);
+        store_snapshot("fuzz_graph_file", vt_codec_name((vt_codec)codec), path);
         vt_graph_free(graph);
-        vt_buf_deinit(&seed);
-        vt_buf_deinit(&file);
     }
 }
 
@@ -207,7 +215,6 @@ static void lists_of(vt_ivf_code code, bool precise, const char *name)
     vt_ivf_options options = vt_ivf_options_defaults();
     vt_ivf_origin origin = {.change = 3};
     vt_ivf *ivf;
-    vt_buf seed = message(), file = message();
     options.code = code;
     options.precise = precise;
     options.lists = 3;
@@ -220,16 +227,10 @@ static void lists_of(vt_ivf_code code, bool precise, const char *name)
     snprintf(path, sizeof path, "%s/lists.tmp", directory);
     if (vt_ivf_new(DIM, &options, &ivf, NULL) != VT_OK ||
         vt_ivf_build(ivf, &rows, NULL, NULL) != VT_OK ||
-        vt_ivf_save(ivf, path, &origin, NULL) != VT_OK ||
-        vt_file_read(path, PB_MAXIMUM, &file, NULL) != VT_OK)
+        vt_ivf_save(ivf, path, &origin, NULL) != VT_OK)
         exit(1);
-    vt_buf_append(&seed, "s", 1);
-    vt_buf_append(&seed, file.data, file.length);
-    store_for("fuzz_ivf_file", name, seed.data, seed.length);
-    remove(path);
+    store_snapshot("fuzz_ivf_file", name, path);
     vt_ivf_free(ivf);
-    vt_buf_deinit(&seed);
-    vt_buf_deinit(&file);
 }
 
 static void lists(void)
@@ -238,6 +239,45 @@ static void lists(void)
     lists_of(VT_IVF_RABITQ, false, "rabitq_alone");
     lists_of(VT_IVF_PQ, true, "pq");
     lists_of(VT_IVF_PQ, false, "pq_alone");
+}
+
+/* Texts of one and of several products, numbers, a list, and what was put and forgotten. */
+static void postings_of(uint32_t products, const char *name)
+{
+    static const char *const texts[] = {"red", "blue", "a thing", ""};
+    char path[1024];
+    vt_postings *postings;
+    vt_snapshot_writer *writer = NULL;
+    const vt_snapshot_head head = {.change = 3};
+    snprintf(path, sizeof path, "%s/postings.tmp", directory);
+    if (vt_postings_new(&postings, NULL) != VT_OK)
+        exit(1);
+    for (uint32_t key = 1; key <= products; key++) {
+        char id[16];
+        snprintf(id, sizeof id, "p%u", key);
+        const char *items[] = {texts[key % 4], id};
+        const vt_attribute attributes[] = {
+            {.name = "color", .kind = VT_ATTRIBUTE_LIST, .items = items, .item_count = key % 3},
+            {.name = "size", .kind = VT_ATTRIBUTE_NUMBER, .number = key % 5}};
+        const vt_product product = {.key = key * key,
+                                    .change = key,
+                                    .id = id,
+                                    .title = texts[key % 3],
+                                    .category = texts[key % 2],
+                                    .price = key % 4 ? key : (double)NAN,
+                                    .attributes = attributes,
+                                    .attribute_count = 1 + key % 2};
+        if (vt_postings_put(postings, &product, NULL) != VT_OK)
+            exit(1);
+    }
+    vt_postings_forget(postings, 4);
+    if (vt_postings_settle(postings, NULL) != VT_OK ||
+        vt_snapshot_create(path, &vt_postings_kind, &head, &writer, NULL) != VT_OK ||
+        vt_postings_save(postings, writer, NULL) != VT_OK ||
+        vt_snapshot_commit(writer, NULL) != VT_OK)
+        exit(1);
+    store_snapshot("fuzz_postings_file", name, path);
+    vt_postings_free(postings);
 }
 
 /* The first character chooses the reader: see fuzz_request.c. */
@@ -281,6 +321,8 @@ int main(int argc, char **argv)
     filters();
     graphs();
     lists();
+    postings_of(12, "some");
+    postings_of(0, "none");
     requests();
     for (size_t i = 0; i < sizeof singles / sizeof *singles; i++)
         single(singles[i][0], singles[i][1]);

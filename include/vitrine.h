@@ -457,6 +457,14 @@ typedef struct vt_index_info {
 } vt_index_info;
 VT_API vt_status vt_shop_index_info(vt_shop *shop, vt_index_info *out, vt_error *error);
 
+/* How it is measured. */
+typedef struct vt_index_measure {
+    size_t queries; /* vectors of the shop, moved a little at random */
+    void (*on_phase)(void *context, const char *phase, const char *unit); /* may be NULL */
+    vt_on_progress *on_progress; /* within a phase; not to call the shop again. May be NULL */
+    void *context;
+} vt_index_measure;
+
 typedef struct vt_index_check {
     size_t queries, k;    /* k: 10, or all products where there are fewer */
     double recall;        /* of search as it is today against the exact scan */
@@ -465,9 +473,10 @@ typedef struct vt_index_check {
     double mean_visited;  /* vectors compared */
 } vt_index_check;
 /* Holds the index to the catalogue, every row (VT_ERR_CORRUPT with the first difference), and
- * measures its recall with `sample` queries: vectors of the shop, moved a little at random. */
-VT_API vt_status vt_shop_index_check(vt_shop *shop, size_t sample, vt_index_check *out,
-                                     vt_error *error);
+ * measures its recall. Phases: "check" of vectors, "recall" of queries. Cancelled:
+ * VT_ERR_CANCELLED. */
+VT_API vt_status vt_shop_index_check(vt_shop *shop, const vt_index_measure *how,
+                                     vt_index_check *out, vt_error *error);
 
 enum { VT_INDEX_BENCH_CAPACITY = 16 };
 typedef struct vt_index_bench {
@@ -480,9 +489,10 @@ typedef struct vt_index_bench {
     } rows[VT_INDEX_BENCH_CAPACITY];
     size_t count, queries;
 } vt_index_bench;
-/* Every strategy that can be, with so many queries, one after another. */
-VT_API vt_status vt_shop_index_bench(vt_shop *shop, size_t queries, vt_index_bench *out,
-                                     vt_error *error);
+/* Every strategy that can be, with so many queries, one after another. One phase, "bench" of
+ * queries. Cancelled: VT_ERR_CANCELLED. */
+VT_API vt_status vt_shop_index_bench(vt_shop *shop, const vt_index_measure *how,
+                                     vt_index_bench *out, vt_error *error);
 
 /* ------------------------------------------------------------------------------------ list */
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The back office: how the shop is, its products and keys, and a console. Jobs are in admin_jobs.js.
+// The back office: how the shop is, its products and keys, and a console. Jobs are in admin_jobs.js, what is looked
+// through in admin_review.js.
 import { Problem, call, getJson, keyHeaders, showImage, useKey } from './api.js';
 import { adminTexts } from './admin_texts.js';
 import { showImport, showJobs } from './admin_jobs.js';
+import { showDuplicates, showModels, showReports } from './admin_review.js';
 import { addTexts, language, t } from './texts.js';
 
 const PAGE = 25;
@@ -67,7 +69,7 @@ async function showOverview(view) {
         [t('waiting'), number(service.waiting)], [t('jobs-now'), service.jobs ? t('jobs-count', service.jobs_running, service.jobs_queued) : t('read-only')],
         [t('keys-on'), service.keys ? t('yes') : t('keys-none')])),
       panel(t('index'), facts([t('kind'), index.kind], [t('codec'), index.codec], [t('vectors'), number(index.vectors)], [t('memory'), bytes(index.graph_bytes + index.vector_bytes)],
-        [t('follows'), index.change >= index.newest_change ? t('yes') : t('behind', number(index.newest_change - index.change))], [t('snapshot'), t(index.snapshot ? 'yes' : 'no')], [t('reason'), index.why])),
+        [t('follows'), index.change >= index.newest_change ? t('yes') : t('behind', number(index.newest_change - index.change))], [t('snapshot'), index.snapshot.fault || t(index.snapshot.present ? 'yes' : 'no')], [t('reason'), index.auto.why])),
       panel(t('model'), facts([t('name'), model.name], [t('dimension'), number(model.dimension)], [t('precision'), precision], [t('fingerprint'), make('code', { textContent: `${model.fingerprint.slice(0, 16)}…`, title: model.fingerprint })])),
       bars.length ? panel(t('categories'), make('ul', { className: 'bars' }, ...bars)) : null));
 }
@@ -77,7 +79,7 @@ async function showOverview(view) {
 const quote = text => `'${text.replaceAll("'", "''")}'`;
 const like = text => `title LIKE ${quote(`%${text.replace(/[\\%_]/g, '\\$&')}%`)}`;
 
-function money(product) {
+export function money(product) {
   if (product.price == null) return '';
   try {
     return new Intl.NumberFormat(document.documentElement.lang, product.currency ? { style: 'currency', currency: product.currency } : {}).format(product.price);
@@ -229,7 +231,8 @@ async function showConsole(view) {
 
 // ---- one view at a time ----
 
-const views = { overview: ['overview', showOverview], import: ['import', showImport], jobs: ['jobs', showJobs], products: ['products-title', showProducts], keys: ['keys', showKeys], console: ['console', showConsole] };
+const views = { overview: ['overview', showOverview], import: ['import', showImport], jobs: ['jobs', showJobs], products: ['products-title', showProducts], duplicates: ['duplicates', showDuplicates], reports: ['reports', showReports], models: ['models', showModels],
+  keys: ['keys', showKeys], console: ['console', showConsole] };
 let leaving = new AbortController();
 
 async function route(focus) {

@@ -2,37 +2,13 @@
 /* vitrine index build, info, check, bench */
 #include "cli/cli.h"
 
+#include "shop/index_report.h"
+
 #include <string.h>
 
 enum { SAMPLE = 200, BENCH_QUERIES = 500, MEGABYTE = 1000000 };
 
 /* ---- what it is ---- */
-
-static void put_info(vt_json_writer *writer, const vt_index_info *info)
-{
-    vt_json_put_text(writer, "kind", info->kind);
-    vt_json_put_text(writer, "codec", info->codec);
-    vt_json_open_object(writer, "auto");
-    vt_json_put_text(writer, "kind", info->wanted_kind);
-    vt_json_put_text(writer, "codec", info->wanted_codec);
-    vt_json_put_text(writer, "why", info->why);
-    vt_json_close(writer);
-    vt_json_put_int(writer, "vectors", (int64_t)info->vectors);
-    vt_json_put_int(writer, "products", (int64_t)info->products);
-    vt_json_put_int(writer, "dimension", (int64_t)info->dimension);
-    vt_json_put_int(writer, "degree", (int64_t)info->degree);
-    vt_json_put_int(writer, "graph_bytes", (int64_t)info->graph_bytes);
-    vt_json_put_int(writer, "vector_bytes", (int64_t)info->vector_bytes);
-    vt_json_put_bool(writer, "resident", info->resident);
-    vt_json_put_int(writer, "change", (int64_t)info->change);
-    vt_json_put_int(writer, "newest_change", (int64_t)info->newest);
-    vt_json_open_object(writer, "snapshot");
-    vt_json_put_bool(writer, "present", info->snapshot);
-    vt_json_put_int(writer, "bytes", (int64_t)info->snapshot_bytes);
-    vt_json_put_int(writer, "change", (int64_t)info->snapshot_change);
-    vt_json_put_text(writer, "fault", info->snapshot_fault);
-    vt_json_close(writer);
-}
 
 static void print_info(const vt_index_info *info)
 {
@@ -73,7 +49,7 @@ static int report_info(const char *command, vt_shop *shop, bool json)
     vt_buf document;
     vt_json_writer writer;
     vt_cli_begin_json(&writer, &document);
-    put_info(&writer, &info);
+    vt_index_info_put(&writer, &info);
     vt_json_close(&writer);
     return vt_cli_print_json(command, &document);
 }
@@ -154,6 +130,44 @@ int vt_cli_index_build(int argc, char **argv)
     return build(arguments.items[0], &how, json);
 }
 
+/* ---- measuring: a bar for each phase ---- */
+
+typedef struct measure_view {
+    vt_progress_bar bar;
+    bool open;
+} measure_view;
+
+static void on_phase(void *context, const char *phase, const char *unit)
+{
+    measure_view *view = context;
+    if (view->open)
+        vt_progress_bar_finish(&view->bar);
+    vt_progress_bar_init(&view->bar, stderr, phase, unit); /* a phase's name is static text */
+    view->open = true;
+}
+
+static bool on_progress(void *context, uint64_t done, uint64_t total)
+{
+    measure_view *view = context;
+    return vt_cli_on_progress(&view->bar, done, total);
+}
+
+static vt_index_measure measure_with(int64_t queries, measure_view *view)
+{
+    *view = (measure_view){0};
+    vt_cli_catch_interrupt();
+    return (vt_index_measure){.queries = (size_t)queries,
+                              .on_phase = on_phase,
+                              .on_progress = on_progress,
+                              .context = view};
+}
+
+static void measure_end(measure_view *view)
+{
+    if (view->open)
+        vt_progress_bar_finish(&view->bar);
+}
+
 /* ---- checking ---- */
 
 static int report_check(const vt_index_check *check, bool json)
@@ -206,9 +220,12 @@ int vt_cli_index_check(int argc, char **argv)
     vt_error error = {0};
     vt_shop *shop = NULL;
     vt_index_check check;
+    measure_view view;
+    const vt_index_measure how = measure_with(sample, &view);
     vt_status status = vt_shop_open(arguments.items[0], VT_OPEN_READ, &shop, &error);
     if (status == VT_OK)
-        status = vt_shop_index_check(shop, (size_t)sample, &check, &error);
+        status = vt_shop_index_check(shop, &how, &check, &error);
+    measure_end(&view);
     code = status == VT_OK ? report_check(&check, json)
                            : vt_cli_fail("index check", json, status, &error);
     vt_shop_close(shop);
@@ -273,9 +290,12 @@ int vt_cli_index_bench(int argc, char **argv)
     vt_error error = {0};
     vt_shop *shop = NULL;
     vt_index_bench bench;
+    measure_view view;
+    const vt_index_measure how = measure_with(queries, &view);
     vt_status status = vt_shop_open(arguments.items[0], VT_OPEN_READ, &shop, &error);
     if (status == VT_OK)
-        status = vt_shop_index_bench(shop, (size_t)queries, &bench, &error);
+        status = vt_shop_index_bench(shop, &how, &bench, &error);
+    measure_end(&view);
     code = status == VT_OK ? report_bench(&bench, json)
                            : vt_cli_fail("index bench", json, status, &error);
     vt_shop_close(shop);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Options that are keys of the recipe under their own name. */
-enum { KEYS = 27 };
+enum { KEYS = 28 };
 static const struct key_option {
     const char *key, *name, *value, *help;
 } key_options[KEYS] = {
@@ -39,6 +39,7 @@ static const struct key_option {
      "stop after N epochs without a better measure, keep the best"},
     {"precision", "precision", "f32|bf16", "what the network computes in (default f32)"},
     {"layer_rate", "layer-rate", "FACTOR", "each stage learns slower than the next by this"},
+    {"bias_rate", "bias-rate", "FACTOR", "biases of normalisations learn faster by this"},
     {"freeze", "freeze", "WHAT", "all-but-head, all-but-norms, all-but-biases, stages=N"},
     {"lora", "lora", "RANK", "train low-rank adapters instead, merged at the end"},
     {"seed", "seed", "S", "of everything that is random (default 1)"},
@@ -165,12 +166,12 @@ static bool add_settings(const vt_cli_list *list, vt_train_setting *settings, si
     return true;
 }
 
-enum { OWN_OPTIONS = 13, FLAGS = 2, LABEL_BYTES = 4096 };
+enum { OWN_OPTIONS = 13, FLAGS = 3, LABEL_BYTES = 4096 };
 typedef struct given {
     const char *values[KEYS];
     vt_cli_list set, label;
     char labels[LABEL_BYTES]; /* all of them, as the recipe has them: between commas */
-    bool small_input, recompute, json;
+    bool small_input, whiten, recompute, json;
 } given;
 
 static size_t list_options(vt_train_options *how, given *all, vt_cli_option *options)
@@ -212,6 +213,8 @@ static size_t list_options(vt_train_options *how, given *all, vt_cli_option *opt
     options[count++] = (vt_cli_option)VT_CLI_FLAG_OPTION(
         "small-input", &all->small_input, "keep the resolution at the stem, for 32 to 64 px");
     options[count++] = (vt_cli_option)VT_CLI_FLAG_OPTION(
+        "whiten", &all->whiten, "the first convolution whitens patches, and is not trained");
+    options[count++] = (vt_cli_option)VT_CLI_FLAG_OPTION(
         "recompute", &all->recompute, "less memory for more time: make activations again");
     for (size_t i = 1; i < OWN_OPTIONS; i++)
         options[count++] = own[i];
@@ -244,6 +247,8 @@ static vt_status gather(given *all, vt_train_setting *settings, size_t *count, c
         settings[(*count)++] = (vt_train_setting){"label", all->labels};
     if (all->small_input)
         settings[(*count)++] = (vt_train_setting){"small_input", "true"};
+    if (all->whiten)
+        settings[(*count)++] = (vt_train_setting){"whiten", "true"};
     if (all->recompute)
         settings[(*count)++] = (vt_train_setting){"recompute", "true"};
     if (!add_settings(&all->set, settings, count, keys))

@@ -16,6 +16,7 @@ enum { FILE_BYTES = 0x7fffffff, MAXIMUM_KEPT = 33 };
 
 /* Layers as in torch.nn; no dropout of its own. */
 static const vt_architecture plain = {.info = {.name = "heads of its own"},
+                                      .zero_classes = true,
                                       .conv = VT_START_TORCH,
                                       .linear = VT_START_TORCH,
                                       .epsilon = 1e-5F,

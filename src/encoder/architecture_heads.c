@@ -195,15 +195,18 @@ static void class_heads(vt_net *net, vt_map features, vt_value_id *outputs, cons
     const vt_architecture *architecture = net->architecture;
     vt_net_enter(net, "head");
     vt_vector v = architecture->neck == NULL
-                      ? vt_net_global_average(net, features)
+                      ? pool(net, features)
                       : architecture->neck(net, features, architecture->table);
     v.value = vt_net_dropout(net, v.value, vt_net_dropout_rate(net));
+    if (architecture->zero_classes)
+        net->linear = VT_START_ZERO;
     for (int i = 0; i < count; i++) {
         vt_net_enter(net, "%s", heads[i].name[0] == '\0' ? "classes" : heads[i].name);
         vt_vector y = vt_net_linear(net, "linear", v, heads[i].classes);
         outputs[i] = scaled(net, y.value);
         vt_net_leave(net);
     }
+    net->linear = architecture->linear;
     vt_net_leave(net);
 }
 

@@ -21,7 +21,8 @@ enum { ATTRS_BYTES = 256 };
 void vt_net_init(vt_net *net, const vt_architecture *architecture,
                  const vt_architecture_options *options)
 {
-    *net = (vt_net){.options = options, .architecture = architecture};
+    *net =
+        (vt_net){.options = options, .architecture = architecture, .linear = architecture->linear};
     net->image = net->ones = net->token = VT_NO_VALUE;
     for (size_t i = 0; i < sizeof(net->fixed) / sizeof(net->fixed[0]); i++)
         net->fixed[i] = VT_NO_VALUE;
@@ -263,9 +264,8 @@ vt_vector vt_net_global_average(vt_net *net, vt_map x)
 static vt_value_id bias_of(vt_net *net, int out, const double fans[2])
 {
     const vt_shape row = {.rank = 1, .dims = {out}};
-    return net->architecture->linear == VT_START_TORCH
-               ? vt_net_weight(net, "bias", &row, VT_START_TORCH, fans)
-               : vt_net_filled(net, "bias", &row, 0);
+    return net->linear == VT_START_TORCH ? vt_net_weight(net, "bias", &row, VT_START_TORCH, fans)
+                                         : vt_net_filled(net, "bias", &row, 0);
 }
 
 vt_vector vt_net_linear(vt_net *net, const char *name, vt_vector x, int out)
@@ -273,9 +273,8 @@ vt_vector vt_net_linear(vt_net *net, const char *name, vt_vector x, int out)
     const double fans[2] = {x.width, out};
     const vt_shape shape = {.rank = 2, .dims = {out, x.width}};
     vt_net_enter(net, "%s", name);
-    const vt_value_id inputs[3] = {
-        x.value, vt_net_weight(net, "weight", &shape, net->architecture->linear, fans),
-        bias_of(net, out, fans)};
+    const vt_value_id inputs[3] = {x.value, vt_net_weight(net, "weight", &shape, net->linear, fans),
+                                   bias_of(net, out, fans)};
     vt_vector y = {.value = vt_builder_node(net->builder, "Gemm", "transB=1", inputs, 3),
                    .width = out};
     vt_net_leave(net);
@@ -287,7 +286,7 @@ vt_value_id vt_net_dense(vt_net *net, const char *name, vt_value_id x, int in, i
     const double fans[2] = {in, out};
     const vt_shape shape = {.rank = 2, .dims = {in, out}};
     vt_net_enter(net, "%s", name);
-    vt_value_id weight = vt_net_weight(net, "weight", &shape, net->architecture->linear, fans);
+    vt_value_id weight = vt_net_weight(net, "weight", &shape, net->linear, fans);
     vt_value_id y = vt_builder_node(net->builder, "MatMul", NULL, (vt_value_id[]){x, weight}, 2);
     const vt_value_id inputs[2] = {y, bias_of(net, out, fans)};
     y = vt_builder_node(net->builder, "Add", NULL, inputs, 2);

@@ -29,6 +29,8 @@ typedef enum vt_start {
     VT_START_NORMAL,     /* normal, 0.01 */
     VT_START_TRUNCATED,  /* normal, 0.02, within +-2 */
     VT_START_TRUNCATED5, /* normal, 0.1, within +-2 */
+    VT_START_ZERO,       /* what reads learned features should not push them about before it has
+                            learned something (Kolesnikov et al., "Big Transfer", 2020, 3.3) */
 } vt_start;
 
 typedef enum vt_activation { VT_LINEAR, VT_RELU, VT_RELU6, VT_HARD_SWISH, VT_GELU } vt_activation;
@@ -51,7 +53,8 @@ typedef struct vt_architecture {
     /* From the image to the features; calls vt_net_tap after each stage. table: the rows of the
      * architecture's own stages. */
     vt_map (*body)(vt_net *net, vt_map image, const void *table);
-    /* What the last layer of classes reads, inside scope "head"; NULL: the mean over space. */
+    /* What the last layer of classes reads, inside scope "head"; NULL: the features, pooled as the
+     * options say. */
     vt_vector (*neck)(vt_net *net, vt_map features, const void *table);
     const void *table;
     vt_start conv, linear;
@@ -59,7 +62,8 @@ typedef struct vt_architecture {
     double dropout, depth;   /* published rates */
     float scale;             /* of the scores; 0: none */
     int minimum_size;
-    bool one_scale; /* all stages have the same side: nothing to fuse */
+    bool zero_classes; /* layers of classes start at zero, not as others that are linear */
+    bool one_scale;    /* all stages have the same side: nothing to fuse */
 } vt_architecture;
 
 struct vt_net {
@@ -69,6 +73,7 @@ struct vt_net {
     vt_random random; /* parent of each weight's own */
     uint64_t drawn;   /* weights so far */
     unsigned named;   /* constants so far that have a number for a name */
+    vt_start linear;  /* of linear layers from here on */
     vt_value_id image;
     vt_value_id ones;             /* (N, 1, 1, 1), for stochastic depth; VT_NO_VALUE until wanted */
     vt_value_id fixed[8];         /* constants of activations, VT_NO_VALUE until wanted */

@@ -31,6 +31,8 @@ static float draw(vt_random *random, vt_start start, const double fans[2])
             drawn = vt_random_normal(random) * (start == VT_START_TRUNCATED ? 0.02 : 0.1);
         while (drawn < -2.0 || drawn > 2.0);
         return (float)drawn;
+    case VT_START_ZERO:
+        return 0;
     case VT_START_TORCH:
         break;
     }

@@ -24,6 +24,8 @@ typedef struct vt_augment {
     float crop_aspect;           /* and widest aspect, 4/3 means 3/4 to 4/3 */
     float pad;                   /* random shift: up to this share of the side, each way */
     float flip, flip_vertical;   /* probabilities */
+    float flip_in_turn;          /* 1: who loads pictures decides on flips, every second epoch one
+                                    (vt_loader_plan); 0: not */
     float rotate_deg, shear_deg; /* up to, each way */
     float zoom;                  /* up to this share, in and out */
     float perspective;           /* corners move up to this share of half a side */

@@ -18,6 +18,7 @@ static const setting settings[] = {
     {"aspect", offsetof(vt_augment, crop_aspect), 1.3333f, 1, 4},
     {"pad", offsetof(vt_augment, pad), 0.125f, 0, 0.5f},
     {"flip", offsetof(vt_augment, flip), 0.5f, 0, 1},
+    {"altflip", offsetof(vt_augment, flip_in_turn), 1, 1, 1},
     {"vflip", offsetof(vt_augment, flip_vertical), 0.5f, 0, 1},
     {"rotate", offsetof(vt_augment, rotate_deg), 15, 0, 180},
     {"shear", offsetof(vt_augment, shear_deg), 10, 0, 60},

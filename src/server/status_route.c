@@ -4,6 +4,7 @@
 #include "server/routes.h"
 
 #include "base/clock.h"
+#include "shop/index_report.h"
 
 static void put_shop(vt_json_writer *writer, const vt_shop_info *info)
 {
@@ -22,21 +23,6 @@ static void put_shop(vt_json_writer *writer, const vt_shop_info *info)
     vt_json_put_text(writer, "precision", info->precision);
     if (info->auto_precision != NULL)
         vt_json_put_text(writer, "auto_precision", info->auto_precision);
-    vt_json_close(writer);
-}
-
-static void put_index(vt_json_writer *writer, const vt_index_info *info)
-{
-    vt_json_open_object(writer, "index");
-    vt_json_put_text(writer, "kind", info->kind);
-    vt_json_put_text(writer, "codec", info->codec);
-    vt_json_put_text(writer, "why", info->why);
-    vt_json_put_int(writer, "vectors", (int64_t)info->vectors);
-    vt_json_put_int(writer, "graph_bytes", (int64_t)info->graph_bytes);
-    vt_json_put_int(writer, "vector_bytes", (int64_t)info->vector_bytes);
-    vt_json_put_int(writer, "change", (int64_t)info->change);
-    vt_json_put_int(writer, "newest_change", (int64_t)info->newest);
-    vt_json_put_bool(writer, "snapshot", info->snapshot);
     vt_json_close(writer);
 }
 
@@ -76,7 +62,9 @@ vt_status vt_answer_status(vt_request *request, vt_error *error)
         status = vt_shop_index_info(server->shop, &index, error);
     if (status != VT_OK)
         return status;
-    put_index(&writer, &index);
+    vt_json_open_object(&writer, "index");
+    vt_index_info_put(&writer, &index);
+    vt_json_close(&writer);
     put_service(&writer, server);
     return vt_reply_end(request, &writer, MHD_HTTP_OK, error);
 }

@@ -12,11 +12,13 @@
 #include "base/random.h"
 #include "vector/distance.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { MEASURED_K = 10, MAXIMUM_SAMPLE = 1000000 };
+enum { MEASURED_K = 10, MAXIMUM_SAMPLE = 1000000, TRUTH_BLOCK = 256 };
 
 /* ---- building, telling ---- */
 
@@ -37,6 +39,18 @@ vt_status vt_shop_index_build(vt_shop *shop, const vt_index_options *options, vt
         status = vt_store_index_build(shop->store, shop->model, &build, error);
     vt_shop_leave(shop);
     return status;
+}
+
+/* Takes the way to the shop's directory out: its users know it, and others need not. */
+static void directory_hide(const vt_shop *shop, char *text)
+{
+    char real[PATH_MAX];
+    char *at = realpath(shop->directory, real) != NULL ? strstr(text, real) : NULL;
+    if (at == NULL)
+        return;
+    const char *rest = at + strlen(real);
+    rest += *rest == '/';
+    memmove(at, rest, strlen(rest) + 1);
 }
 
 vt_status vt_shop_index_info(vt_shop *shop, vt_index_info *out, vt_error *error)
@@ -67,6 +81,7 @@ vt_status vt_shop_index_info(vt_shop *shop, vt_index_info *out, vt_error *error)
                            .snapshot_change = info.snapshot_change};
     snprintf(out->why, sizeof out->why, "%s", info.why);
     snprintf(out->snapshot_fault, sizeof out->snapshot_fault, "%s", info.snapshot_fault);
+    directory_hide(shop, out->snapshot_fault);
     return VT_OK;
 }
 
@@ -101,6 +116,8 @@ typedef struct measure {
     vt_hit *truth;  /* (count, MEASURED_K) */
     size_t *truth_counts;
     vt_idset *set; /* NULL: all */
+    const vt_index_measure *how;
+    uint64_t asked, total; /* queries, each as often as it is answered */
 } measure;
 
 static void measure_deinit(measure *m)
@@ -121,10 +138,11 @@ static void query_move(measure *m, float *query)
     (void)vt_vector_normalize(query, m->dim);
 }
 
-static vt_status measure_init(measure *m, vt_shop *shop, size_t wanted, vt_error *error)
+static vt_status measure_init(measure *m, vt_shop *shop, const vt_index_measure *how,
+                              vt_error *error)
 {
-    *m = (measure){.shop = shop, .dim = shop->settings.dimension};
-    m->s.wanted = wanted < MAXIMUM_SAMPLE ? wanted : MAXIMUM_SAMPLE;
+    *m = (measure){.shop = shop, .dim = shop->settings.dimension, .how = how};
+    m->s.wanted = how->queries < MAXIMUM_SAMPLE ? how->queries : MAXIMUM_SAMPLE;
     vt_random_init(&m->s.random, 20);
     m->s.pictures = vt_alloc_array(m->s.wanted, sizeof *m->s.pictures);
     m->queries = vt_alloc_array(m->s.wanted, m->dim * sizeof *m->queries);
@@ -150,7 +168,25 @@ static vt_status measure_init(measure *m, vt_shop *shop, size_t wanted, vt_error
     return status;
 }
 
-/* The exact answers, all at once. */
+/* `more` queries are answered. */
+static vt_status go_on(measure *m, size_t more, vt_error *error)
+{
+    const vt_index_measure *how = m->how;
+    m->asked += more;
+    if (how->on_progress == NULL || how->on_progress(how->context, m->asked, m->total))
+        return VT_OK;
+    return vt_fail(error, VT_ERR_CANCELLED,
+                   "measure the index: cancelled after %llu of %llu queries",
+                   (unsigned long long)m->asked, (unsigned long long)m->total);
+}
+
+static void begin_phase(const vt_index_measure *how, const char *phase, const char *unit)
+{
+    if (how->on_phase != NULL)
+        how->on_phase(how->context, phase, unit);
+}
+
+/* The exact answers, many at once. */
 static vt_status measure_truth(measure *m, vt_error *error)
 {
     const vt_nearest_options options = {.k = MEASURED_K,
@@ -158,8 +194,16 @@ static vt_status measure_truth(measure *m, vt_error *error)
                                         .products = m->set,
                                         .exact = true,
                                         .pool = m->shop->pool};
-    return vt_store_nearest(m->shop->store, m->shop->model, m->queries, m->count, &options,
-                            m->truth, m->truth_counts, NULL, error);
+    vt_status status = go_on(m, 0, error);
+    for (size_t first = 0; status == VT_OK && first < m->count; first += TRUTH_BLOCK) {
+        size_t count = m->count - first < TRUTH_BLOCK ? m->count - first : TRUTH_BLOCK;
+        status = vt_store_nearest(m->shop->store, m->shop->model, m->queries + first * m->dim,
+                                  count, &options, m->truth + first * MEASURED_K,
+                                  m->truth_counts + first, NULL, error);
+        if (status == VT_OK)
+            status = go_on(m, count, error);
+    }
+    return status;
 }
 
 /* Part of the truth that was found: by product. */
@@ -198,22 +242,28 @@ static vt_status measure_strategy(measure *m, vt_strategy strategy, measured *ou
         out->worst = fmin(out->worst, recall);
         out->visited += (double)answer.visited / (double)m->count;
         out->strategy = answer.strategy;
+        status = go_on(m, 1, error);
     }
     return status;
 }
 
 /* Inside vt_shop_enter, as are the rates. */
-static vt_status check_inside(vt_shop *shop, size_t queries, vt_index_check *out, vt_error *error)
+static vt_status check_inside(vt_shop *shop, const vt_index_measure *how, vt_index_check *out,
+                              vt_error *error)
 {
     vt_searcher searcher;
+    const vt_store_index_options rows = {.on_progress = how->on_progress, .context = how->context};
     vt_status status = vt_shop_need_scanner(shop, &searcher, error);
+    begin_phase(how, "check", "vectors");
     if (status == VT_OK)
-        status = vt_store_index_check(shop->store, shop->model, error);
+        status = vt_store_index_check(shop->store, shop->model, &rows, error);
     if (status != VT_OK)
         return status;
     measure m;
     measured found;
-    status = measure_init(&m, shop, queries, error);
+    begin_phase(how, "recall", "queries");
+    status = measure_init(&m, shop, how, error);
+    m.total = 2 * (uint64_t)m.count; /* the truth, and search as it is */
     if (status == VT_OK)
         status = measure_truth(&m, error);
     if (status == VT_OK)
@@ -229,12 +279,13 @@ static vt_status check_inside(vt_shop *shop, size_t queries, vt_index_check *out
     return status;
 }
 
-vt_status vt_shop_index_check(vt_shop *shop, size_t queries, vt_index_check *out, vt_error *error)
+vt_status vt_shop_index_check(vt_shop *shop, const vt_index_measure *how, vt_index_check *out,
+                              vt_error *error)
 {
     vt_status status = vt_shop_enter(shop, NULL, error);
     if (status != VT_OK)
         return status;
-    status = check_inside(shop, queries, out, error);
+    status = check_inside(shop, how, out, error);
     vt_shop_leave(shop);
     return status;
 }
@@ -261,7 +312,7 @@ static vt_status bench_row(measure *m, double share, vt_strategy strategy, vt_in
     measured found;
     vt_status status = measure_strategy(m, strategy, &found, error);
     if (status == VT_ERR_USAGE) /* there is no graph */
-        return VT_OK;
+        return go_on(m, m->count, error);
     if (status == VT_OK && out->count < VT_INDEX_BENCH_CAPACITY)
         out->rows[out->count++] = (struct vt_index_bench_row){
             .strategy = found.strategy,
@@ -272,8 +323,10 @@ static vt_status bench_row(measure *m, double share, vt_strategy strategy, vt_in
     return status;
 }
 
-static vt_status bench_inside(vt_shop *shop, size_t queries, vt_index_bench *out, vt_error *error)
+static vt_status bench_inside(vt_shop *shop, const vt_index_measure *how, vt_index_bench *out,
+                              vt_error *error)
 {
+    enum { SHARES = 6 };
     static const struct {
         double share;
         vt_strategy strategy;
@@ -289,8 +342,10 @@ static vt_status bench_inside(vt_shop *shop, size_t queries, vt_index_bench *out
     measure m;
     vt_index_bench bench = {0};
     double share = 0;
-    status = measure_init(&m, shop, queries, error);
+    begin_phase(how, "bench", "queries");
+    status = measure_init(&m, shop, how, error);
     bench.queries = m.count;
+    m.total = (SHARES + sizeof rows / sizeof rows[0]) * (uint64_t)m.count;
     for (size_t i = 0; status == VT_OK && i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].share != share) {
             share = rows[i].share;
@@ -307,12 +362,13 @@ static vt_status bench_inside(vt_shop *shop, size_t queries, vt_index_bench *out
     return status;
 }
 
-vt_status vt_shop_index_bench(vt_shop *shop, size_t queries, vt_index_bench *out, vt_error *error)
+vt_status vt_shop_index_bench(vt_shop *shop, const vt_index_measure *how, vt_index_bench *out,
+                              vt_error *error)
 {
     vt_status status = vt_shop_enter(shop, NULL, error);
     if (status != VT_OK)
         return status;
-    status = bench_inside(shop, queries, out, error);
+    status = bench_inside(shop, how, out, error);
     vt_shop_leave(shop);
     return status;
 }

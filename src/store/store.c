@@ -302,7 +302,9 @@ vt_status vt_store_index_refresh(vt_store *store, uint32_t model,
     return store->driver->index_build(store, model, false, options ? options : &none, error);
 }
 
-vt_status vt_store_index_check(vt_store *store, uint32_t model, vt_error *error)
+vt_status vt_store_index_check(vt_store *store, uint32_t model,
+                               const vt_store_index_options *options, vt_error *error)
 {
-    return store->driver->index_check(store, model, error);
+    const vt_store_index_options none = {0};
+    return store->driver->index_check(store, model, options ? options : &none, error);
 }

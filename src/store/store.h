@@ -294,8 +294,10 @@ vt_status vt_store_index_build(vt_store *store, uint32_t model,
 vt_status vt_store_index_refresh(vt_store *store, uint32_t model,
                                  const vt_store_index_options *options, vt_error *error);
 /* Holds the index in memory to the database, row by row, and looks at everything in the graph:
- * VT_ERR_CORRUPT with the first difference. */
-vt_status vt_store_index_check(vt_store *store, uint32_t model, vt_error *error);
+ * VT_ERR_CORRUPT with the first difference. Of the options on_progress counts, of vectors; changes
+ * wait for it, so that it is not to call the store. Cancelled: VT_ERR_CANCELLED. */
+vt_status vt_store_index_check(vt_store *store, uint32_t model,
+                               const vt_store_index_options *options, vt_error *error);
 
 /* The stored vector of a picture: out (dim). */
 vt_status vt_store_vector(vt_store *store, uint32_t model, uint32_t picture, float *out,

@@ -86,7 +86,8 @@ struct vt_store_driver {
     /* always: also where it is there. options not NULL. */
     vt_status (*index_build)(vt_store *store, uint32_t model, bool always,
                              const vt_store_index_options *options, vt_error *error);
-    vt_status (*index_check)(vt_store *store, uint32_t model, vt_error *error);
+    vt_status (*index_check)(vt_store *store, uint32_t model, const vt_store_index_options *options,
+                             vt_error *error);
 };
 
 extern const vt_store_driver vt_store_sqlite; /* sqlite/open.c */

@@ -69,6 +69,17 @@ static bool claim(vt_loader *loader, size_t *picture)
     }
 }
 
+/* Half of the photos are flipped in the first epoch, the others in the next, and so on: in two
+ * epochs each was seen both ways, where chance would show a half of them twice the same (Jordan,
+ * "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024, section 3.6). */
+static float flip_in_turn(const vt_loader_plan *plan, uint32_t photo)
+{
+    vt_random random;
+    vt_random_init(&random, plan->seed);
+    random = vt_random_fork(&random, photo);
+    return (float)((vt_random_u64(&random) + plan->epoch) % 2);
+}
+
 static vt_status make_picture(vt_loader *loader, size_t picture, float *scratch, vt_error *error)
 {
     const vt_loader_plan *plan = &loader->plan;
@@ -80,7 +91,10 @@ static vt_status make_picture(vt_loader *loader, size_t picture, float *scratch,
     if (plan->augment == NULL)
         return vt_image_to_tensor(&image, plan->spec, out, error);
     vt_random random = vt_random_fork(&loader->random, picture);
-    return vt_augment_apply(plan->augment, plan->spec, &image, &random, scratch, out, error);
+    vt_augment how = *plan->augment;
+    if (how.flip_in_turn > 0)
+        how.flip = flip_in_turn(plan, plan->order[picture]);
+    return vt_augment_apply(&how, plan->spec, &image, &random, scratch, out, error);
 }
 
 static float mix(vt_loader *loader, size_t batch)

@@ -50,6 +50,7 @@ static const key keys[] = {
     NUMBER_KEY(dropout, -1, 0.95, -1),
     NUMBER_KEY(depth, -1, 0.95, -1),
     {"small_input", FLAG, offsetof(vt_recipe, small_input), 0, 0, 0, NULL},
+    {"whiten", FLAG, offsetof(vt_recipe, whiten), 0, 0, 0, NULL},
     TEXT_KEY(fit, "cover"),
     TEXT_KEY(kernel, "bilinear"),
     NUMBER_KEY(crop_ratio, 0.1, 1, 1),
@@ -62,6 +63,7 @@ static const key keys[] = {
     TEXT_KEY(optimizer, "sgd"),
     TEXT_KEY(schedule, "cosine:warmup=1"),
     NUMBER_KEY(layer_rate, 0.01, 1, 1),
+    NUMBER_KEY(bias_rate, 0.001, 1000, 1),
     NUMBER_KEY(ema, 0, 0.999999, 0),
     TEXT_KEY(augment, "standard"),
     TEXT_KEY(sampler, "shuffled"),
@@ -247,6 +249,9 @@ vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
     if (recipe->arch == NULL && recipe->from == NULL)
         return vt_fail(error, VT_ERR_USAGE,
                        "recipe: \"arch\" or \"from\" has to say what is trained");
+    if (recipe->whiten && recipe->from != NULL)
+        return vt_fail(error, VT_ERR_USAGE,
+                       "recipe: \"whiten\" is for a network that starts from nothing");
     return VT_OK;
 }
 

@@ -28,8 +28,8 @@ typedef struct vt_recipe {
     const char *arch, *from, *preset, *pooling, *fit, *kernel, *loss, *teacher, *optimizer,
         *schedule, *augment, *sampler, *label, *val, *split, *measure, *precision, *freeze;
     double epochs, batch, accumulate, lr, ema, size, dim, fuse, width, dropout, depth, val_share,
-        early_stop, seed, threads, crop_ratio, layer_rate, lora;
-    bool small_input, recompute;
+        early_stop, seed, threads, crop_ratio, layer_rate, bias_rate, lora;
+    bool small_input, whiten, recompute;
     /* What they say; filled by vt_recipe_check. */
     vt_optimizer_options optimize;
     vt_schedule rates;

@@ -76,9 +76,14 @@ static vt_status from_architecture(vt_run_state *run, vt_error *error)
 
 /* ---- the weights ---- */
 
-/* What of the network with its loss is trained: names (count), borrowed from the model. */
+static bool is_whitened(const vt_run_state *run, const char *name)
+{
+    return run->whitened != NULL && strcmp(run->whitened, name) == 0;
+}
+
+/* What of the network with its loss is trained: names (*count), borrowed from the model. */
 static vt_status select_weights(vt_run_state *run, vt_selection *selection, const char ***names,
-                                vt_error *error)
+                                size_t *count, vt_error *error)
 {
     const char *freeze = run->recipe->freeze;
     if (freeze == NULL && run->recipe->lora > 0)
@@ -90,10 +95,9 @@ static vt_status select_weights(vt_run_state *run, vt_selection *selection, cons
     *names = vt_calloc(selection->trained_count + 1, sizeof(**names));
     if (*names == NULL)
         return vt_fail_memory(error, "the weights to train");
-    size_t count = 0;
     for (size_t i = 0; i < selection->count; i++)
-        if (selection->items[i].trained)
-            (*names)[count++] = selection->items[i].name;
+        if (selection->items[i].trained && !is_whitened(run, selection->items[i].name))
+            (*names)[(*count)++] = selection->items[i].name;
     return VT_OK;
 }
 
@@ -118,6 +122,8 @@ static vt_status make_optimizer(vt_run_state *run, const vt_selection *selection
         weights[i] = (vt_weights){.value = parameter.value, .count = parameter.count, .rate = 1};
         if (one != NULL) {
             weights[i].rate = (float)one->rate;
+            if (one->role == VT_WEIGHT_NORM_BIAS)
+                weights[i].rate *= (float)run->recipe->bias_rate;
             weights[i].decay = one->role == VT_WEIGHT_KERNEL;
         }
         run->parameter_numbers += parameter.count;
@@ -149,10 +155,11 @@ static vt_status make_training(vt_run_state *run, vt_error *error)
     vt_training_options options = vt_training_options_defaults();
     vt_selection selection = {0};
     const char **names = NULL;
-    vt_status status = select_weights(run, &selection, &names, error);
+    size_t count = 0;
+    vt_status status = select_weights(run, &selection, &names, &count, error);
     options.loss = VT_OBJECTIVE_LOSS;
     options.parameters = names;
-    options.parameter_count = selection.trained_count;
+    options.parameter_count = count;
     options.precision = run->recipe->compute;
     options.threads = (int)run->recipe->threads;
     options.seed = (uint64_t)run->recipe->seed;
@@ -192,6 +199,8 @@ vt_status vt_run_build(vt_run_state *run, vt_error *error)
     vt_shape shape;
     vt_status status =
         run->recipe->from != NULL ? vt_run_adopt(run, error) : from_architecture(run, error);
+    if (status == VT_OK && run->recipe->whiten)
+        status = vt_run_whiten(run, error);
     if (status == VT_OK)
         status =
             vt_run_shape_of(run->network, run->embedding, (int)run->recipe->size, &shape, error);
@@ -217,6 +226,7 @@ void vt_run_unbuild(vt_run_state *run)
     vt_model_free(run->model);
     vt_model_free(run->network);
     vt_free(run->embedding);
+    vt_free(run->whitened);
     vt_free(run->gradients);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Inside src/train: what a run holds, and its parts: run.c (order of things), run_network.c (what
- * is trained), run_adopt.c (a network to go on from), run_step.c (a step), run_evaluate.c,
+ * is trained), run_adopt.c (a network to go on from), run_whiten.c (how its first layer starts),
+ * run_step.c (a step), run_evaluate.c,
  * run_measure.c (what it finds, by head), run_save.c (checkpoints), run_log.c, run_export.c,
  * report*.c.
  *
@@ -64,6 +65,7 @@ typedef struct vt_run_state {
     vt_model *network;              /* without loss: what is exported */
     vt_model *model;                /* with it */
     char *embedding;                /* value that is the embedding; NULL: none */
+    char *whitened;                 /* weight that whitens and is not trained; NULL: none */
     bool pooled;                    /* it is (N, C, h, w), to be averaged */
     struct vt_objective *objective; /* objective.c */
     size_t dim;                     /* of the embedding */
@@ -142,6 +144,11 @@ vt_status vt_run_adopt(vt_run_state *run, vt_error *error);
 /* Shape of a value for one picture of size x size. */
 vt_status vt_run_shape_of(const vt_model *model, const char *value, int size, vt_shape *out,
                           vt_error *error);
+
+/* ---- run_whiten.c ---- */
+/* Makes the network's first convolution a whitening of the photos' patches, and notes its name.
+ * VT_ERR_USAGE where it does not begin with one. */
+vt_status vt_run_whiten(vt_run_state *run, vt_error *error);
 
 /* ---- run_step.c ---- */
 vt_status vt_run_step(vt_run_state *run, const vt_batch *batch, float *loss, double *norm,

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "clustered.h"
 #include "index/ivf_file.h"
+#include "support/failing_io.h"
 #include "support/snapshots.h"
 
 enum { DIM = 40, ROWS = 500, QUERIES = 10, K = 10, LISTS = 7, FILE_BYTES = 1 << 26 };
@@ -309,6 +310,61 @@ static void newer_and_foreign_files_are_refused(void **state)
     saved_deinit(&s);
 }
 
+/* ---- disks that fail ---- */
+
+/* One attempt that fails after so many calls; false: it got through. The error names the file and
+ * the reason, and what was there is read as before. */
+static bool fail_once(world *w, const char *path, int64_t left, int code)
+{
+    vt_error error;
+    vt_buf before, now;
+    vt_ivf *loaded = NULL;
+    file_read(path, &before);
+    failing_io_after(left, code);
+    vt_status status = vt_ivf_save(w->ivf, path, &origin, &error);
+    bool failed = failing_io_after(-1, 0) > left;
+    file_read(path, &now);
+    bool same = now.length == before.length && memcmp(now.data, before.data, now.length) == 0;
+    assert_int_equal(status, failed ? VT_ERR_IO : VT_OK);
+    if (failed) {
+        /* The last call syncs the folder: by then the new one has its place. */
+        bool last = strstr(error.message, path) == NULL;
+        assert_non_null(strcasestr(error.message, code == EIO ? "input/output error" : "no space"));
+        assert_true(same != last);
+    } else {
+        assert_false(same);
+    }
+    assert_int_equal(vt_ivf_load(path, FILE_BYTES, NULL, &loaded, NULL, &error), VT_OK);
+    if (!same)
+        assert_same(w, loaded, w->ivf);
+    vt_ivf_free(loaded);
+    vt_buf_deinit(&before);
+    vt_buf_deinit(&now);
+    return failed;
+}
+
+static void a_failing_disk_leaves_the_old_one(void **state)
+{
+    static const int codes[] = {ENOSPC, EIO};
+    world w;
+    char path[SCRATCH_PATH_BYTES];
+    vt_ivf_options options = options_of(VT_IVF_RABITQ, true, VT_CODEC_INT8);
+    world_init(&w, &options);
+    snprintf(path, sizeof path, "%s", scratch_path(*state, "lists"));
+    save(w.ivf, path);
+    uint32_t row = 1;
+    for (size_t c = 0; c < 2; c++) {
+        int64_t left = -1;
+        do {
+            assert_true(vt_ivf_remove(w.ivf, row * 3)); /* so that it differs */
+            row += 4;
+        } while (fail_once(&w, path, ++left, codes[c]));
+        assert_true(left > 4);
+    }
+    assert_false(vt_file_exists(scratch_path(*state, "lists.new")));
+    world_deinit(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +376,8 @@ int main(void)
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(forged_files_are_refused, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(newer_and_foreign_files_are_refused, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(a_failing_disk_leaves_the_old_one, scratch_setup,
                                         scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -295,7 +295,7 @@ static vt_model *deep_network(void)
     vt_value_id ratio = vt_builder_scalar(b, "ratio", 0.25F);
     x = conv_norm(b, &random, x, "stem", 3, 16);
     for (int i = 0; i < 6; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "block%d", i);
         vt_builder_enter(b, name);
         vt_value_id y = conv_norm(b, &random, x, "a", 16, 16);

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "server/jobs.h"
+#include "shop/shop.h"
 
 static vt_server_options job_options(void)
 {
@@ -440,12 +441,34 @@ static void the_index_is_built_and_checked(void **state)
     take_id(ask_json(s, "POST", "/v1/jobs", "{\"kind\":\"index-check\",\"sample\":20}"), id);
     job = wait_for(s, id, "done");
     assert_true(figure_of(job, "recall") == 1.0);
-    assert_string_equal(text_of(job, "stage"), "check");
+    assert_string_equal(text_of(job, "stage"), "recall");
+    assert_string_equal(text_of(job, "unit"), "queries");
+    assert_int_equal(vt_json_number(vt_json_get(job, "done"), 0), 2 * PRODUCTS);
     vt_json_free(job);
     vt_json *status = expect_json(ask_json(s, "GET", "/v1/status", NULL), 200);
-    assert_int_equal(vt_json_number(vt_json_get(vt_json_get(status, "index"), "vectors"), 0),
-                     PRODUCTS);
+    const vt_json *index = vt_json_get(status, "index");
+    assert_int_equal(vt_json_number(vt_json_get(index, "vectors"), 0), PRODUCTS);
+    assert_string_equal(text_of(vt_json_get(index, "auto"), "kind"), "exact");
+    assert_string_equal(text_of(vt_json_get(index, "snapshot"), "fault"), "");
     vt_json_free(status);
+}
+
+/* Held up before its first row, so that it is cancelled while it runs. */
+static void a_check_of_the_index_can_be_cancelled(void **state)
+{
+    served *s = *state;
+    vt_server_options options = job_options();
+    char id[VT_JOB_ID_CHARS + 1];
+    serve(s, &options);
+    pthread_rwlock_wrlock(&s->shop->use);
+    take_id(ask_json(s, "POST", "/v1/jobs", "{\"kind\":\"index-check\"}"), id);
+    vt_json_free(wait_for(s, id, "running"));
+    vt_json_free(expect_json(cancel(s, id), 202));
+    pthread_rwlock_unlock(&s->shop->use);
+    vt_json *job = wait_for(s, id, "cancelled");
+    assert_non_null(strstr(text_of(job, "detail"), "cancelled after 0 of"));
+    assert_true(figure_of(job, "recall") == -1.0);
+    vt_json_free(job);
 }
 
 static void only_so_many_that_ended_are_kept(void **state)
@@ -668,6 +691,7 @@ int main(void)
         IN_SERVICE(a_server_that_stops_interrupts_its_jobs),
         IN_SERVICE(what_a_dead_server_left_is_interrupted),
         IN_SERVICE(the_index_is_built_and_checked),
+        IN_SERVICE(a_check_of_the_index_can_be_cancelled),
         IN_SERVICE(only_so_many_that_ended_are_kept),
         IN_SERVICE(a_job_can_be_listened_to),
         IN_SERVICE(a_stop_ends_every_stream),

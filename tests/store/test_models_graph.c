@@ -187,7 +187,7 @@ static void test_replaced(void **state)
     assert_ok(vt_store_open(w->f.shop, VT_STORE_READ, &reader, error));
     assert_graph(reader, w->second, "");
     assert_finds(w, reader, w->second);
-    assert_ok(vt_store_index_check(reader, w->second, error));
+    assert_ok(vt_store_index_check(reader, w->second, NULL, error));
     vt_store_close(reader);
 }
 
@@ -218,7 +218,7 @@ static void test_back_again(void **state)
     assert_false(has_file(w, w->first));
     assert_int_equal(go_over(w, 77, "first", 2), w->first);
     assert_finds(w, reader, w->first);
-    assert_ok(vt_store_index_check(reader, w->first, error));
+    assert_ok(vt_store_index_check(reader, w->first, NULL, error));
     keep_file(w, &bytes, true);
     assert_ok(vt_store_open(w->f.shop, VT_STORE_READ, &fresh, error));
     assert_graph(fresh, w->first, "has been away");

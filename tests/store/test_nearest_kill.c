@@ -124,7 +124,7 @@ static void shelf_check(shelf *s, const char *shop, uint32_t model)
     size_t count = 0;
     assert_ok(vt_store_open(shop, VT_STORE_READ, &store, error));
     assert_ok(vt_store_check(store, error));
-    assert_ok(vt_store_index_check(store, model, error));
+    assert_ok(vt_store_index_check(store, model, NULL, error));
     vt_nearest_options options = {.k = 1, .min_similarity = -INFINITY};
     for (uint32_t i = 0; i < FEW; i++) {
         uint32_t version = stored_version(store, i);
@@ -205,7 +205,7 @@ static void test_kills(void **state)
     assert_ok(vt_store_index_info_of(store, model, &info, error));
     assert_true(info.wanted && info.graph && info.snapshot);
     assert_string_equal(info.snapshot_fault, "");
-    assert_ok(vt_store_index_check(store, model, error));
+    assert_ok(vt_store_index_check(store, model, NULL, error));
     vt_store_close(store);
     fixture_deinit(&f);
 }

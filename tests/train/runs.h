@@ -110,6 +110,7 @@ static const char *run_threads = "2";
 typedef struct attempt {
     scratch *scratch;
     const char *out;
+    const char *arch;            /* from random weights; NULL: from net.onnx */
     const char *const *settings; /* pairs, NULL behind the last; NULL: none */
     bool resume;
     int end_at;        /* steps after which it ends; 0: never */
@@ -154,7 +155,9 @@ static inline vt_status run(attempt *a)
     snprintf(page, sizeof(page), "%s/report.html", a->scratch->root);
     a->first_loss = (double)NAN;
     assert_int_equal(vt_recipe_init(&recipe, NULL), VT_OK);
-    assert_int_equal(vt_recipe_set(&recipe, "from", net, NULL), VT_OK);
+    assert_int_equal(a->arch != NULL ? vt_recipe_set(&recipe, "arch", a->arch, NULL)
+                                     : vt_recipe_set(&recipe, "from", net, NULL),
+                     VT_OK);
     for (const char *const *s = usual; *s != NULL; s += 2)
         assert_int_equal(vt_recipe_set(&recipe, s[0], s[1], NULL), VT_OK);
     for (const char *const *s = a->settings; s != NULL && *s != NULL; s += 2)
@@ -183,6 +186,20 @@ static inline void run_good(attempt *a)
 {
     if (run(a) != VT_OK)
         fail_msg("%s", a->error.message);
+}
+
+static inline void assert_same_files(scratch *s, const char *a, const char *b)
+{
+    vt_buf files[2];
+    const char *const names[2] = {a, b};
+    for (int i = 0; i < 2; i++) {
+        vt_buf_init(&files[i], 1 << 24);
+        assert_int_equal(vt_file_read(scratch_path(s, names[i]), 1 << 24, &files[i], NULL), VT_OK);
+    }
+    assert_int_equal(files[0].length, files[1].length);
+    assert_memory_equal(files[0].data, files[1].data, files[0].length);
+    vt_buf_deinit(&files[0]);
+    vt_buf_deinit(&files[1]);
 }
 
 #endif

@@ -76,7 +76,7 @@ static void load(const vt_picture_cache *cache, const char *how, vt_loader_plan 
     vt_loader_close(loader);
 }
 
-static loaded first, second;
+static loaded first, second, plain;
 
 static void batches_do_not_depend_on_threads(void **state)
 {
@@ -103,6 +103,27 @@ static void it_goes_on_in_the_middle(void **state)
     load(cache, "strong,mixup", (vt_loader_plan){.seed = 3, .first = 2}, &second);
     assert_memory_equal(first.pixels[2], second.pixels[2], sizeof(first.pixels[2]));
     load(cache, NULL, (vt_loader_plan){.first = 3}, &second);
+    vt_picture_cache_close(cache);
+}
+
+static void flips_take_turns(void **state)
+{
+    vt_picture_cache *cache = make_cache(*state);
+    int flipped = 0;
+    load(cache, "none,altflip", (vt_loader_plan){.seed = 3}, &first);
+    load(cache, "none,altflip", (vt_loader_plan){.seed = 3, .epoch = 1}, &second);
+    load(cache, "none", (vt_loader_plan){.seed = 3}, &plain);
+    for (size_t i = 0; i < PHOTOS; i++) {
+        size_t at = i % BATCH * ONE, bytes = ONE * sizeof(float);
+        bool one = memcmp(first.pixels[i / BATCH] + at, plain.pixels[i / BATCH] + at, bytes) != 0;
+        bool other =
+            memcmp(second.pixels[i / BATCH] + at, plain.pixels[i / BATCH] + at, bytes) != 0;
+        assert_int_equal(one, !other);
+        flipped += one;
+    }
+    assert_true(flipped > 1 && flipped < PHOTOS - 1);
+    load(cache, "none,altflip", (vt_loader_plan){.seed = 3, .epoch = 2}, &second);
+    assert_memory_equal(&first, &second, sizeof(first));
     vt_picture_cache_close(cache);
 }
 
@@ -135,6 +156,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(batches_do_not_depend_on_threads, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(it_goes_on_in_the_middle, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(flips_take_turns, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(it_may_be_closed_at_any_time, scratch_setup,
                                         scratch_teardown),
     };

@@ -35,6 +35,8 @@ static void wrong_recipes_name_the_key(void **state)
         {"{\"arch\":\"resnet9\",\"precision\":\"int8\"}", "\"precision\""},
         {"{\"arch\":\"resnet9\",\"fit\":\"wide\"}", "\"fit\""},
         {"{\"arch\":\"resnet9\",\"from\":\"x.onnx\"}", "\"from\""},
+        {"{\"from\":\"x.onnx\",\"whiten\":true}", "\"whiten\""},
+        {"{\"arch\":\"resnet9\",\"bias_rate\":0}", "\"bias_rate\""},
         {"{\"epochs\":3}", "\"arch\""},
     };
     char message[512];

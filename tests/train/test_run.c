@@ -10,20 +10,6 @@
 
 #include <sys/wait.h>
 
-static void assert_same_files(scratch *s, const char *a, const char *b)
-{
-    vt_buf files[2];
-    const char *const names[2] = {a, b};
-    for (int i = 0; i < 2; i++) {
-        vt_buf_init(&files[i], 1 << 24);
-        assert_int_equal(vt_file_read(scratch_path(s, names[i]), 1 << 24, &files[i], NULL), VT_OK);
-    }
-    assert_int_equal(files[0].length, files[1].length);
-    assert_memory_equal(files[0].data, files[1].data, files[0].length);
-    vt_buf_deinit(&files[0]);
-    vt_buf_deinit(&files[1]);
-}
-
 static void it_learns_and_writes_an_encoder(void **state)
 {
     attempt a = {.scratch = *state, .out = "a.onnx"};

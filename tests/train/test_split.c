@@ -11,7 +11,7 @@ static vt_dataset *make(int labels, bool product_is_label)
     assert_int_equal(vt_dataset_new("data", &data, &error), VT_OK);
     for (int l = 0; l < labels; l++)
         for (int i = 0; i < 10 * (l + 1); i++) {
-            char photo[32], label[16], product[16];
+            char photo[32], label[16], product[32];
             snprintf(photo, sizeof(photo), "%d-%d.jpg", l, i);
             snprintf(label, sizeof(label), "l%02d", l);
             snprintf(product, sizeof(product), "p%02d-%d", l, product_is_label ? 0 : i / 5);

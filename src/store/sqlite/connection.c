@@ -78,7 +78,8 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_VECTOR_ROW] = "SELECT i.product, v.data FROM vectors v"
                           " CROSS JOIN pictures i ON i.key = v.picture"
                           " WHERE v.picture = ?1 AND v.model = ?2",
-    [VT_SQL_VECTOR_COUNT] = "SELECT count(*) FROM vectors WHERE model = ?1",
+    [VT_SQL_VECTOR_COUNT] = "SELECT count(*) FROM vectors"
+                            " WHERE model = ?1 AND picture <= ifnull(?2, 4294967295)",
     [VT_SQL_VECTOR_EACH] = "SELECT v.picture, i.product, v.data FROM vectors v"
                            " CROSS JOIN pictures i ON i.key = v.picture WHERE v.model = ?1",
     [VT_SQL_VECTORS_OF_PRODUCT] = "SELECT v.picture, i.product, v.data FROM pictures i"

@@ -136,10 +136,49 @@ static vt_status touched_update(build *b, const vt_idset *touched, vt_error *err
     return status;
 }
 
+/* ---- in place ---- */
+
+/* Read-copy-update with two counters (McKenney, Is parallel programming hard, 9.5): walkers count
+ * themselves in that of the turn they see, and look once more whether it is still that. */
+vt_graph *vt_sqlite_graph_enter(vt_sqlite_index *index, unsigned *turn)
+{
+    for (;;) {
+        *turn = atomic_load(&index->turn);
+        atomic_fetch_add(&index->walkers[*turn % 2], 1);
+        if (atomic_load(&index->turn) == *turn)
+            return atomic_load(&index->graph);
+        atomic_fetch_sub(&index->walkers[*turn % 2], 1);
+    }
+}
+
+void vt_sqlite_graph_leave(vt_sqlite_index *index, unsigned turn)
+{
+    atomic_fetch_sub(&index->walkers[turn % 2], 1);
+}
+
+static void moment_wait(void)
+{
+    const struct timespec moment = {.tv_nsec = 1000000};
+    nanosleep(&moment, NULL);
+}
+
+/* Frees a graph that is not in place any more, after the last search that began before. Only one
+ * who builds comes here, so that the counter of the turn to come has nobody left of an earlier. */
+static void graph_retire(vt_sqlite_index *index, vt_graph *graph)
+{
+    if (graph == NULL)
+        return;
+    unsigned turn = atomic_fetch_add(&index->turn, 1);
+    while (atomic_load(&index->walkers[turn % 2]) > 0)
+        moment_wait();
+    vt_graph_free(graph);
+}
+
 /* Until few are left: then, with `follow` held, also those, and the graph is everyone's. */
 static vt_status finish(build *b, vt_error *error)
 {
     vt_sqlite_index *index = b->index;
+    vt_graph *replaced = NULL;
     vt_status status = VT_OK;
     for (bool last = false; status == VT_OK && !last;) {
         vt_idset *next = NULL, *touched = NULL;
@@ -153,7 +192,7 @@ static vt_status finish(build *b, vt_error *error)
         if (last) {
             status = touched_update(b, touched, error);
             if (status == VT_OK) {
-                index->replaced = atomic_exchange(&index->graph, b->graph);
+                replaced = atomic_exchange(&index->graph, b->graph);
                 b->graph = NULL;
             }
         }
@@ -162,6 +201,7 @@ static vt_status finish(build *b, vt_error *error)
             status = touched_update(b, touched, error);
         vt_idset_free(touched);
     }
+    graph_retire(index, replaced);
     return status;
 }
 
@@ -243,7 +283,9 @@ static vt_status graph_build(vt_sqlite_index *index, const vt_sqlite_build *how,
     if (status != VT_OK)
         return status;
     vt_error reason;
+    pthread_rwlock_wrlock(&index->rows);
     index->fault[0] = '\0';
+    pthread_rwlock_unlock(&index->rows);
     status = vt_sqlite_graph_save(index, &reason);
     if (status != VT_OK) /* it answers all the same; the owner who asked for it is told */
         return how->told ? vt_fail(error, status, "%s", reason.message) : VT_OK;
@@ -252,7 +294,7 @@ static vt_status graph_build(vt_sqlite_index *index, const vt_sqlite_build *how,
 
 bool vt_sqlite_graph_begin(vt_sqlite_index *index)
 {
-    return index->replaced == NULL && !atomic_exchange(&index->building, true);
+    return !atomic_exchange(&index->building, true);
 }
 
 vt_status vt_sqlite_graph_build(vt_sqlite_index *index, const vt_sqlite_build *how, vt_error *error)
@@ -307,8 +349,6 @@ void vt_sqlite_graph_stop(vt_sqlite_index *index)
     atomic_store(&index->stop, true);
     vt_thread_join(index->builder);
     index->builder = NULL;
-    while (atomic_load(&index->building)) { /* in the foreground of someone else */
-        const struct timespec moment = {.tv_nsec = 1000000};
-        nanosleep(&moment, NULL);
-    }
+    while (atomic_load(&index->building)) /* in the foreground of someone else */
+        moment_wait();
 }

@@ -6,9 +6,9 @@
  * The file is derived (docs/formats/graph-index.md). It is used when it is whole, of this model and
  * of this catalogue (session.c), and not older than the model's service; it is then brought up to
  * date by replaying changes, like a graph that was in memory all the time, and must hold as many
- * vectors as the catalogue does. Whatever else is found is reported, and the vectors are read. It
- * is written when a graph was built, at the end of imports, and when the process that may write
- * closes the shop and the file lacks much.
+ * vectors as the catalogue does. Whatever else is found is reported, as is a file that should be
+ * there and is not, and the vectors are read. It is written when a graph was built, at the end of
+ * imports, and when the process that may write closes the shop and the file lacks much.
  */
 #include "store/sqlite/vectors.h"
 
@@ -121,12 +121,40 @@ vt_status vt_sqlite_graph_load(vt_sqlite_index *index, vt_sqlite_connection *con
     if (status == VT_OK) {
         atomic_store(&index->graph, graph);
         atomic_store(&index->change, (int64_t)info.origin.change);
-        index->saved_change = (int64_t)info.origin.change;
+        atomic_store(&index->saved_change, (int64_t)info.origin.change);
     } else {
         vt_graph_free(graph);
     }
     vt_free(path);
     return status;
+}
+
+/* The catalogue itself says whether there should be a file: what it held when this process came, of
+ * a model that served already, is enough for a graph. What came since has had no time to be saved,
+ * and a first import is no fault. */
+void vt_sqlite_graph_miss(vt_sqlite_index *index, vt_sqlite_connection *connection,
+                          vt_error *reason)
+{
+    const vt_sqlite *store = index->store;
+    sqlite3_stmt *counter = connection->statements[VT_SQL_VECTOR_COUNT];
+    vt_index_choice choice;
+    int64_t since = 0;
+    size_t rows = 0;
+    if (atomic_load(&index->uneven) > 0 ||
+        vt_sqlite_model_serves(connection, index->model, &since, NULL) != VT_OK ||
+        since > store->opened_change)
+        return;
+    sqlite3_bind_int64(counter, 1, index->model);
+    sqlite3_bind_int64(counter, 2, store->opened_picture);
+    if (sqlite3_step(counter) == SQLITE_ROW)
+        rows = (size_t)sqlite3_column_int64(counter, 0);
+    vt_sqlite_reset(counter);
+    vt_index_choose(rows, index->dim, 0, &choice);
+    char *path = snapshot_path(store, index->model);
+    if (choice.graph && path != NULL)
+        vt_fail(reason, VT_ERR_MISMATCH,
+                "read graph index \"%s\": there is none, though %zu vectors want one", path, rows);
+    vt_free(path);
 }
 
 /* ---- saving ---- */
@@ -155,11 +183,8 @@ vt_status vt_sqlite_graph_save(vt_sqlite_index *index, vt_error *error)
     }
     if (status == VT_OK)
         status = vt_graph_save(graph, path, &origin, error);
-    if (status == VT_OK) {
-        pthread_mutex_lock(&index->follow);
-        index->saved_change = change;
-        pthread_mutex_unlock(&index->follow);
-    }
+    if (status == VT_OK)
+        atomic_store(&index->saved_change, change);
     vt_free(path);
     vt_free(folder);
     return status;
@@ -167,9 +192,10 @@ vt_status vt_sqlite_graph_save(vt_sqlite_index *index, vt_error *error)
 
 bool vt_sqlite_graph_is_unsaved(vt_sqlite_index *index)
 {
-    int64_t lacks = atomic_load(&index->change) - index->saved_change;
+    int64_t saved = atomic_load(&index->saved_change);
+    int64_t lacks = atomic_load(&index->change) - saved;
     return atomic_load(&index->graph) != NULL &&
-           (index->saved_change < 0 ||
+           (saved < 0 ||
             (uint64_t)lacks > atomic_load(&index->row_count) / KEEP_SHARE + KEEP_LEAST);
 }
 

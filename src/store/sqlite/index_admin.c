@@ -19,7 +19,8 @@
 
 static void memory_tell(vt_sqlite_index *index, vt_store_index_info *out)
 {
-    vt_graph *graph = atomic_load(&index->graph);
+    unsigned turn;
+    vt_graph *graph = vt_sqlite_graph_enter(index, &turn);
     out->rows = atomic_load(&index->row_count);
     out->products = atomic_load(&index->product_count);
     out->dim = index->dim;
@@ -30,7 +31,9 @@ static void memory_tell(vt_sqlite_index *index, vt_store_index_info *out)
         out->degree = vt_graph_degree(graph);
         out->graph_bytes = vt_graph_bytes(graph);
     }
+    vt_sqlite_graph_leave(index, turn);
     pthread_rwlock_rdlock(&index->rows);
+    memcpy(out->snapshot_fault, index->fault, sizeof out->snapshot_fault);
     out->resident = index->flat != NULL;
     out->vector_bytes = vt_members_bytes(index->members);
     if (index->flat != NULL)
@@ -64,7 +67,6 @@ vt_status vt_sqlite_index_info(vt_store *base, uint32_t model, vt_store_index_in
     vt_store_index_info info = {0};
     memory_tell(index, &info);
     choice_tell(index, &info);
-    memcpy(info.snapshot_fault, index->fault, sizeof info.snapshot_fault);
     vt_sqlite_index_release(store);
     vt_sqlite_connection *connection;
     status = vt_sqlite_reader_take(store, &connection, error);
@@ -114,21 +116,36 @@ vt_status vt_sqlite_index_build(vt_store *base, uint32_t model, bool always,
 
 /* ---- checking ---- */
 
+enum { TELL_ROWS = 1024 };
+
 typedef struct check {
     vt_sqlite_index *index;
     vt_graph *graph;
     vt_sqlite_connection *connection;
-    size_t rows;
-    uint16_t *halves;   /* (dim) */
-    float *want, *have; /* (dim) */
-    vt_idset *pictures; /* that the database has */
+    const vt_store_index_options *options;
+    size_t rows, seen, total; /* of the database; of all that is looked at */
+    uint16_t *halves;         /* (dim) */
+    float *want, *have;       /* (dim) */
+    vt_idset *pictures;       /* that the database has */
 } check;
+
+static vt_status go_on(check *c, vt_error *error)
+{
+    vt_on_progress *on_progress = c->options->on_progress;
+    if (c->seen++ % TELL_ROWS != 0 || on_progress == NULL ||
+        on_progress(c->options->context, c->seen - 1, c->total))
+        return VT_OK;
+    return vt_fail(error, VT_ERR_CANCELLED, "check the index: cancelled after %zu of %zu rows",
+                   c->seen - 1, c->total);
+}
 
 static vt_status row_check(check *c, sqlite3_stmt *row, vt_error *error)
 {
     uint32_t picture = 0, product = 0, held = 0;
     vt_sqlite_index *index = c->index;
-    vt_status status = vt_sqlite_row_key(row, 0, &picture, error);
+    vt_status status = go_on(c, error);
+    if (status == VT_OK)
+        status = vt_sqlite_row_key(row, 0, &picture, error);
     if (status == VT_OK)
         status = vt_sqlite_row_key(row, 1, &product, error);
     if (status == VT_OK)
@@ -171,6 +188,9 @@ static vt_status graph_row_check(void *context, uint32_t id, uint32_t group, vt_
 {
     check *c = context;
     uint32_t held = 0;
+    vt_status status = go_on(c, error);
+    if (status != VT_OK)
+        return status;
     if (vt_idset_has(c->pictures, id) &&
         (c->index->flat == NULL ||
          (vt_flat_get_row(c->index->flat, id, c->have, &held) && held == group)))
@@ -197,6 +217,7 @@ static vt_status index_check(check *c, vt_error *error)
     vt_sqlite_index *index = c->index;
     int64_t newest = -1;
     vt_status status = VT_OK;
+    c->total = atomic_load(&index->row_count) * (c->graph != NULL ? 2 : 1);
     do {
         status = vt_sqlite_index_follow(index, c->connection, error);
         if (status == VT_OK && atomic_load(&index->broken))
@@ -215,14 +236,14 @@ static vt_status index_check(check *c, vt_error *error)
     return status == VT_OK && c->graph != NULL ? graph_check(c, error) : status;
 }
 
-vt_status vt_sqlite_index_check(vt_store *base, uint32_t model, vt_error *error)
+vt_status vt_sqlite_index_check(vt_store *base, uint32_t model,
+                                const vt_store_index_options *options, vt_error *error)
 {
     vt_sqlite *store = (vt_sqlite *)base;
-    check c = {0};
+    check c = {.options = options};
     vt_status status = vt_sqlite_index_share(store, model, &c.index, error);
     if (status != VT_OK)
         return status;
-    c.graph = atomic_load(&c.index->graph);
     c.halves = vt_alloc_array(c.index->dim, sizeof *c.halves);
     c.want = vt_alloc_array(c.index->dim, sizeof *c.want);
     c.have = vt_alloc_array(c.index->dim, sizeof *c.have);
@@ -233,6 +254,7 @@ vt_status vt_sqlite_index_check(vt_store *base, uint32_t model, vt_error *error)
         status = vt_sqlite_reader_take(store, &c.connection, error);
     if (status == VT_OK) {
         pthread_mutex_lock(&c.index->follow);
+        c.graph = atomic_load(&c.index->graph);
         status = index_check(&c, error);
         pthread_mutex_unlock(&c.index->follow);
         vt_sqlite_reader_give(store, c.connection);

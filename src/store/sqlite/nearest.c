@@ -212,12 +212,14 @@ vt_status vt_sqlite_nearest(vt_store *base, uint32_t model, const float *queries
     vt_status status = vt_sqlite_index_share(store, model, &q.index, error);
     if (status != VT_OK)
         return status;
-    q.graph = atomic_load(&q.index->graph);
+    unsigned turn;
+    q.graph = vt_sqlite_graph_enter(q.index, &turn);
     status = plan(&q, error);
     if (status == VT_OK && q.plan.strategy == VT_STRATEGY_EXACT)
         status = exact(&q, 0, count, error);
     else if (status == VT_OK)
         status = walk(&q, error);
+    vt_sqlite_graph_leave(q.index, turn);
     if (status == VT_OK && answer != NULL)
         answer_fill(&q, answer);
     if (status == VT_OK && !options->exact)

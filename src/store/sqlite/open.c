@@ -324,6 +324,11 @@ static vt_status sqlite_open(const char *dir, int mode, vt_store **out, vt_error
         status = vt_sqlite_reader_take(store, &reader, error);
     if (reader != NULL) {
         status = check_length(store, reader, error);
+        if (status == VT_OK)
+            status = vt_sqlite_newest_change(reader, &store->opened_change, error);
+        if (status == VT_OK)
+            status = vt_sqlite_query_int(reader->db, "SELECT ifnull(max(key), 0) FROM pictures",
+                                         &store->opened_picture, error);
         vt_sqlite_reader_give(store, reader);
     }
     if (status != VT_OK) {

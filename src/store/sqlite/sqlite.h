@@ -136,6 +136,7 @@ typedef struct vt_sqlite {
 
     pthread_rwlock_t index_lock;
     vt_sqlite_index *indexes;
+    int64_t opened_picture, opened_change; /* the newest when it was opened; 0: none */
 
     pthread_rwlock_t postings_lock;
     vt_postings *postings;     /* NULL until a question needs them */
@@ -305,7 +306,8 @@ vt_status vt_sqlite_index_info(vt_store *store, uint32_t model, vt_store_index_i
                                vt_error *error);
 vt_status vt_sqlite_index_build(vt_store *store, uint32_t model, bool always,
                                 const vt_store_index_options *options, vt_error *error);
-vt_status vt_sqlite_index_check(vt_store *store, uint32_t model, vt_error *error);
+vt_status vt_sqlite_index_check(vt_store *store, uint32_t model,
+                                const vt_store_index_options *options, vt_error *error);
 
 /* ---- session.c: which catalogue's changes a derived file was made from ---- */
 /* Inside the writer's transaction, with the change that it has just logged. */

@@ -44,7 +44,6 @@ static void index_free(vt_sqlite_index *index)
     vt_flat_free(index->flat);
     vt_members_free(index->members);
     vt_graph_free(atomic_load(&index->graph));
-    vt_graph_free(index->replaced);
     vt_idset_free(index->touched);
     vt_free(index->halves);
     vt_free(index->pictures);
@@ -91,7 +90,7 @@ static vt_status index_new(vt_sqlite *store, vt_sqlite_connection *connection, u
         return vt_fail_memory(error, "the index of a catalogue");
     index->store = store;
     index->model = model;
-    index->saved_change = -1;
+    atomic_store(&index->saved_change, -1);
     pthread_mutex_init(&index->follow, NULL);
     vt_sqlite_lock_init(&index->rows);
     vt_status status = vt_sqlite_model_dim(connection, model, &index->dim, error);
@@ -500,6 +499,8 @@ static vt_status index_load(vt_sqlite *store, vt_sqlite_connection *connection, 
         index_free(index);
         return status;
     }
+    if (reason.status == VT_ERR_NOT_FOUND)
+        vt_sqlite_graph_miss(index, connection, &reason);
     if (reason.status != VT_ERR_NOT_FOUND) {
         snprintf(index->fault, sizeof index->fault, "%.255s", reason.message);
         vt_log(VT_LOG_WARN, "%s; the vectors are read instead", reason.message);
@@ -650,12 +651,14 @@ uint64_t vt_sqlite_index_bytes(vt_sqlite *store)
     uint64_t bytes = 0;
     pthread_rwlock_rdlock(&store->index_lock);
     for (vt_sqlite_index *index = store->indexes; index != NULL; index = index->next) {
-        vt_graph *graph = atomic_load(&index->graph);
+        unsigned turn;
+        vt_graph *graph = vt_sqlite_graph_enter(index, &turn);
+        bytes += graph != NULL ? vt_graph_bytes(graph) : 0;
+        vt_sqlite_graph_leave(index, turn);
         pthread_rwlock_rdlock(&index->rows);
         bytes += index->flat != NULL ? vt_flat_bytes(index->flat) : 0;
         bytes += vt_members_bytes(index->members);
         pthread_rwlock_unlock(&index->rows);
-        bytes += graph != NULL ? vt_graph_bytes(graph) : 0;
     }
     pthread_rwlock_unlock(&store->index_lock);
     return bytes;

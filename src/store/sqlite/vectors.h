@@ -13,7 +13,9 @@
  *   - store->index_lock, shared: the index stays; alone: indexes are made and dropped.
  *   - follow: held by whoever makes the index contain further changes. He alone changes anything.
  *   - rows: shared, to read `flat` and `members`; alone, to change them, which takes microseconds.
- *   - the graph takes care of itself: walks wait for nobody.
+ *   - the graph takes care of itself: walks wait for nobody. It is exchanged with `follow` held;
+ *     who looks at it without that enters first, and the one before is freed when all who came
+ *     before have left.
  * In that order. Searches that walk hold index_lock shared and nothing else.
  */
 #ifndef VT_STORE_SQLITE_VECTORS_H
@@ -38,7 +40,8 @@ struct vt_sqlite_index {
     atomic_bool resident; /* there is one */
     vt_members *members;
     _Atomic(vt_graph *) graph; /* NULL: none */
-    vt_graph *replaced;        /* one that walks may still be in; freed with the index */
+    atomic_uint turn;          /* how often it was replaced */
+    atomic_size_t walkers[2];  /* who came in an even turn, in an odd one */
     _Atomic int64_t change;    /* newest contained */
     atomic_size_t row_count, product_count;
     atomic_size_t uneven; /* vectors whose length is not 1: walks are not made for them */
@@ -56,8 +59,8 @@ struct vt_sqlite_index {
     atomic_bool building, stop;
     atomic_size_t scans; /* searches that a graph would have answered */
 
-    int64_t saved_change;  /* of the snapshot that is on disk; -1: none. follow */
-    char fault[256];       /* why a snapshot was not used; "": it was, or there is none */
+    _Atomic int64_t saved_change; /* of the snapshot that is on disk; -1: none */
+    char fault[256];       /* why a snapshot was not used; "": it was, or there is none. rows */
     atomic_size_t fetched; /* vectors that scans have read from the database */
 };
 
@@ -79,6 +82,10 @@ vt_status vt_sqlite_index_settle_in(vt_sqlite_index *index, vt_error *error);
  * it was but for its members, and the reason is to be reported unless it is VT_ERR_NOT_FOUND. */
 vt_status vt_sqlite_graph_load(vt_sqlite_index *index, vt_sqlite_connection *connection,
                                vt_error *reason);
+/* After a reason of VT_ERR_NOT_FOUND, with the vectors read instead: where a file should have been,
+ * that is another reason, to be reported. */
+void vt_sqlite_graph_miss(vt_sqlite_index *index, vt_sqlite_connection *connection,
+                          vt_error *reason);
 /* Writes the graph that is in place. */
 vt_status vt_sqlite_graph_save(vt_sqlite_index *index, vt_error *error);
 bool vt_sqlite_graph_is_unsaved(vt_sqlite_index *index); /* the file lacks much */
@@ -98,8 +105,12 @@ typedef struct vt_sqlite_build {
     void *context;
     bool told; /* that the snapshot could not be written is a failure */
 } vt_sqlite_build;
+/* The graph, which stays until it is left again; NULL: there is none, it is left all the same.
+ * Waits for nobody. index_lock shared. */
+vt_graph *vt_sqlite_graph_enter(vt_sqlite_index *index, unsigned *turn);
+void vt_sqlite_graph_leave(vt_sqlite_index *index, unsigned turn);
 /* Whoever begins builds, and from then on needs no lock: the index stays until he is done. False:
- * another is being built, or walks may still be in the one before. index_lock shared. */
+ * another is being built. index_lock shared. */
 bool vt_sqlite_graph_begin(vt_sqlite_index *index);
 /* Builds a graph of all vectors and puts it in place; the index is not to be touched after it. */
 vt_status vt_sqlite_graph_build(vt_sqlite_index *index, const vt_sqlite_build *how,
