@@ -22,7 +22,7 @@ function send() {
   timer = 0;
   while (waiting.length)
     fetch('/v1/events', { method: 'POST', keepalive: true, headers: { 'Content-Type': 'application/json', ...keyHeaders() },
-      body: JSON.stringify(waiting.splice(0, AT_ONCE)) }).catch(() => {});
+      body: JSON.stringify(waiting.splice(0, AT_ONCE)) }).then(answer => answer.text()).catch(() => {});
 }
 
 // found: { product, search, position } of an answer; of a product that no search led to { product } alone.

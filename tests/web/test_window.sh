@@ -13,4 +13,6 @@ key=$("$vitrine" key add keyed 2>/dev/null) || exit 1
 start shop --events
 open=$url
 start keyed --events
-node "$here/window.mjs" "$modules" "$chromium" "$open" "goods/$(sed -n 2p goods/queries.csv | cut -d, -f1)" "$url" "$key" $shots
+node "$here/window.mjs" "$modules" "$chromium" "$open" "goods/$(sed -n 2p goods/queries.csv | cut -d, -f1)" "$url" "$key" $shots || exit 1
+"$vitrine" events shop --json >told && grep -q '"view": [1-9]' told && grep -q '"click": [1-9]' told ||
+    { echo "[  FAILED  ] what the page told was not kept"; cat told; exit 1; }

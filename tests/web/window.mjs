@@ -134,7 +134,8 @@ await check('results that were seen and opened are told, without who it was', {}
   await open(page);
   await choose(page);
   const views = (await viewed).request().postDataJSON();
-  assert.ok((await (await viewed).json()).stored === views.length && views.length > 1);
+  assert.equal((await viewed).status(), 200);
+  assert.ok(views.length > 1);
   assert.ok(views.every(one => one.kind === 'view' && one.search === views[0].search && one.session === views[0].session));
   assert.match(views[0].search, /^[0-9a-f]{32}$/);
   assert.deepEqual(views.map(one => one.position).sort((a, b) => a - b).slice(0, 2), [1, 2]);
