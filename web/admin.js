@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The back office: how the shop is, its products and keys, and a console. Jobs are in admin_jobs.js.
+// The back office: how the shop is, its products and keys, and a console. Jobs are in admin_jobs.js, what is looked
+// through in admin_review.js.
 import { Problem, call, getJson, keyHeaders, showImage, useKey } from './api.js';
 import { adminTexts } from './admin_texts.js';
 import { showImport, showJobs } from './admin_jobs.js';
+import { showDuplicates, showModels, showReports } from './admin_review.js';
 import { addTexts, language, t } from './texts.js';
 
 const PAGE = 25;
@@ -77,7 +79,7 @@ async function showOverview(view) {
 const quote = text => `'${text.replaceAll("'", "''")}'`;
 const like = text => `title LIKE ${quote(`%${text.replace(/[\\%_]/g, '\\$&')}%`)}`;
 
-function money(product) {
+export function money(product) {
   if (product.price == null) return '';
   try {
     return new Intl.NumberFormat(document.documentElement.lang, product.currency ? { style: 'currency', currency: product.currency } : {}).format(product.price);
@@ -229,7 +231,8 @@ async function showConsole(view) {
 
 // ---- one view at a time ----
 
-const views = { overview: ['overview', showOverview], import: ['import', showImport], jobs: ['jobs', showJobs], products: ['products-title', showProducts], keys: ['keys', showKeys], console: ['console', showConsole] };
+const views = { overview: ['overview', showOverview], import: ['import', showImport], jobs: ['jobs', showJobs], products: ['products-title', showProducts], duplicates: ['duplicates', showDuplicates], reports: ['reports', showReports], models: ['models', showModels],
+  keys: ['keys', showKeys], console: ['console', showConsole] };
 let leaving = new AbortController();
 
 async function route(focus) {

@@ -6,9 +6,9 @@ import { t } from './texts.js';
 
 const REJECTS = 20;
 const FEED = /\.(csv|tsv|jsonl|ndjson)$/i, PICTURE = /\.(jpe?g|jpe|jfif|png|webp|gif|tiff?|bmp|avif|hei[cf]|jxl)$/i;
-const ended = job => !['queued', 'running'].includes(job.state);
-const kindOf = job => t(`kind-${job.kind}`);
-const nameOf = job => (job.name ? `${kindOf(job)}: ${job.name}` : kindOf(job));
+export const ended = job => !['queued', 'running'].includes(job.state);
+export const kindOf = job => t(`kind-${job.kind}`);
+export const nameOf = job => (job.name ? `${kindOf(job)}: ${job.name}` : kindOf(job));
 const stateOf = job => (job.cancelling ? t('cancelling') : t(job.state === 'failed' ? 'failed_state' : job.state));
 const badge = job => make('span', { className: `badge ${job.state}`, textContent: stateOf(job) });
 
@@ -39,15 +39,17 @@ async function follow(id, signal, shown) {
 }
 
 const figureNames = { products: 'products_figure' };
+const FRACTIONS = /^(recall.*|worst|map|mrr|loss|.*(accuracy|top5|f1|recall@\d+|loss))$/;
 function figure(name, value) {
   if (name.endsWith('_bytes')) return bytes(value);
-  return name === 'recall' || name === 'worst' ? value.toFixed(3) : number(name === 'took_s' ? Math.round(value * 10) / 10 : Math.round(value));
+  return FRACTIONS.test(name) ? value.toFixed(3) : number(name === 'took_s' ? Math.round(value * 10) / 10 : Math.round(value));
 }
 const results = job => make('ul', { className: 'stats' }, ...Object.entries(job.result ?? {}).map(([name, value]) =>
-  make('li', {}, make('b', { textContent: figure(name, value) }), make('span', { textContent: t(figureNames[name] ?? name) }))));
+  make('li', {}, make('b', { textContent: figure(name, value) }), make('span', { textContent: t(figureNames[name] ?? (name === 'promoted' ? 'promoted_figure' : name)) }))));
 
 function progressLine(job) {
-  const parts = [t(`stage-${job.stage ?? 'import'}`)];
+  const parts = [t(`stage-${job.stage ?? 'import'}`)], { epoch, epochs, loss } = job.result ?? {};
+  if (job.stage === 'train' && epoch != null) parts.push(t('epoch-of', epoch, epochs), `${t('loss')} ${loss.toFixed(3)}`);
   if (job.done != null) parts.push(`${job.total ? t('of', number(job.done), number(job.total)) : number(job.done)} ${t(`unit_${job.unit}`)}`);
   if (job.rate) parts.push(t('per-second', number(job.rate >= 10 ? Math.round(job.rate) : job.rate)));
   if (job.eta_s != null && job.eta_s >= 1) parts.push(t('left', duration(job.eta_s)));
@@ -93,7 +95,7 @@ async function showRejects(id, place, offset) {
 // ---- import ----
 
 // Sends it, so that a bar can follow: fetch does not tell how far it is.
-function upload(form, onProgress) {
+export function upload(form, onProgress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open('POST', '/v1/jobs');
@@ -107,7 +109,7 @@ function upload(form, onProgress) {
 }
 
 // Files of what was dropped, folders opened, each with its path.
-async function entriesOf(transfer) {
+export async function entriesOf(transfer) {
   const found = [];
   const walk = async (entry, prefix) => {
     if (entry.isFile) {
@@ -195,6 +197,7 @@ function brief(job) {
   if (job.state === 'running') return progressLine(job);
   if (job.detail) return job.detail;
   const { rows, rejected, vectors, recall } = job.result ?? {};
+  if (job.kind === 'eval' || job.kind === 'train') return Object.entries(job.result ?? {}).filter(([name]) => name.startsWith('recall')).map(([name, value]) => `${t(name)} ${value.toFixed(3)}`).join(' · ');
   if (rows != null) return `${t('rows')}: ${number(rows)}${rejected ? ` · ${t('rejected')}: ${number(rejected)}` : ''}`;
   return recall != null ? `${t('recall')}: ${recall.toFixed(3)}` : vectors != null ? `${t('vectors')}: ${number(vectors)}` : '';
 }

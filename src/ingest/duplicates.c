@@ -110,7 +110,7 @@ static bool duplicates_grow(vt_duplicates *d)
     return true;
 }
 
-static bool duplicates_is_plain(uint64_t phash)
+bool vt_duplicates_is_plain(uint64_t phash)
 {
     int set = vt_hamming(phash, 0);
     return set <= PLAIN_BITS || set >= 64 - PLAIN_BITS;
@@ -125,7 +125,7 @@ static vt_status duplicates_remember(vt_duplicates *d, uint64_t bits, uint64_t p
     d->hashes[d->count] = bits;
     d->products[d->count] = (uint32_t)(d->id_count - 1);
     *duplicates_slot(d, bits) = (uint32_t)(d->count + 1);
-    if (d->near_bits >= 0 && !duplicates_is_plain(phash)) {
+    if (d->near_bits >= 0 && !vt_duplicates_is_plain(phash)) {
         vt_status status = vt_hamming_index_add(d->near, phash, (uint32_t)d->count, error);
         if (status != VT_OK)
             return status;
@@ -174,7 +174,7 @@ static bool duplicates_within(vt_duplicates *d, const vt_product *product, size_
     const vt_picture *picture = &product->pictures[index];
     for (size_t i = 0; i < index; i++) {
         const vt_picture *other = &product->pictures[i];
-        bool near = d->near_bits >= 0 && !duplicates_is_plain(picture->phash) &&
+        bool near = d->near_bits >= 0 && !vt_duplicates_is_plain(picture->phash) &&
                     vt_hamming(picture->phash, other->phash) <= d->near_bits;
         if (!near && memcmp(&picture->hash, &other->hash, sizeof other->hash) != 0)
             continue;
@@ -219,7 +219,7 @@ static vt_status duplicates_add_picture(vt_duplicates *d, const vt_product *prod
             d->products[slot - 1] = (uint32_t)(d->id_count - 1);
         return status;
     }
-    if (!within && d->near_bits >= 0 && !duplicates_is_plain(picture->phash) &&
+    if (!within && d->near_bits >= 0 && !vt_duplicates_is_plain(picture->phash) &&
         vt_hamming_index_nearest(d->near, picture->phash, d->near_bits, &entry, &distance))
         status = duplicates_against(d, product, picture, entry, &stale, error);
     return status == VT_OK ? duplicates_remember(d, bits, picture->phash, error) : status;

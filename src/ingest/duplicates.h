@@ -30,6 +30,8 @@ void vt_duplicates_free(vt_duplicates *duplicates);
 /* Compares the product's pictures with those of all other products and with one another, reports,
  * and remembers them. */
 vt_status vt_duplicates_add(vt_duplicates *duplicates, const vt_product *product, vt_error *error);
+/* A perceptual hash that says nothing: of a plain surface. */
+bool vt_duplicates_is_plain(uint64_t phash);
 uint64_t vt_duplicates_exact(const vt_duplicates *duplicates);
 uint64_t vt_duplicates_near(const vt_duplicates *duplicates);
 

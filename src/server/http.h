@@ -33,19 +33,26 @@ typedef vt_status vt_handler(vt_request *request, vt_error *error);
 
 /* ---- routes ---- */
 
+/* Whether a route takes a body, and when its handler is called. */
+typedef enum vt_body {
+    VT_BODY_NONE = false,
+    VT_BODY_WHOLE = true, /* once, when all of it is there */
+    VT_BODY_LINES,        /* whenever further lines are there, and at the end: vt_body_lines */
+} vt_body;
+
 typedef struct vt_route {
     const char *method;
     const char *pattern; /* "/v1/products/{id}/similar": a part in braces is one segment */
     vt_scope scope;
     bool immediate; /* answered by the network thread: nothing but memory is touched */
-    bool body;      /* may have one */
+    vt_body body;   /* may have one */
     vt_handler *handler;
 } vt_route;
 
 extern const vt_route vt_routes[];
 extern const size_t vt_route_count;
 
-enum { VT_ROUTE_PARAMETERS = 2, VT_ROUTES_MAXIMUM = 64 };
+enum { VT_ROUTE_PARAMETERS = 2, VT_ROUTES_MAXIMUM = 64, VT_BATCHES_MOST = 4 };
 
 typedef struct vt_routing {
     const vt_route *route;                 /* NULL: there is none */
@@ -68,6 +75,16 @@ typedef enum vt_phase {
     VT_PHASE_READY,  /* the answer is there */
 } vt_phase;
 
+/* A body that is worked on while it comes: `body` of the request holds what was not yet. */
+typedef struct vt_lines {
+    size_t count;
+    bool counted; /* among those at once */
+    bool begun;   /* some were worked on: an answer of the request as a whole is too late */
+    bool ended;   /* nothing follows what is in the body */
+    bool cut;     /* nothing more of it is worked on: */
+    vt_error why;
+} vt_lines;
+
 struct vt_request {
     vt_server *server;
     struct MHD_Connection *connection;
@@ -81,6 +98,8 @@ struct vt_request {
     bool draining; /* the body is read and forgotten: the request is refused already */
     vt_buf body;
     size_t received_bytes;
+    size_t forgotten_bytes; /* of them, since nothing is made of them any more */
+    vt_lines lines;         /* of a body of VT_BODY_LINES */
     double started_ms;
     /* the answer */
     int http;
@@ -88,6 +107,7 @@ struct vt_request {
     vt_buf answer;
     const char *answer_type;                /* static */
     const char *cache;                      /* Cache-Control, static; NULL: no-store */
+    const char *policy;                     /* Content-Security-Policy, static; NULL: that of data */
     char etag[96];                          /* with quotes; "": none */
     char search_id[VT_SEARCH_ID_CHARS + 1]; /* "": it is no search */
     int retry_ms;                           /* 0: no Retry-After */
@@ -106,6 +126,19 @@ const char *vt_header(vt_request *request, const char *name); /* borrowed; NULL:
 bool vt_content_is(const vt_request *request, const char *type);
 /* The body as a JSON object; *out is the caller's. */
 vt_status vt_body_json(vt_request *request, vt_json **out, vt_error *error);
+
+/* ---- body.c ---- */
+
+/* The rest of the body is read and forgotten, and answered by what is prepared. */
+void vt_body_refuse(vt_request *request, vt_status status, const vt_error *error);
+void vt_body_drop(vt_request *request);
+/* Adds what has come. True: there are lines to work on, which is done before more is taken. */
+bool vt_body_gather(vt_request *request, const char *bytes, size_t length);
+/* The first `length` bytes were worked on. */
+void vt_body_consume(vt_request *request, size_t length);
+/* Room for one more body of lines, until vt_body_leave. */
+vt_status vt_body_enter(vt_request *request, vt_error *error);
+void vt_body_leave(vt_request *request);
 
 /* ---- reply.c ---- */
 
@@ -291,6 +324,8 @@ void vt_notify(const char *state);
 
 /* ---- server.c ---- */
 
+/* Whether who asks may do what another scope than the route's is for. */
+vt_status vt_request_allow(vt_request *request, vt_scope scope, vt_error *error);
 /* What the request's connection waits for from now on. */
 void vt_request_waits(vt_request *request, vt_wait wait);
 
@@ -313,7 +348,7 @@ struct vt_server {
     vt_thread **threads; /* (worker_count) */
     int worker_count;
     pthread_mutex_t log_lock;
-    atomic_int waiting, in_flight, fetching;
+    atomic_int waiting, in_flight, fetching, batches;
     atomic_size_t bodies_bytes;
     atomic_bool stopping, ready;
     double started_ms;

@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const kinds[VT_JOB_KIND_COUNT] = {"import", "index-build", "index-check"};
+static const char *const kinds[VT_JOB_KIND_COUNT] = {"import", "index-build", "index-check",
+                                                     "train", "eval"};
 static const char *const states[VT_JOB_STATE_COUNT] = {"queued", "running",   "done",
                                                        "failed", "cancelled", "interrupted"};
 
@@ -77,6 +78,8 @@ void vt_put_job(vt_json_writer *writer, const vt_job_record *job)
         vt_json_put_text(writer, "code", vt_status_name(job->status));
     if (job->detail[0] != '\0')
         vt_json_put_text(writer, "detail", job->detail);
+    if (job->report)
+        vt_json_put_bool(writer, "report", true);
     if (job->figure_count == 0)
         return;
     vt_json_open_object(writer, "result");
@@ -142,6 +145,7 @@ bool vt_get_job(const vt_json *object, vt_job_record *out)
     job.done = (uint64_t)get_count(object, "done");
     job.total = (uint64_t)get_count(object, "total");
     job.status = status_of(vt_json_text(vt_json_get(object, "code"), "VT_OK"));
+    job.report = vt_json_bool(vt_json_get(object, "report"), false);
     get_figures(vt_json_get(object, "result"), &job);
     job.version = 1;
     *out = job;

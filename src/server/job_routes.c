@@ -3,10 +3,18 @@
 #include "server/jobs.h"
 #include "server/routes.h"
 
+#include "base/file.h"
+
 #include <stdio.h>
 #include <string.h>
 
-enum { RETRY_MS = 5000, REJECTS_TOP = 100, REJECTS_TOP_MAXIMUM = 1000, REJECTS_OFFSET = 10000000 };
+enum {
+    REPORT_BYTES = 64 << 20,
+    RETRY_MS = 5000,
+    REJECTS_TOP = 100,
+    REJECTS_TOP_MAXIMUM = 1000,
+    REJECTS_OFFSET = 10000000
+};
 
 static vt_status answer_job(vt_request *request, const vt_job_record *job, int http,
                             vt_error *error)
@@ -123,10 +131,37 @@ vt_status vt_answer_job_rejects(vt_request *request, vt_error *error)
     return status == VT_OK ? vt_reply_end(request, &writer, MHD_HTTP_OK, error) : status;
 }
 
+/* A page with pictures and styles of its own, of a catalogue's texts: nothing in it may run. */
+vt_status vt_answer_job_report(vt_request *request, vt_error *error)
+{
+    static const char policy[] = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+                                 "sandbox; base-uri 'none'; frame-ancestors 'none'";
+    vt_job_record job;
+    vt_status status = find(request, &job, error);
+    if (status == VT_OK && !job.report)
+        status = vt_fail(error, VT_ERR_NOT_FOUND, "job \"%s\" has no report", job.id);
+    if (status != VT_OK)
+        return status;
+    char *path = vt_job_path(request->server->jobs, job.id, "report.html");
+    if (path == NULL)
+        return vt_fail_memory(error, "a path");
+    vt_buf_init(&request->answer, REPORT_BYTES);
+    status = vt_file_read(path, REPORT_BYTES, &request->answer, error);
+    vt_free(path);
+    if (status != VT_OK)
+        return status;
+    request->http = MHD_HTTP_OK;
+    request->answer_type = "text/html; charset=utf-8";
+    request->policy = policy;
+    return VT_OK;
+}
+
 vt_status vt_answer_cancel_job(vt_request *request, vt_error *error)
 {
     vt_job_record job;
     vt_status status = find(request, &job, error);
+    if (status == VT_OK && job.kind == VT_JOB_TRAIN)
+        status = vt_request_allow(request, VT_SCOPE_ADMIN, error);
     if (status == VT_OK)
         status = vt_jobs_cancel(request->server->jobs, job.id, &job, error);
     return status == VT_OK ? answer_job(request, &job, MHD_HTTP_ACCEPTED, error) : status;

@@ -18,12 +18,7 @@
 
 enum { FOLDER_DEPTH = 10, FOLDER_NAMES = 1 << 16 };
 
-typedef struct run {
-    vt_jobs *jobs;
-    vt_job_record *job;
-    vt_shop *shop;
-    const vt_server_options *options;
-} run;
+typedef vt_job_work run;
 
 /* ---- folders ---- */
 
@@ -37,8 +32,14 @@ char *vt_job_path(const vt_jobs *jobs, const char *id, const char *name)
     return path;
 }
 
+/* What stays when a job has ended. */
+static bool is_kept(const char *name)
+{
+    return strcmp(name, "rejects.csv") == 0 || strcmp(name, "report.html") == 0;
+}
+
 /* Nothing in it is a link: all of it was written here. */
-static void remove_tree(const char *path, const char *keep, int depth)
+static void remove_tree(const char *path, bool keep, int depth)
 {
     vt_error error;
     vt_dir_list list;
@@ -46,10 +47,9 @@ static void remove_tree(const char *path, const char *keep, int depth)
         vt_dir_list_open(path, FOLDER_NAMES, &list, &error) != VT_OK)
         return;
     for (size_t i = 0; i < list.count; i++) {
-        char *inside =
-            vt_text_equal(list.names[i], keep) ? NULL : vt_path_join(path, list.names[i]);
+        char *inside = keep && is_kept(list.names[i]) ? NULL : vt_path_join(path, list.names[i]);
         if (inside != NULL)
-            remove_tree(inside, NULL, depth - 1);
+            remove_tree(inside, false, depth - 1);
         vt_free(inside);
     }
     vt_dir_list_close(&list);
@@ -60,7 +60,7 @@ void vt_job_clear(const vt_jobs *jobs, const char *id, bool everything)
 {
     char *folder = vt_job_path(jobs, id, NULL);
     if (folder != NULL)
-        remove_tree(folder, everything ? NULL : "rejects.csv", FOLDER_DEPTH);
+        remove_tree(folder, !everything, FOLDER_DEPTH);
     vt_free(folder);
 }
 
@@ -84,7 +84,7 @@ void vt_job_hide_paths(const vt_jobs *jobs, const char *id, char *text)
 
 /* ---- results ---- */
 
-static void add_figure(vt_job_record *job, const char *name, double value)
+void vt_job_add_figure(vt_job_record *job, const char *name, double value)
 {
     if (job->figure_count == VT_JOB_FIGURES)
         return;
@@ -93,7 +93,7 @@ static void add_figure(vt_job_record *job, const char *name, double value)
     figure->value = value;
 }
 
-static bool on_progress(void *context, uint64_t done, uint64_t total)
+bool vt_job_on_progress(void *context, uint64_t done, uint64_t total)
 {
     const run *r = context;
     return vt_jobs_tell(r->jobs, r->job->id, done, total);
@@ -109,16 +109,16 @@ static void on_phase(void *context, const char *phase, const char *unit)
 
 static void add_report(vt_job_record *job, const vt_import_report *report)
 {
-    add_figure(job, "rows", (double)report->rows);
-    add_figure(job, "imported", (double)report->imported);
-    add_figure(job, "updated", (double)report->updated);
-    add_figure(job, "unchanged", (double)report->unchanged);
-    add_figure(job, "rejected", (double)report->rejected_rows);
-    add_figure(job, "rejected_images", (double)report->rejected_pictures);
-    add_figure(job, "images", (double)report->pictures);
-    add_figure(job, "exact_duplicates", (double)report->exact_duplicates);
-    add_figure(job, "near_duplicates", (double)report->near_duplicates);
-    add_figure(job, "took_s", report->took_s);
+    vt_job_add_figure(job, "rows", (double)report->rows);
+    vt_job_add_figure(job, "imported", (double)report->imported);
+    vt_job_add_figure(job, "updated", (double)report->updated);
+    vt_job_add_figure(job, "unchanged", (double)report->unchanged);
+    vt_job_add_figure(job, "rejected", (double)report->rejected_rows);
+    vt_job_add_figure(job, "rejected_images", (double)report->rejected_pictures);
+    vt_job_add_figure(job, "images", (double)report->pictures);
+    vt_job_add_figure(job, "exact_duplicates", (double)report->exact_duplicates);
+    vt_job_add_figure(job, "near_duplicates", (double)report->near_duplicates);
+    vt_job_add_figure(job, "took_s", report->took_s);
 }
 
 /* Waits for changes under way, then keeps others away; or lets them in again. */
@@ -146,7 +146,7 @@ static vt_status import(run *r, vt_error *error)
         how.rejects_path = rejects;
         how.no_remote = !r->options->import_remote;
         how.on_phase = on_phase;
-        how.on_progress = on_progress;
+        how.on_progress = vt_job_on_progress;
         how.context = r;
         set_importing(server, true);
         status = vt_shop_import(r->shop, feed, &how, &report, error);
@@ -165,7 +165,7 @@ static vt_status import(run *r, vt_error *error)
 
 static vt_status build_index(run *r, vt_error *error)
 {
-    vt_index_options how = {.on_progress = on_progress, .context = r};
+    vt_index_options how = {.on_progress = vt_job_on_progress, .context = r};
     vt_index_info info;
     on_phase(r, "index", "vectors");
     vt_status status = vt_shop_index_build(r->shop, &how, error);
@@ -173,34 +173,36 @@ static vt_status build_index(run *r, vt_error *error)
         status = vt_shop_index_info(r->shop, &info, error);
     if (status != VT_OK)
         return status;
-    add_figure(r->job, "vectors", (double)info.vectors);
-    add_figure(r->job, "products", (double)info.products);
-    add_figure(r->job, "graph_bytes", (double)info.graph_bytes);
-    add_figure(r->job, "vector_bytes", (double)info.vector_bytes);
-    add_figure(r->job, "snapshot_bytes", (double)info.snapshot_bytes);
+    vt_job_add_figure(r->job, "vectors", (double)info.vectors);
+    vt_job_add_figure(r->job, "products", (double)info.products);
+    vt_job_add_figure(r->job, "graph_bytes", (double)info.graph_bytes);
+    vt_job_add_figure(r->job, "vector_bytes", (double)info.vector_bytes);
+    vt_job_add_figure(r->job, "snapshot_bytes", (double)info.snapshot_bytes);
     return VT_OK;
 }
 
 static vt_status check_index(run *r, vt_error *error)
 {
     vt_index_check check;
-    const vt_index_measure how = {
-        .queries = r->job->sample, .on_phase = on_phase, .on_progress = on_progress, .context = r};
+    const vt_index_measure how = {.queries = r->job->sample,
+                                  .on_phase = on_phase,
+                                  .on_progress = vt_job_on_progress,
+                                  .context = r};
     vt_status status = vt_shop_index_check(r->shop, &how, &check, error);
     if (status != VT_OK)
         return status;
-    add_figure(r->job, "queries", (double)check.queries);
-    add_figure(r->job, "k", (double)check.k);
-    add_figure(r->job, "recall", check.recall);
-    add_figure(r->job, "worst", check.worst);
-    add_figure(r->job, "visited", check.mean_visited);
+    vt_job_add_figure(r->job, "queries", (double)check.queries);
+    vt_job_add_figure(r->job, "k", (double)check.k);
+    vt_job_add_figure(r->job, "recall", check.recall);
+    vt_job_add_figure(r->job, "worst", check.worst);
+    vt_job_add_figure(r->job, "visited", check.mean_visited);
     return VT_OK;
 }
 
 void vt_job_run(vt_jobs *jobs, vt_job_record *job)
 {
-    static vt_status (*const kinds[VT_JOB_KIND_COUNT])(run *, vt_error *) = {import, build_index,
-                                                                             check_index};
+    static vt_status (*const kinds[VT_JOB_KIND_COUNT])(run *, vt_error *) = {
+        import, build_index, check_index, vt_job_train, vt_job_eval};
     run r = {
         .jobs = jobs, .job = job, .shop = jobs->server->shop, .options = &jobs->server->options};
     vt_error error = {0};

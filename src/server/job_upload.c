@@ -3,12 +3,14 @@
  * What a body says of a job, and the feed that it brings:
  *
  *     {"kind":"index-build"}, {"kind":"index-check","sample":500}     application/json
+ *     {"kind":"train","recipe":{"arch":"resnet18","epochs":30}}       the scope admin
  *     a feed                       text/csv, text/tab-separated-values, application/x-ndjson
  *     a form with a part "feed" and parts "image" whose file names are the feed's paths
+ *     a form with kind=eval, a part "queries" and parts "image" whose file names are its paths
  *
- * The feed and its pictures are written below jobs/<id> of the shop, which goes away with the job.
- * A picture's name becomes a path there: segments of ordinary names only, so that nothing is
- * written anywhere else.
+ * The feed or the queries and their pictures are written below jobs/<id> of the shop, which goes
+ * away with the job. A picture's name becomes a path there: segments of ordinary names only, so
+ * that nothing is written anywhere else.
  */
 #include "server/jobs.h"
 
@@ -25,7 +27,20 @@ enum {
     FORM_BYTES = 1 << 20
 };
 
-/* ---- indexes ---- */
+/* ---- indexes, trainings ---- */
+
+static vt_status read_recipe(vt_request *request, const vt_job_record *job, const vt_json *recipe,
+                             vt_error *error)
+{
+    vt_status status = vt_request_allow(request, VT_SCOPE_ADMIN, error);
+    return status == VT_OK ? vt_job_recipe(request->server->jobs, job->id, recipe, error) : status;
+}
+
+static bool is_member(const char *name)
+{
+    return vt_text_equal(name, "kind") || vt_text_equal(name, "sample") ||
+           vt_text_equal(name, "recipe");
+}
 
 static vt_status read_object(vt_request *request, vt_job_record *job, vt_error *error)
 {
@@ -39,18 +54,24 @@ static vt_status read_object(vt_request *request, vt_job_record *job, vt_error *
     for (size_t i = 0; status == VT_OK && i < vt_json_count(object); i++) {
         const vt_json *member = NULL;
         const char *name = vt_json_key_at(object, i, &member);
-        if (!vt_text_equal(name, "kind") && !vt_text_equal(name, "sample"))
+        if (!is_member(name))
             status = vt_fail(error, VT_ERR_USAGE, "read the job: \"%.64s\" is not known", name);
     }
     if (status == VT_OK && (kind == NULL || !vt_job_kind_of(kind, &job->kind)))
         status = vt_fail(error, VT_ERR_USAGE,
-                         "read the job: \"kind\" is none of import, index-build, index-check");
+                         "read the job: \"kind\" is none of import, index-build, index-check, "
+                         "train, eval");
     else if (status == VT_OK && job->kind == VT_JOB_IMPORT)
         status = vt_fail(error, VT_ERR_USAGE,
                          "read the job: an import is a feed as the body, or a form with it");
     else if (status == VT_OK && !(sample >= 1.0 && sample <= SAMPLE_MAXIMUM))
         status = vt_fail(error, VT_ERR_USAGE, "read the job: \"sample\" is not from 1 to %d",
                          SAMPLE_MAXIMUM);
+    else if (status == VT_OK && job->kind == VT_JOB_EVAL)
+        status =
+            vt_fail(error, VT_ERR_USAGE, "read the job: an evaluation is a form with its queries");
+    else if (status == VT_OK && job->kind == VT_JOB_TRAIN)
+        status = read_recipe(request, job, vt_json_get(object, "recipe"), error);
     if (status == VT_OK)
         job->sample = (size_t)sample;
     vt_json_free(object);
@@ -159,27 +180,35 @@ static const char *feed_name(const char *filename)
 
 static vt_status write_feed(const upload *u, const vt_part *part, vt_error *error)
 {
+    bool queries = u->job->kind == VT_JOB_EVAL;
     const char *filename = part->filename != NULL ? part->filename : "feed";
     if (part->length == 0)
         return vt_fail(error, VT_ERR_USAGE, "read the job: the feed is empty");
-    snprintf(u->job->feed, sizeof(u->job->feed), "%s", feed_name(filename));
+    snprintf(u->job->feed, sizeof(u->job->feed), "%s",
+             queries ? "queries.csv" : feed_name(filename));
     set_name(u->job, filename);
     return write_below(u, u->job->feed, part->bytes, part->length, error);
 }
 
 /* ---- forms ---- */
 
+static bool is_kind(const vt_part *part, const char *kind)
+{
+    return strcmp(part->name, "kind") == 0 && part->length == strlen(kind) &&
+           memcmp(part->bytes, kind, part->length) == 0;
+}
+
 static vt_status take_part(const upload *u, const vt_part *part, vt_error *error)
 {
     if (strcmp(part->name, "image") == 0)
         return write_picture(u, part, error);
-    if (strcmp(part->name, "kind") == 0 && part->length == strlen("import") &&
-        memcmp(part->bytes, "import", part->length) == 0)
-        return VT_OK;
-    if (strcmp(part->name, "feed") != 0)
+    if (strcmp(part->name, "kind") == 0 && (is_kind(part, "import") || is_kind(part, "eval")))
+        return VT_OK; /* looked at before */
+    bool queries = u->job->kind == VT_JOB_EVAL;
+    if (strcmp(part->name, queries ? "queries" : "feed") != 0)
         return vt_fail(error, VT_ERR_USAGE,
-                       "read the job: part \"%.64s\" is none of feed, image, kind=import",
-                       part->name);
+                       "read the job: part \"%.64s\" is none of %s, image, kind=import or eval",
+                       part->name, queries ? "queries" : "feed");
     if (u->job->feed[0] != '\0')
         return vt_fail(error, VT_ERR_USAGE, "read the job: it has two feeds");
     return write_feed(u, part, error);
@@ -193,9 +222,13 @@ static vt_status take_form(const upload *u, vt_request *request, vt_error *error
     vt_status status = vt_form_parse(request->content_type, vt_buf_text(&request->body),
                                      request->body.length, &form, error);
     for (size_t i = 0; status == VT_OK && i < form.count; i++)
+        if (is_kind(&form.parts[i], "eval"))
+            u->job->kind = VT_JOB_EVAL;
+    for (size_t i = 0; status == VT_OK && i < form.count; i++)
         status = take_part(u, &form.parts[i], error);
     if (status == VT_OK && u->job->feed[0] == '\0')
-        status = vt_fail(error, VT_ERR_USAGE, "read the job: it has no part \"feed\"");
+        status = vt_fail(error, VT_ERR_USAGE, "read the job: it has no part \"%s\"",
+                         u->job->kind == VT_JOB_EVAL ? "queries" : "feed");
     vt_arena_deinit(&arena);
     return status;
 }
@@ -235,8 +268,12 @@ static vt_status take_import(const upload *u, vt_request *request, vt_error *err
 vt_status vt_job_upload(vt_request *request, vt_job_record *job, vt_error *error)
 {
     const upload u = {.jobs = request->server->jobs, .job = job};
-    if (vt_content_is(request, "application/json"))
-        return read_object(request, job, error);
+    if (vt_content_is(request, "application/json")) {
+        vt_status read = read_object(request, job, error);
+        if (read != VT_OK)
+            vt_job_clear(u.jobs, job->id, true);
+        return read;
+    }
     if (name_by_type(request) == NULL && !vt_content_is(request, "multipart/form-data"))
         return vt_fail(error, VT_ERR_UNSUPPORTED,
                        "read the job: it is \"%.100s\"; a feed in text/csv, "

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The line of jobs and the thread that runs it, one at a time.
+ * The line of jobs and the threads that run it: trainings by one, all others by another, each one
+ * at a time.
  *
  * Method: all records, ended ones too, stand in one array, oldest first, which has room for the
- * line, the one that runs and those that are kept. The thread works on a copy; while it does, only
+ * line, those that run and those that are kept. A thread works on a copy; while it does, only
  * progress is written to the record, under the lock. The history is written when a job comes,
  * starts and ends: what had not ended when a server died is found there by the next one, and
  * interrupted.
@@ -74,10 +75,15 @@ static void trim(vt_jobs *jobs)
 
 /* ---- running ---- */
 
-static vt_job_record *next_in_line(vt_jobs *jobs)
+static vt_job_lane *lane_of(vt_jobs *jobs, const vt_job_record *job)
+{
+    return &jobs->lanes[job->kind == VT_JOB_TRAIN ? 0 : 1];
+}
+
+static vt_job_record *next_in_line(vt_jobs *jobs, const vt_job_lane *lane)
 {
     for (size_t i = 0; i < jobs->count; i++)
-        if (jobs->items[i].state == VT_JOB_STATE_QUEUED)
+        if (jobs->items[i].state == VT_JOB_STATE_QUEUED && lane_of(jobs, &jobs->items[i]) == lane)
             return &jobs->items[i];
     return NULL;
 }
@@ -87,9 +93,8 @@ static void start(vt_jobs *jobs, vt_job_record *job)
     job->state = VT_JOB_STATE_RUNNING;
     job->started_ms = vt_clock_unix_ms();
     job->version++;
-    jobs->sampled_ms = vt_clock_ms();
-    jobs->sampled_done = 0;
-    atomic_store(&jobs->cancel, false);
+    lane_of(jobs, job)->sampled = false;
+    atomic_store(&lane_of(jobs, job)->cancel, false);
     write_history(jobs);
 }
 
@@ -103,6 +108,7 @@ static void end(vt_jobs *jobs, const vt_job_record *worked)
     memcpy(job->detail, worked->detail, sizeof(job->detail));
     memcpy(job->figures, worked->figures, sizeof(job->figures));
     job->figure_count = worked->figure_count;
+    job->report = worked->report;
     if (job->state == VT_JOB_STATE_CANCELLED && jobs->closing && !asked) {
         job->state = VT_JOB_STATE_INTERRUPTED;
         snprintf(job->detail, sizeof(job->detail), "%s", stopped);
@@ -133,10 +139,11 @@ static void give_up_line(vt_jobs *jobs)
 
 static void run_line(void *context)
 {
-    vt_jobs *jobs = context;
+    const vt_job_lane *lane = context;
+    vt_jobs *jobs = lane->jobs;
     pthread_mutex_lock(&jobs->lock);
     while (!jobs->closing) {
-        vt_job_record *job = next_in_line(jobs);
+        vt_job_record *job = next_in_line(jobs, lane);
         if (job == NULL) {
             pthread_cond_wait(&jobs->queued, &jobs->lock);
             continue;
@@ -156,14 +163,19 @@ static void run_line(void *context)
 
 static void measure_rate(vt_jobs *jobs, vt_job_record *job, uint64_t done)
 {
-    double now_ms = vt_clock_ms(), took_ms = now_ms - jobs->sampled_ms;
-    if (done < jobs->sampled_done || took_ms < RATE_MS)
+    vt_job_lane *lane = lane_of(jobs, job);
+    double now_ms = vt_clock_ms(), took_ms = now_ms - lane->sampled_ms;
+    /* A stage may begin where it was left: what was done before says nothing of the pace. */
+    bool first = !lane->sampled || done < lane->sampled_done;
+    if (!first && took_ms < RATE_MS)
         return;
-    double rate = (double)(done - jobs->sampled_done) * 1000.0 / took_ms;
+    double rate = first ? 0.0 : (double)(done - lane->sampled_done) * 1000.0 / took_ms;
     /* The newest counts as much as all before: the time left follows changes of pace. */
-    job->rate = job->rate > 0.0 ? (job->rate + rate) / 2.0 : rate;
-    jobs->sampled_ms = now_ms;
-    jobs->sampled_done = done;
+    if (!first)
+        job->rate = job->rate > 0.0 ? (job->rate + rate) / 2.0 : rate;
+    lane->sampled = true;
+    lane->sampled_ms = now_ms;
+    lane->sampled_done = done;
 }
 
 bool vt_jobs_tell(vt_jobs *jobs, const char *id, uint64_t done, uint64_t total)
@@ -176,8 +188,24 @@ bool vt_jobs_tell(vt_jobs *jobs, const char *id, uint64_t done, uint64_t total)
         job->total = total;
         job->version++;
     }
+    bool cancelled = atomic_load(&lane_of(jobs, job)->cancel);
     pthread_mutex_unlock(&jobs->lock);
-    return !atomic_load(&jobs->cancel);
+    return !cancelled;
+}
+
+void vt_jobs_tell_figure(vt_jobs *jobs, const char *id, const char *name, double value)
+{
+    pthread_mutex_lock(&jobs->lock);
+    vt_job_record *job = vt_jobs_find(jobs, id);
+    size_t i = 0;
+    while (i < job->figure_count && strcmp(job->figures[i].name, name) != 0)
+        i++;
+    if (i < job->figure_count)
+        job->figures[i].value = value;
+    else
+        vt_job_add_figure(job, name, value);
+    job->version++;
+    pthread_mutex_unlock(&jobs->lock);
 }
 
 void vt_jobs_tell_stage(vt_jobs *jobs, const char *id, const char *stage, const char *unit)
@@ -189,8 +217,7 @@ void vt_jobs_tell_stage(vt_jobs *jobs, const char *id, const char *stage, const 
     job->done = job->total = 0;
     job->rate = 0.0;
     job->version++;
-    jobs->sampled_ms = vt_clock_ms();
-    jobs->sampled_done = 0;
+    lane_of(jobs, job)->sampled = false;
     pthread_mutex_unlock(&jobs->lock);
 }
 
@@ -247,7 +274,7 @@ vt_status vt_jobs_add(vt_jobs *jobs, vt_job_record *job, vt_error *error)
         jobs->count -= status != VT_OK;
     }
     if (status == VT_OK)
-        pthread_cond_signal(&jobs->queued);
+        pthread_cond_broadcast(&jobs->queued); /* to the lane that it is of */
     pthread_mutex_unlock(&jobs->lock);
     return status;
 }
@@ -301,7 +328,7 @@ vt_status vt_jobs_cancel(vt_jobs *jobs, const char *id, vt_job_record *out, vt_e
     } else {
         job->cancelling = true;
         job->version++;
-        atomic_store(&jobs->cancel, true);
+        atomic_store(&lane_of(jobs, job)->cancel, true);
         *out = *job;
     }
     pthread_mutex_unlock(&jobs->lock);
@@ -380,13 +407,17 @@ vt_status vt_jobs_new(vt_server *server, const char *directory, vt_jobs **out, v
     jobs->server = server;
     jobs->directory = vt_path_join(directory, "jobs");
     /* A record more for the moment in which one has ended and none is forgotten yet. */
-    jobs->capacity = (size_t)server->options.job_queue + VT_JOBS_KEPT + 2;
+    jobs->capacity = (size_t)server->options.job_queue + VT_JOBS_KEPT + VT_JOB_LANES + 1;
     jobs->items = vt_calloc(jobs->capacity, sizeof(*jobs->items));
     vt_status status = jobs->directory == NULL || jobs->items == NULL
                            ? vt_fail_memory(error, "the jobs")
                            : open_history(jobs, error);
-    if (status == VT_OK)
-        status = vt_thread_start("vt-jobs", run_line, jobs, &jobs->runner, error);
+    for (size_t i = 0; status == VT_OK && i < VT_JOB_LANES; i++) {
+        vt_job_lane *lane = &jobs->lanes[i];
+        lane->jobs = jobs;
+        status =
+            vt_thread_start(i == 0 ? "vt-train" : "vt-jobs", run_line, lane, &lane->runner, error);
+    }
     if (status == VT_OK)
         status = vt_thread_start("vt-events", tell_listeners, jobs, &jobs->teller, error);
     if (status != VT_OK) {
@@ -403,7 +434,8 @@ void vt_jobs_stop(vt_jobs *jobs)
         return;
     pthread_mutex_lock(&jobs->lock);
     jobs->closing = true;
-    atomic_store(&jobs->cancel, true);
+    for (size_t i = 0; i < VT_JOB_LANES; i++)
+        atomic_store(&jobs->lanes[i].cancel, true);
     vt_events_wake(jobs, true);
     pthread_cond_broadcast(&jobs->queued);
     pthread_cond_broadcast(&jobs->told);
@@ -415,7 +447,8 @@ void vt_jobs_free(vt_jobs *jobs)
     if (jobs == NULL)
         return;
     vt_jobs_stop(jobs);
-    vt_thread_join(jobs->runner);
+    for (size_t i = 0; i < VT_JOB_LANES; i++)
+        vt_thread_join(jobs->lanes[i].runner);
     vt_thread_join(jobs->teller);
     pthread_cond_destroy(&jobs->told);
     pthread_cond_destroy(&jobs->queued);

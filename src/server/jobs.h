@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Inside src/server: work that outlasts a request. Jobs wait in line, one runs at a time beside
- * searches, and what became of the last ones is kept in the shop's directory.
+ * searches, and what became of the last ones is kept in the shop's directory. Trainings, which take
+ * hours, have a lane of their own, so that imports need not wait for them.
  *
  *     jobs.c          the line, the thread that runs it, cancelling
  *     job_run.c       what a job of each kind does
+ *     job_train.c     a training on the shop itself, and whether it is promoted
+ *     job_eval.c      how well photos find their products, with a page about it
  *     job_upload.c    a body becomes a feed with its pictures below jobs/<id>
  *     job_history.c   jobs/history.json
  *     job_json.c      a job as clients and the history see it
@@ -35,6 +38,8 @@ typedef enum vt_job_kind {
     VT_JOB_IMPORT,
     VT_JOB_INDEX_BUILD,
     VT_JOB_INDEX_CHECK,
+    VT_JOB_TRAIN,
+    VT_JOB_EVAL,
     VT_JOB_KIND_COUNT
 } vt_job_kind;
 
@@ -60,7 +65,7 @@ typedef struct vt_job_record {
     vt_job_state state;
     bool cancelling;              /* it was told to end, and runs still */
     char name[VT_JOB_NAME_BYTES]; /* of the feed, for people; "": none */
-    char feed[16];                /* its file below jobs/<id> */
+    char feed[16];                /* its file below jobs/<id>; of an evaluation: its queries */
     bool pictures;                /* some came with it, into jobs/<id>/images */
     char key[VT_KEY_ID_CHARS + 1];
     int64_t created_ms, started_ms, ended_ms; /* since 1970; 0: not yet */
@@ -72,6 +77,7 @@ typedef struct vt_job_record {
     char detail[512];                      /* why it failed or ended early */
     vt_job_figure figures[VT_JOB_FIGURES]; /* (figure_count) the result */
     size_t figure_count;
+    bool report;      /* there is a page about it */
     uint64_t version; /* grows with every change; of this run of the server */
 } vt_job_record;
 
@@ -88,21 +94,30 @@ typedef struct vt_listener_list {
 } vt_listener_list;
 
 typedef struct vt_jobs vt_jobs;
+
+enum { VT_JOB_LANES = 2 }; /* of trainings; of all others */
+typedef struct vt_job_lane {
+    vt_jobs *jobs;
+    /* Of the job that runs, for its rate: */
+    bool sampled;
+    double sampled_ms;
+    uint64_t sampled_done;
+    atomic_bool cancel; /* it is to end */
+    vt_thread *runner;
+} vt_job_lane;
+
 struct vt_jobs {
     vt_server *server;     /* borrowed */
     char *directory;       /* jobs/ of the shop */
     pthread_mutex_t lock;  /* everything below */
-    pthread_cond_t queued; /* for the thread that runs jobs */
+    pthread_cond_t queued; /* for the threads that run jobs */
     pthread_cond_t told;   /* for the thread that wakes listeners: there are some now */
-    vt_job_record *items;  /* (count), oldest first; room for the queue, one that runs, the kept */
+    vt_job_record *items;  /* (count), oldest first; room for the queue, those that run, the kept */
     size_t count, capacity;
     bool closing;
     vt_listener_list listeners;
-    /* Of the job that runs, for its rate: */
-    double sampled_ms;
-    uint64_t sampled_done;
-    atomic_bool cancel; /* it is to end */
-    vt_thread *runner, *teller;
+    vt_job_lane lanes[VT_JOB_LANES];
+    vt_thread *teller;
 };
 
 /* directory: the shop's. Reads the history; what had not ended is interrupted. */
@@ -129,7 +144,21 @@ vt_job_record *vt_jobs_find(vt_jobs *jobs, const char *id);
 bool vt_jobs_tell(vt_jobs *jobs, const char *id, uint64_t done, uint64_t total);
 void vt_jobs_tell_stage(vt_jobs *jobs, const char *id, const char *stage, const char *unit);
 
+/* The same of one number of its result, as it is now. */
+void vt_jobs_tell_figure(vt_jobs *jobs, const char *id, const char *name, double value);
+
 /* ---- job_run.c ---- */
+
+/* A job at work, on a copy of its record. */
+typedef struct vt_job_work {
+    vt_jobs *jobs;
+    vt_job_record *job;
+    vt_shop *shop;
+    const vt_server_options *options;
+} vt_job_work;
+void vt_job_add_figure(vt_job_record *job, const char *name, double value);
+/* vt_on_progress of a job's work. */
+bool vt_job_on_progress(void *context, uint64_t done, uint64_t total);
 
 /* Runs what a copy of the record says, and fills its state, status, detail and figures. */
 void vt_job_run(vt_jobs *jobs, vt_job_record *job);
@@ -139,6 +168,13 @@ char *vt_job_path(const vt_jobs *jobs, const char *id, const char *name);
 void vt_job_clear(const vt_jobs *jobs, const char *id, bool everything);
 /* Takes folders of this machine out of a message, in place. */
 void vt_job_hide_paths(const vt_jobs *jobs, const char *id, char *text);
+
+/* ---- job_train.c, job_eval.c ---- */
+
+/* Writes the recipe of a body as jobs/<id>/recipe.json; refuses what cannot be trained. */
+vt_status vt_job_recipe(vt_jobs *jobs, const char *id, const vt_json *recipe, vt_error *error);
+vt_status vt_job_train(vt_job_work *work, vt_error *error);
+vt_status vt_job_eval(vt_job_work *work, vt_error *error);
 
 /* ---- job_upload.c ---- */
 

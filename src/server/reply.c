@@ -122,7 +122,7 @@ void vt_reply_problem(vt_request *request, vt_status status, const vt_error *err
     request->http = http;
     request->status = status;
     request->answer_type = "application/problem+json";
-    request->cache = NULL;
+    request->cache = request->policy = NULL;
     request->etag[0] = '\0';
     request->search_id[0] = '\0';
     request->prepared = NULL;
@@ -166,6 +166,10 @@ static struct MHD_Response *make_response(vt_request *request)
         MHD_add_response_header(response, "Cache-Status", "vitrine; hit");
     /* Browsers take the headers of a 304 for those of what they have: a page stays a page. */
     vt_add_security_headers(response, request->prepared != NULL);
+    if (request->policy != NULL) {
+        MHD_del_response_header(response, "Content-Security-Policy", data_policy);
+        MHD_add_response_header(response, "Content-Security-Policy", request->policy);
+    }
     vt_add_transport_headers(request->server, response);
     return response;
 }

@@ -5,9 +5,10 @@
  * A request: its head is read by a network thread, which finds the route, checks the key and
  * decides whether the body is wanted. The body is gathered, or forgotten when the request is
  * refused already: an answer before the end of a body would be lost when the connection is closed
- * under it. Then the connection is suspended and the request waits in the queue for a worker,
- * unless the route is immediate. The worker leaves the answer in the request and resumes the
- * connection; the network thread sends it.
+ * under it (and libmicrohttpd stops reading when it has an answer). Then the connection is
+ * suspended and the request waits in the queue for a worker, unless the route is immediate; one
+ * whose body is lines does so whenever there are some, and its next bytes stay in the socket. The
+ * worker leaves the answer in the request and resumes the connection; the network thread sends it.
  *
  * Admission: at most `queue` requests wait. One more is told at once, by the network thread, to
  * come back: under overload the work that is done is work that somebody still waits for. Bodies of
@@ -83,20 +84,6 @@ static void free_request(vt_request *request)
     vt_free(request);
 }
 
-static void drop_body(vt_request *request)
-{
-    atomic_fetch_sub(&request->server->bodies_bytes, request->body.length);
-    vt_buf_deinit(&request->body);
-}
-
-/* From here on the answer stands, and the rest of the body is only read. */
-static void refuse(vt_request *request, vt_status status, const vt_error *error)
-{
-    drop_body(request);
-    request->draining = true;
-    vt_reply_problem(request, status, error);
-}
-
 static void copy_header(vt_request *request, const char *name, char *out, size_t capacity)
 {
     const char *value = vt_header(request, name);
@@ -152,10 +139,9 @@ static vt_status admit_keyless(vt_request *request, vt_error *error)
                      "this server has no keys and answers to localhost only, not to this name");
 }
 
-static vt_status authorize(vt_request *request, vt_error *error)
+vt_status vt_request_allow(vt_request *request, vt_scope scope, vt_error *error)
 {
     vt_server *server = request->server;
-    vt_scope scope = request->routing.route->scope;
     const char *key = given_key(request);
     if (scope == VT_SCOPE_NONE)
         return VT_OK;
@@ -195,16 +181,19 @@ static vt_status check_head(vt_request *request, vt_error *error)
                          "%s cannot be done here", request->method);
     if (request->routing.route == NULL)
         return vt_fail(error, VT_ERR_NOT_FOUND, "there is nothing here");
-    status = authorize(request, error);
+    status = vt_request_allow(request, request->routing.route->scope, error);
     if (status != VT_OK)
         return status;
     if (strlen(request->content_type) == sizeof(request->content_type) - 1)
         return vt_fail(error, VT_ERR_UNSUPPORTED, "the content type is too long");
     const char *length = vt_header(request, "Content-Length");
     int64_t bytes = 0;
-    size_t limit = request->routing.route->body ? server->options.body_bytes : 0;
+    vt_body body = request->routing.route->body;
+    size_t limit = body != VT_BODY_NONE ? server->options.body_bytes : 0;
     if (length != NULL && !vt_parse_int(length, 0, INT64_MAX, &bytes))
         return vt_fail(error, VT_ERR_USAGE, "the content length is no number");
+    if (body == VT_BODY_LINES)
+        return vt_body_enter(request, error);
     if ((uint64_t)bytes > limit)
         return vt_fail(error, VT_ERR_LIMIT, "the body has %lld bytes, at most %zu may be",
                        (long long)bytes, limit);
@@ -233,34 +222,8 @@ static vt_request *begin(vt_server *server, struct MHD_Connection *connection, c
     vt_error error = {0};
     vt_status status = check_head(request, &error);
     if (status != VT_OK)
-        refuse(request, status, &error);
+        vt_body_refuse(request, status, &error);
     return request;
-}
-
-/* ---- body ---- */
-
-static void gather(vt_request *request, const char *bytes, size_t length)
-{
-    vt_server *server = request->server;
-    vt_error error = {0};
-    vt_status status = VT_OK;
-    if (request->draining)
-        return;
-    size_t limit = request->routing.route->body ? server->options.body_bytes : 0;
-    if (length > limit - request->body.length) {
-        status = vt_fail(&error, VT_ERR_LIMIT, "the body has more than %zu bytes", limit);
-    } else if (atomic_load(&server->bodies_bytes) + length > server->options.bodies_bytes) {
-        atomic_fetch_add(&server->metrics.refused_memory, 1);
-        request->retry_ms = RETRY_MS;
-        status = vt_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, VT_ERR_BUSY, &error,
-                           "too many large requests at once");
-    } else if (!vt_buf_append(&request->body, bytes, length)) {
-        status = vt_fail_memory(&error, "a body");
-    } else {
-        atomic_fetch_add(&server->bodies_bytes, length);
-    }
-    if (status != VT_OK)
-        refuse(request, status, &error);
 }
 
 /* ---- work ---- */
@@ -269,9 +232,16 @@ static void work_on(vt_request *request)
 {
     vt_error error = {0};
     vt_status status = vt_answer_request(request, &error);
+    if (request->routing.route->body == VT_BODY_LINES && !request->lines.ended) {
+        if (status != VT_OK)
+            vt_body_refuse(request, status, &error);
+        request->phase = VT_PHASE_BODY;
+        vt_request_waits(request, VT_WAIT_BODY); /* for the next line */
+        return;
+    }
     if (status != VT_OK)
         vt_reply_problem(request, status, &error);
-    drop_body(request);
+    vt_body_drop(request);
     request->phase = VT_PHASE_READY;
 }
 
@@ -291,7 +261,8 @@ static void work(void *context)
 static bool enqueue(vt_request *request)
 {
     vt_server *server = request->server;
-    if (atomic_fetch_add(&server->waiting, 1) < server->options.queue) {
+    /* Who was let in with the first lines keeps the place: there is room for so many of them. */
+    if (atomic_fetch_add(&server->waiting, 1) < server->options.queue || request->lines.begun) {
         vt_request_waits(request, VT_WAIT_US);
         request->phase = VT_PHASE_QUEUED;
         MHD_suspend_connection(request->connection);
@@ -305,8 +276,9 @@ static bool enqueue(vt_request *request)
     vt_error error = {0};
     vt_status status = vt_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, VT_ERR_BUSY, &error,
                                  "too many requests wait already");
-    refuse(request, status, &error);
-    request->phase = VT_PHASE_READY;
+    vt_body_refuse(request, status, &error);
+    if (request->lines.ended || request->routing.route->body != VT_BODY_LINES)
+        request->phase = VT_PHASE_READY;
     return false;
 }
 
@@ -316,9 +288,18 @@ static enum MHD_Result send_answer(vt_request *request)
     return vt_reply_send(request) ? MHD_YES : MHD_NO;
 }
 
+/* Several pieces of a body can come in one go, although the first led to a suspension. */
+static bool is_suspended(vt_request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED);
+    return info != NULL && info->suspended == MHD_YES;
+}
+
 /* The body is there. */
 static enum MHD_Result finish(vt_request *request)
 {
+    request->lines.ended = true;
     if (request->draining)
         request->phase = VT_PHASE_READY;
     else if (request->routing.route->immediate)
@@ -340,12 +321,15 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         *slot = request;
         return request != NULL ? MHD_YES : MHD_NO;
     }
+    if (is_suspended(request)) /* a worker has it: what comes meanwhile comes again */
+        return MHD_YES;
     if (*length > 0) {
-        request->received_bytes += *length;
-        gather(request, bytes, *length);
+        bool lines = vt_body_gather(request, bytes, *length);
         *length = 0;
+        if (lines)
+            enqueue(request);
         /* Who was refused and does not stop sending is not listened to for ever. */
-        return request->received_bytes / 2 > server->options.body_bytes ? MHD_NO : MHD_YES;
+        return request->forgotten_bytes > server->options.body_bytes ? MHD_NO : MHD_YES;
     }
     if (request->phase == VT_PHASE_BODY)
         return finish(request);
@@ -366,8 +350,9 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         atomic_fetch_add(&server->metrics.aborted, 1);
     vt_metrics_note(&server->metrics, request, took_ms);
     vt_access_log(request, took_ms, aborted);
-    drop_body(request);
+    vt_body_drop(request);
     vt_request_waits(request, VT_WAIT_HEAD);
+    vt_body_leave(request);
     free_request(request);
     *slot = NULL;
     atomic_fetch_sub(&server->in_flight, 1);
@@ -443,7 +428,8 @@ static vt_status start_workers(vt_server *server, vt_error *error)
         workers = workers < WORKERS_LEAST ? WORKERS_LEAST : workers;
     }
     workers = workers < WORKERS_MOST ? workers : WORKERS_MOST;
-    vt_status status = vt_queue_new((size_t)server->options.queue, &server->queue, error);
+    vt_status status =
+        vt_queue_new((size_t)server->options.queue + VT_BATCHES_MOST, &server->queue, error);
     server->threads = vt_calloc((size_t)workers, sizeof(*server->threads));
     if (status == VT_OK && server->threads == NULL)
         status = vt_fail_memory(error, "the workers");

@@ -13,7 +13,7 @@
  * server.c        the life of a server and of each request, over libmicrohttpd
  * connections.c   deadlines for slow heads, bodies and readers
  * routes.c        the table of routes; routing.c finds the one of a request
- * request.c, reply.c, multipart.c          what comes in and what goes out
+ * body.c, request.c, reply.c, multipart.c  what comes in and what goes out
  * keys.c, key_file.c, limiter.c            API keys, where they are kept, rates
  * search_query.c, product_read.c           what a body asks for
  * *_route.c, *_routes.c, pages.c           what routes do
@@ -44,7 +44,7 @@ typedef struct vt_server_options {
     int workers;        /* requests that are worked on at once; 0: chosen from the cores */
     int queue;          /* requests that may wait for a worker; more are told to come back */
     int connections;    /* at once */
-    size_t body_bytes;  /* of one request */
+    size_t body_bytes;  /* of one request; of a batch: of a line */
     size_t bodies_bytes;            /* of all requests together */
     uint64_t maximum_pixels;        /* of a picture, by its header */
     int head_ms, body_ms, write_ms; /* how long a client may take for each part */

@@ -65,7 +65,8 @@ void vt_promote_phase(vt_promotion *p, const char *phase, const char *unit)
 vt_status vt_promote_tell(vt_promotion *p, uint64_t done, uint64_t total, vt_error *error)
 {
     const vt_promote_options *options = p->options;
-    if (options->on_progress == NULL || options->on_progress(options->context, done, total))
+    if (p->deaf || options->on_progress == NULL ||
+        options->on_progress(options->context, done, total))
         return VT_OK;
     return vt_fail(error, VT_ERR_CANCELLED,
                    "promote in shop \"%s\": stopped; the same command goes on from here",
@@ -493,6 +494,17 @@ static vt_status take_back(vt_promotion *p, vt_error *error)
         p, p->to, vt_text_equal(p->settings.source, "classic") ? "" : p->settings.source, error);
 }
 
+/* What ended early, where nobody will go on with it. */
+static void forget(vt_promotion *p)
+{
+    vt_error error;
+    if (p->held_out == NULL || !p->held_out->forget || p->to == 0 || p->report->switched)
+        return;
+    p->deaf = true;
+    if (take_back(p, &error) != VT_OK)
+        vt_log(VT_LOG_WARN, "%s; the next promotion takes it away", error.message);
+}
+
 /* Inside vt_shop_enter. */
 static vt_status run_inside(vt_promotion *p, const char *model, vt_error *error)
 {
@@ -517,7 +529,11 @@ static vt_status run_inside(vt_promotion *p, const char *model, vt_error *error)
         status = decide(p, error);
     if (status == VT_OK && report->refused[0] != '\0')
         return take_back(p, error);
-    return status == VT_OK ? fill_and_switch(p, error) : status;
+    if (status == VT_OK)
+        status = fill_and_switch(p, error);
+    if (status != VT_OK)
+        forget(p);
+    return status;
 }
 
 static void close_promotion(vt_promotion *p)

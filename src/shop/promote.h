@@ -28,6 +28,7 @@ typedef struct vt_held_out {
     const vt_held_out_photo *photos;
     size_t count;
     const char *label; /* what the labels are, as vt_train_source has it */
+    bool forget;       /* what ends early is taken away: nobody will go on with it */
 } vt_held_out;
 
 /* A promotion on its way. */
@@ -46,6 +47,7 @@ typedef struct vt_promotion {
     uint64_t done, total; /* of the phase */
     vt_store *writer;     /* while it is taken */
     bool begun;           /* it was taken once: from now on it is waited for */
+    bool deaf;            /* nobody is asked any more whether to go on */
 } vt_promotion;
 
 /* ---- promote.c ---- */

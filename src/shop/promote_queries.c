@@ -115,6 +115,22 @@ static vt_status hash_photo(const char *path, vt_hash *out, vt_error *error)
     return status;
 }
 
+/* Whether nothing else of the product could answer: its only picture is this one. */
+static bool is_alone(const vt_promote_set *set, uint32_t product, const vt_hash *hash)
+{
+    size_t low = 0, high = set->count; /* items come in the order of their products' keys */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (set->items[middle].product < product)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < set->count && set->items[low].product == product && is_last(set, low) &&
+           memcmp(&set->items[low].picture.hash, hash, sizeof(*hash)) == 0;
+}
+
+/* label: what is sought where the product is not known, or has no other picture; NULL: nothing. */
 static vt_status add_photo(vt_promote_set *set, const char *path, uint32_t product,
                            const char *label, vt_error *error)
 {
@@ -127,6 +143,10 @@ static vt_status add_photo(vt_promote_set *set, const char *path, uint32_t produ
         leave_out(set, &reason);
         return VT_OK;
     }
+    if (label != NULL && query.product != 0 && !is_alone(set, query.product, &query.hash))
+        label = NULL;
+    if (label != NULL)
+        query.product = 0;
     query.photo = vt_arena_strdup(&set->arena, path);
     query.label = label != NULL ? vt_arena_strdup(&set->arena, label) : NULL;
     if (query.photo == NULL || (label != NULL && query.label == NULL))
@@ -164,7 +184,7 @@ static vt_status add_held_out(vt_promotion *p, vt_promote_set *set, vt_error *er
         if (photo->product != NULL)
             status = find_product(p->shop->store, photo->product, &key, error);
         if (status == VT_OK)
-            status = add_photo(set, photo->path, key, key == 0 ? photo->label : NULL, error);
+            status = add_photo(set, photo->path, key, photo->label, error);
     }
     return status;
 }

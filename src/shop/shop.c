@@ -7,7 +7,7 @@
 #include "shop/shop.h"
 
 #include "base/file.h"
-#include "store/events.h"
+#include "store/event_log.h"
 
 #include <string.h>
 
@@ -48,7 +48,7 @@ void vt_shop_close(vt_shop *shop)
     vt_pool_free(shop->pool);
     vt_batcher_free(shop->batcher);
     vt_encoder_free(shop->encoder);
-    vt_events_close(shop->events);
+    vt_event_log_close(shop->events);
     vt_store_close(shop->store);
     vt_arena_deinit(&shop->category_arena);
     vt_free(shop->categories);

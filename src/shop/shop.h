@@ -4,8 +4,8 @@
  * implements: init.c, shop.c (open, close, products), settings.c (vitrine.json), precision.c,
  * serving.c (which encoder serves, noticed anew), promote.c (another encoder), shop_import.c,
  * shop_search.c, shop_list.c, shop_put.c, shop_picture.c, shop_fetch.c, shop_index.c,
- * shop_cluster.c, shop_eval.c, shop_events.c, embed.c, onnx_info.c, onnx_plan.c, onnx_run.c, onnx_test.c,
- * model_quantize.c, model_eval.c, train.c, sample.c.
+ * shop_cluster.c, shop_eval.c, shop_events.c, embed.c, onnx_info.c, onnx_plan.c, onnx_run.c,
+ * onnx_test.c, model_quantize.c, model_eval.c, train.c, sample.c.
  *
  * The encoder is loaded when it is first needed: commands that only look at products start at once.
  *
@@ -53,7 +53,7 @@ struct vt_shop {
                                      while it switches */
     pthread_mutex_t lock;
     vt_encoder *encoder;                  /* NULL until needed */
-    struct vt_events *events;             /* for adding; NULL until needed */
+    struct vt_event_log *events;          /* for adding; NULL until needed */
     vt_batcher *batcher;                  /* for single queries; NULL until needed */
     vt_pool *pool;                        /* NULL until needed */
     struct vt_category_count *categories; /* of the newest vt_shop_info */

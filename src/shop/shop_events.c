@@ -12,7 +12,7 @@
 #include "shop/shop.h"
 
 #include "base/clock.h"
-#include "store/events.h"
+#include "store/event_log.h"
 
 #include <string.h>
 
@@ -79,12 +79,12 @@ static vt_status check(vt_shop *shop, const vt_event *event, int64_t now_ms, vt_
 }
 
 /* Opened once; *out is borrowed from the shop. */
-static vt_status need_events(vt_shop *shop, vt_events **out, vt_error *error)
+static vt_status need_events(vt_shop *shop, vt_event_log **out, vt_error *error)
 {
     pthread_mutex_lock(&shop->lock);
-    vt_status status = shop->events != NULL
-                           ? VT_OK
-                           : vt_events_open(shop->directory, VT_EVENTS_WRITE, &shop->events, error);
+    vt_status status = shop->events != NULL ? VT_OK
+                                            : vt_event_log_open(shop->directory, VT_EVENT_LOG_WRITE,
+                                                                &shop->events, error);
     *out = shop->events;
     pthread_mutex_unlock(&shop->lock);
     return status;
@@ -93,7 +93,7 @@ static vt_status need_events(vt_shop *shop, vt_events **out, vt_error *error)
 vt_status vt_shop_add_events(vt_shop *shop, const vt_event *events, size_t count,
                              vt_error *verdicts, vt_error *error)
 {
-    vt_events *file = NULL;
+    vt_event_log *file = NULL;
     int64_t now_ms = vt_clock_unix_ms();
     size_t good = 0;
     if (count > VT_EVENTS_MAX)
@@ -112,7 +112,7 @@ vt_status vt_shop_add_events(vt_shop *shop, const vt_event *events, size_t count
     if (status == VT_OK && (good > 0 || count == 0))
         status = need_events(shop, &file, error);
     if (status == VT_OK && good > 0)
-        status = vt_events_add(file, chosen, good, error);
+        status = vt_event_log_add(file, chosen, good, error);
     vt_free(chosen);
     return status;
 }
@@ -169,13 +169,13 @@ static vt_status report(vt_shop *shop, const vt_event_report_options *options, r
                         vt_error *error)
 {
     vt_event_report *out = &block->report;
-    vt_events *file = NULL;
-    vt_status status = vt_events_open(shop->directory, VT_EVENTS_READ, &file, error);
+    vt_event_log *file = NULL;
+    vt_status status = vt_event_log_open(shop->directory, VT_EVENT_LOG_READ, &file, error);
     if (status == VT_ERR_NOT_FOUND) /* nobody did anything yet */
         return VT_OK;
     if (status == VT_OK)
-        status = vt_events_report(file, options, &block->arena, out, error);
-    vt_events_close(file);
+        status = vt_event_log_report(file, options, &block->arena, out, error);
+    vt_event_log_close(file);
     if (status == VT_OK)
         status = add_titles(shop, &block->arena, out->clicked_count, &out->clicked, error);
     if (status == VT_OK)
@@ -205,21 +205,21 @@ vt_status vt_shop_report_events(vt_shop *shop, const vt_event_report_options *op
 /* ---- removing ---- */
 
 /* *out NULL: nothing was ever added, so that there is nothing to remove. */
-static vt_status open_for_removal(vt_shop *shop, vt_events **out, vt_error *error)
+static vt_status open_for_removal(vt_shop *shop, vt_event_log **out, vt_error *error)
 {
     *out = NULL;
-    vt_status status = vt_events_open(shop->directory, VT_EVENTS_CHANGE, out, error);
+    vt_status status = vt_event_log_open(shop->directory, VT_EVENT_LOG_CHANGE, out, error);
     return status == VT_ERR_NOT_FOUND ? VT_OK : status;
 }
 
 vt_status vt_shop_prune_events(vt_shop *shop, int64_t before_ms, uint64_t *removed, vt_error *error)
 {
-    vt_events *file;
+    vt_event_log *file;
     uint64_t count = 0;
     vt_status status = open_for_removal(shop, &file, error);
     if (status == VT_OK && file != NULL)
-        status = vt_events_prune(file, before_ms, &count, error);
-    vt_events_close(file);
+        status = vt_event_log_prune(file, before_ms, &count, error);
+    vt_event_log_close(file);
     if (status == VT_OK)
         *removed = count;
     return status;
@@ -228,15 +228,15 @@ vt_status vt_shop_prune_events(vt_shop *shop, int64_t before_ms, uint64_t *remov
 vt_status vt_shop_forget_session(vt_shop *shop, const char *session, uint64_t *removed,
                                  vt_error *error)
 {
-    vt_events *file;
+    vt_event_log *file;
     uint64_t count = 0;
     vt_status status = check_session(session, error);
     if (status != VT_OK)
         return vt_fail_context(error, status, "forget a session");
     status = open_for_removal(shop, &file, error);
     if (status == VT_OK && file != NULL)
-        status = vt_events_forget(file, session, &count, error);
-    vt_events_close(file);
+        status = vt_event_log_forget(file, session, &count, error);
+    vt_event_log_close(file);
     if (status == VT_OK)
         *removed = count;
     return status;

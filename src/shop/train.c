@@ -5,8 +5,10 @@
  */
 #include "shop/promote.h"
 #include "shop/train_data.h"
+#include "shop/train_in_shop.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "train/run.h"
 
@@ -44,7 +46,41 @@ void vt_train_report_free(vt_train_report *report)
 
 /* ---- recipe and data ---- */
 
-static vt_status read_recipe(const vt_train_options *options, vt_recipe *recipe, vt_error *error)
+/* A network that a stranger names: as a path, or refused. */
+static vt_status confine_model(const char *shop, vt_recipe *recipe, const char **model,
+                               vt_error *error)
+{
+    vt_buf path;
+    if (*model == NULL || strcmp(*model, "vitrine-s") == 0)
+        return VT_OK;
+    if (strchr(*model, '/') != NULL || (*model)[0] == '.')
+        return vt_fail(error, VT_ERR_DENIED, "recipe: \"%.80s\" is no name of a model of this shop",
+                       *model);
+    vt_buf_init(&path, 1 << 16);
+    vt_buf_printf(&path, "%s/models/%s", shop, *model);
+    bool found = !path.failed && vt_file_exists(path.data);
+    char *kept = found ? vt_arena_strdup(&recipe->arena, path.data) : NULL;
+    vt_buf_deinit(&path);
+    if (!found)
+        return vt_fail(error, VT_ERR_NOT_FOUND, "recipe: the shop has no model \"%.80s\"", *model);
+    *model = kept;
+    return kept != NULL ? VT_OK : vt_fail_memory(error, "a recipe");
+}
+
+static vt_status confine(const char *shop, vt_recipe *recipe, vt_error *error)
+{
+    vt_split split;
+    if (recipe->val != NULL && !vt_split_from_name(recipe->val, &split))
+        return vt_fail(error, VT_ERR_DENIED,
+                       "recipe: \"val\" names no split, and other data is "
+                       "not looked at here");
+    vt_status status = confine_model(shop, recipe, &recipe->from, error);
+    return status == VT_OK ? confine_model(shop, recipe, &recipe->teacher, error) : status;
+}
+
+/* shop: the directory of one that a stranger's recipe is confined to; NULL: it is ours. */
+static vt_status read_recipe(const char *shop, const vt_train_options *options, vt_recipe *recipe,
+                             vt_error *error)
 {
     vt_status status = vt_recipe_init(recipe, error);
     if (status == VT_OK && options->recipe != NULL)
@@ -58,6 +94,8 @@ static vt_status read_recipe(const vt_train_options *options, vt_recipe *recipe,
             recipe->arch = NULL;
         status = vt_recipe_set(recipe, one->key, one->value, error);
     }
+    if (status == VT_OK && shop != NULL)
+        status = confine(shop, recipe, error);
     return status == VT_OK ? vt_recipe_check(recipe, error) : status;
 }
 
@@ -84,7 +122,8 @@ static vt_status choose_validation(const vt_recipe *recipe, vt_dataset *data, bo
     return by_product ? vt_split_check_products(data, *out, error) : VT_OK;
 }
 
-static vt_status read_data(const char *name, const vt_train_options *options,
+/* title: what it is called in messages and reports. */
+static vt_status read_data(const char *name, const char *title, const vt_train_options *options,
                            const vt_recipe *recipe, vt_dataset **out, vt_error *error)
 {
     vt_dataset *data = NULL;
@@ -94,7 +133,7 @@ static vt_status read_data(const char *name, const vt_train_options *options,
     vt_train_source source = {name, options->images_dir, recipe->label, VT_SPLIT_TRAIN};
     vt_status status = vt_heads_parse(recipe, &heads, error);
     if (status == VT_OK)
-        status = vt_dataset_new(name, &data, error);
+        status = vt_dataset_new(title, &data, error);
     if (status == VT_OK && heads.named)
         status = vt_heads_set_columns(&heads, data, error);
     if (status == VT_OK)
@@ -221,6 +260,7 @@ typedef struct finished {
     const vt_run_result *result;
     const vt_dataset *data;
     const vt_train_options *options;
+    vt_shop *shop; /* to promote in; NULL: options->promote */
     double took_s;
 } finished;
 
@@ -341,8 +381,8 @@ static void promote(const finished *run, vt_split validation, const char *label,
     promote_view view = {.options = options, .phase = "prepare"};
     vt_promote_options how = vt_promote_options_defaults();
     vt_held_out_photo *photos = NULL;
-    vt_held_out held_out = {.label = label};
-    vt_shop *shop = NULL;
+    vt_held_out held_out = {.label = label, .forget = run->shop != NULL};
+    vt_shop *shop = run->shop;
     how.images_dir = options->images_dir;
     how.force = options->force;
     how.on_phase = on_promote_phase;
@@ -350,12 +390,13 @@ static void promote(const finished *run, vt_split validation, const char *label,
     how.context = &view;
     vt_status status = list_held_out(run, validation, &photos, &held_out.count, &block->failure);
     held_out.photos = photos;
-    if (status == VT_OK)
+    if (status == VT_OK && shop == NULL)
         status = vt_shop_open(options->promote, VT_OPEN_READ, &shop, &block->failure);
     if (status == VT_OK)
         status =
             vt_promote_run(shop, options->out, &how, &held_out, &block->promotion, &block->failure);
-    vt_shop_close(shop);
+    if (run->shop == NULL)
+        vt_shop_close(shop);
     vt_free(photos);
     report->promotion_status = status;
     if (status == VT_OK)
@@ -364,8 +405,8 @@ static void promote(const finished *run, vt_split validation, const char *label,
         report->promotion_failure = block->failure.message;
 }
 
-vt_status vt_train(const char *name, const vt_train_options *options, vt_train_report **out,
-                   vt_error *error)
+static vt_status train(vt_shop *shop, const char *name, const vt_train_options *options,
+                       vt_train_report **out, vt_error *error)
 {
     vt_recipe recipe = {0};
     vt_dataset *data = NULL;
@@ -384,11 +425,12 @@ vt_status vt_train(const char *name, const vt_train_options *options, vt_train_r
     double started = vt_clock_ms();
     if (options->out == NULL || options->out[0] == '\0')
         return vt_fail(error, VT_ERR_USAGE, "train: the file to write is not named");
-    vt_status status = read_recipe(options, &recipe, error);
-    if (status == VT_OK)
+    vt_status status = read_recipe(shop != NULL ? name : NULL, options, &recipe, error);
+    if (status == VT_OK && shop == NULL)
         status = check_shop(options, error);
     if (status == VT_OK)
-        status = read_data(name, options, &recipe, &data, error);
+        status = read_data(name, shop != NULL ? vt_path_base(name) : name, options, &recipe, &data,
+                           error);
     bool other = status == VT_OK && recipe.val != NULL && !vt_split_from_name(recipe.val, &split);
     if (status == VT_OK)
         status = choose_validation(&recipe, data, other, &run.validation, error);
@@ -396,12 +438,13 @@ vt_status vt_train(const char *name, const vt_train_options *options, vt_train_r
     if (status == VT_OK)
         status = vt_run(&run, &result, error);
     if (status == VT_OK) {
-        const finished all = {&result, data, options, (vt_clock_ms() - started) / 1e3};
+        const finished all = {&result, data, options, shop, (vt_clock_ms() - started) / 1e3};
         status = make_report(&all, &report, error);
-        if (status == VT_OK && options->promote != NULL)
+        bool wanted = options->promote != NULL || shop != NULL;
+        if (status == VT_OK && wanted)
             promote(&all, run.validation,
                     data->column_count > 0 ? data->columns[0].name : recipe.label, &report->report);
-        if (status == VT_OK && options->promote != NULL)
+        if (status == VT_OK && wanted)
             status = print_json(report, options->out, error);
         if (status == VT_OK)
             *out = &report->report;
@@ -409,6 +452,27 @@ vt_status vt_train(const char *name, const vt_train_options *options, vt_train_r
             vt_train_report_free(&report->report);
     }
     vt_dataset_free(data);
+    vt_recipe_deinit(&recipe);
+    return status;
+}
+
+vt_status vt_train(const char *name, const vt_train_options *options, vt_train_report **out,
+                   vt_error *error)
+{
+    return train(NULL, name, options, out, error);
+}
+
+vt_status vt_train_in_shop(vt_shop *shop, const vt_train_options *options, vt_train_report **out,
+                           vt_error *error)
+{
+    return train(shop, shop->directory, options, out, error);
+}
+
+vt_status vt_train_in_shop_check(const char *directory, const vt_train_options *options,
+                                 vt_error *error)
+{
+    vt_recipe recipe = {0};
+    vt_status status = read_recipe(directory, options, &recipe, error);
     vt_recipe_deinit(&recipe);
     return status;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The back office in a browser: an import with live progress and its rejects, jobs, products, keys, the console, keyboard
-// alone, a phone, dark, Chinese. axe-core looks for faults at every stop.
+// The back office in a browser: an import with live progress and its rejects, jobs, products, duplicates, an evaluation and a
+// training with their reports, models, keys, the console, keyboard alone, a phone, dark, Chinese. axe-core looks for faults at every stop.
 //
 //     node admin.mjs MODULES CHROMIUM URL GOODS KEYED_URL ADMIN_KEY WRITE_KEY [SCREENSHOTS]
 import { readFile, readdir } from 'node:fs/promises';
@@ -26,24 +26,26 @@ const signIn = async (page, text) => {
 };
 
 // The feed and its pictures, as a browser has what is dropped: paths and bytes.
-async function filesBelow(folder) {
+async function filesBelow(folder, list = 'feed.csv', pictures = /\.jpg$/) {
   const names = await readdir(folder, { recursive: true });
-  const wanted = names.filter(name => name === 'feed.csv' || /\.jpg$/.test(name));
+  const wanted = names.filter(name => name === list || pictures.test(name));
   return Promise.all(wanted.map(async name => ({ name: relative(folder, join(folder, name)), text: (await readFile(join(folder, name))).toString('base64') })));
 }
+
+const drop = (page, dropped) => page.evaluate(async files => {
+  const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
+  const entry = file => ({ isFile: true, name: file.name, file: done => done(new File([bytes(file.text)], file.name.split('/').pop())) });
+  const event = new Event('drop', { bubbles: true, cancelable: true });
+  // Folders of a drop cannot be made by script: the entries stand in for them, one level, with their paths.
+  event.dataTransfer = { items: files.map(file => ({ webkitGetAsEntry: () => entry(file) })), files: [] };
+  document.querySelector('.drop').dispatchEvent(event);
+}, dropped);
 
 await check('a dropped feed is imported, with progress and rejects', {}, async page => {
   await open(page, 'import');
   await page.locator('.drop').waitFor();
   await stop(page, 'import-empty');
-  await page.evaluate(async files => {
-    const bytes = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
-    const entry = file => ({ isFile: true, name: file.name, file: done => done(new File([bytes(file.text)], file.name.split('/').pop())) });
-    const event = new Event('drop', { bubbles: true, cancelable: true });
-    // Folders of a drop cannot be made by script: the entries stand in for them, one level, with their paths.
-    event.dataTransfer = { items: files.map(file => ({ webkitGetAsEntry: () => entry(file) })), files: [] };
-    document.querySelector('.drop').dispatchEvent(event);
-  }, await filesBelow(goods));
+  await drop(page, await filesBelow(goods));
   await page.getByText('Feed: feed.csv').waitFor();
   await page.evaluate(() => {
     window.seen = [];
@@ -97,6 +99,79 @@ await check('products are searched, filtered and paged', {}, async page => {
   await page.keyboard.press('Enter');
   await page.getByRole('link', { name: title }).first().waitFor();
   await stop(page, 'products');
+});
+
+await check('duplicates are looked at side by side, deleted and kept', {}, async page => {
+  await open(page, 'duplicates');
+  await page.locator('.empty, .pairs').waitFor();
+  const put = async () => {
+    const { products } = await (await fetch('/v1/products?top=1')).json();
+    const picture = await (await fetch(`/v1/images/${products[0].images[0].hash}`)).blob();
+    for (const id of ['twin-a', 'twin-b', 'twin-c']) {
+      const form = new FormData();
+      form.append('product', JSON.stringify({ title: `Twin ${id.at(-1)}`, category: 'Twins', price: 9, currency: 'EUR' }));
+      form.append('image', picture, 'twin.jpg');
+      await fetch(`/v1/products/${id}`, { method: 'PUT', body: form });
+    }
+  };
+  await page.evaluate(put);
+  await page.reload();
+  const pair = name => page.getByRole('region', { name, exact: true });
+  await pair('Twin a and Twin b').getByText('The same picture').waitFor();
+  await page.waitForFunction(() => [...document.querySelectorAll('.twin img')].every(img => img.complete && img.naturalWidth > 0));
+  await stop(page, 'duplicates');
+  await pair('Twin a and Twin c').getByRole('button', { name: 'Delete Twin c (twin-c)' }).click();
+  await pair('Twin a and Twin c').waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(async () => (await fetch('/v1/products/twin-c')).status), 404);
+  await pair('Twin a and Twin b').getByRole('button', { name: 'Keep both' }).click();
+  await pair('Twin a and Twin b').waitFor({ state: 'detached' });
+  assert.equal(await page.evaluate(async () => (await fetch('/v1/products/twin-b')).status), 200);
+  await page.reload();
+  await page.locator('.empty, .pairs').waitFor();
+  assert.equal(await pair('Twin a and Twin b').count(), 0);
+  await page.getByLabel('Show pairs with').selectOption('0');
+  await page.waitForFunction(() => document.querySelector('.empty, .pairs'));
+  assert.equal(await pair('Twin a and Twin b').count(), 0);
+  await page.evaluate(() => Promise.all(['twin-a', 'twin-b'].map(id => fetch(`/v1/products/${id}`, { method: 'DELETE' }))));
+});
+
+await check('the shop is measured with a list that is dropped, and the report is there', {}, async page => {
+  await open(page, 'reports');
+  await page.locator('.drop').waitFor();
+  await stop(page, 'reports-empty');
+  await drop(page, await filesBelow(goods, 'queries.csv', /photos.*\.jpg$/));
+  await page.getByText('Queries: queries.csv').waitFor();
+  await page.getByRole('button', { name: 'Start the evaluation' }).click();
+  await page.locator('.run .badge.done').waitFor({ timeout: 120000 });
+  assert.match(await page.locator('.run .stats').textContent(), /40Queries[01]\.\d{3}Recall at 1/);
+  await page.reload();
+  await page.getByRole('row', { name: /Evaluation: queries.csv.*Recall at 1/ }).waitFor();
+  const opened = page.waitForEvent('popup');
+  await page.getByRole('link', { name: /^Report: Evaluation/ }).click();
+  const report = await opened;
+  await report.getByRole('heading', { name: 'By category' }).waitFor();
+  assert.notEqual(await report.evaluate(() => getComputedStyle(document.body).maxWidth), 'none'); // its styles may be there, scripts may not
+  await report.close();
+});
+
+await check('a training is begun, followed, and its encoder is kept only if it finds more', {}, async page => {
+  await open(page, 'reports');
+  await page.getByLabel('Recipe').fill('{');
+  await page.getByRole('button', { name: 'Start the training' }).click();
+  await page.getByText('The recipe is no JSON.').waitFor();
+  await page.getByLabel('Recipe').fill(JSON.stringify({ from: '/etc/passwd' }));
+  await page.getByRole('button', { name: 'Start the training' }).click();
+  await page.locator('.status.bad').waitFor();
+  await page.getByLabel('Recipe').fill(JSON.stringify({ arch: 'resnet9', width: 0.1, size: 32, epochs: 1, batch: 8, augment: 'none', val_share: 0.3, threads: 1 }));
+  await page.getByRole('button', { name: 'Start the training' }).click();
+  await page.locator('.run .badge.done').waitFor({ timeout: 120000 });
+  assert.match(await page.locator('.run .stats').textContent(), /Recall at 1 before[01]\.\d{3}Recall at 1 after/);
+  await page.reload();
+  await page.getByRole('row', { name: /Training.*(in use|not taken)/ }).waitFor();
+  await stop(page, 'reports');
+  await open(page, 'models');
+  await page.getByRole('row', { name: /in use/ }).waitFor();
+  await stop(page, 'models');
 });
 
 await check('the console sends a search and shows it as curl', {}, async page => {
@@ -159,7 +234,7 @@ await check('keyboard alone', {}, async page => {
 });
 
 await check('a phone, dark', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, colorScheme: 'dark' }, async page => {
-  for (const view of ['overview', 'import', 'jobs', 'products', 'keys', 'console']) {
+  for (const view of ['overview', 'import', 'jobs', 'products', 'duplicates', 'reports', 'models', 'keys', 'console']) {
     await page.goto('about:blank');
     await open(page, view);
     await page.waitForFunction(() => document.getElementById('view').children.length > 0);

@@ -13,7 +13,7 @@
  * The file is made for its owner alone. It has a largest size: whoever may send events must not be
  * able to fill the disk that the catalogue is on.
  */
-#include "store/sqlite/events.h"
+#include "store/sqlite/event_log.h"
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -52,18 +52,18 @@ static const char schema[] =
     "PRAGMA user_version = 1;";
 /* clang-format on */
 
-vt_status vt_events_fail(vt_events *events, const char *action, vt_error *error)
+vt_status vt_event_log_fail(vt_event_log *events, const char *action, vt_error *error)
 {
     return vt_sqlite_fail(events->db, error, action, events->path);
 }
 
-static vt_status query_int(vt_events *events, const char *sql, int64_t *out, vt_error *error)
+static vt_status query_int(vt_event_log *events, const char *sql, int64_t *out, vt_error *error)
 {
     sqlite3_stmt *row = NULL;
     vt_status status = VT_OK;
     if (sqlite3_prepare_v2(events->db, sql, -1, &row, NULL) != SQLITE_OK ||
         sqlite3_step(row) != SQLITE_ROW)
-        status = vt_events_fail(events, "read events", error);
+        status = vt_event_log_fail(events, "read events", error);
     else
         *out = sqlite3_column_int64(row, 0);
     sqlite3_finalize(row);
@@ -84,7 +84,7 @@ static vt_status make_file(const char *path, vt_error *error)
     return VT_OK;
 }
 
-static vt_status configure(vt_events *events, bool writing, vt_error *error)
+static vt_status configure(vt_event_log *events, bool writing, vt_error *error)
 {
     static const struct {
         int option, value;
@@ -104,7 +104,7 @@ static vt_status configure(vt_events *events, bool writing, vt_error *error)
                                 "PRAGMA temp_store = MEMORY; PRAGMA synchronous = FULL;"
                                 "PRAGMA secure_delete = ON; PRAGMA max_page_count = 262144",
                                 NULL, NULL, NULL) == SQLITE_OK;
-    _Static_assert(VT_EVENTS_MAX_BYTES / PAGE_BYTES == 262144, "max_page_count above");
+    _Static_assert(VT_EVENT_LOG_MAX_BYTES / PAGE_BYTES == 262144, "max_page_count above");
     /* The log stays after closing, for readers that may not create files in the directory. */
     if (good && writing)
         good =
@@ -112,17 +112,17 @@ static vt_status configure(vt_events *events, bool writing, vt_error *error)
                 SQLITE_OK &&
             sqlite3_exec(events->db, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL",
                          NULL, NULL, NULL) == SQLITE_OK;
-    return good ? VT_OK : vt_events_fail(events, "open events", error);
+    return good ? VT_OK : vt_event_log_fail(events, "open events", error);
 }
 
 /* In a transaction: of several that find an empty file one fills it. */
-static vt_status fill(vt_events *events, vt_error *error)
+static vt_status fill(vt_event_log *events, vt_error *error)
 {
     int64_t version = 0;
     uint8_t key[VT_SECRET_TAG_BYTES];
     sqlite3_stmt *put = NULL;
     if (sqlite3_exec(events->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
-        return vt_events_fail(events, "make events", error);
+        return vt_event_log_fail(events, "make events", error);
     vt_status status = query_int(events, "PRAGMA user_version", &version, error);
     vt_secret_random(key, sizeof(key));
     bool good = version != 0 || sqlite3_exec(events->db, schema, NULL, NULL, NULL) == SQLITE_OK;
@@ -135,14 +135,14 @@ static vt_status fill(vt_events *events, vt_error *error)
     }
     if (status == VT_OK &&
         (!good || sqlite3_exec(events->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK))
-        status = vt_events_fail(events, "make events", error);
+        status = vt_event_log_fail(events, "make events", error);
     if (!sqlite3_get_autocommit(events->db))
         sqlite3_exec(events->db, "ROLLBACK", NULL, NULL, NULL);
     return status;
 }
 
 /* *empty: it was made and not filled yet. */
-static vt_status identify(vt_events *events, bool *empty, vt_error *error)
+static vt_status identify(vt_event_log *events, bool *empty, vt_error *error)
 {
     int64_t application = 0, version = 0;
     vt_status status = query_int(events, "PRAGMA application_id", &application, error);
@@ -161,12 +161,12 @@ static vt_status identify(vt_events *events, bool *empty, vt_error *error)
     return VT_OK;
 }
 
-static vt_status read_key(vt_events *events, vt_error *error)
+static vt_status read_key(vt_event_log *events, vt_error *error)
 {
     sqlite3_stmt *row = NULL;
     vt_status status = VT_OK;
     if (sqlite3_prepare_v2(events->db, "SELECT key FROM secret", -1, &row, NULL) != SQLITE_OK)
-        status = vt_events_fail(events, "open events", error);
+        status = vt_event_log_fail(events, "open events", error);
     else if (sqlite3_step(row) != SQLITE_ROW || sqlite3_column_bytes(row, 0) != sizeof(events->key))
         status =
             vt_fail(error, VT_ERR_CORRUPT, "open events \"%s\": its key is missing", events->path);
@@ -176,23 +176,23 @@ static vt_status read_key(vt_events *events, vt_error *error)
     return status;
 }
 
-static vt_status prepare(vt_events *events, vt_error *error)
+static vt_status prepare(vt_event_log *events, vt_error *error)
 {
     static const char insert[] =
         "INSERT INTO events (time_ms, kind, product, search, position, session)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     if (sqlite3_prepare_v3(events->db, insert, -1, SQLITE_PREPARE_PERSISTENT, &events->insert,
                            NULL) != SQLITE_OK)
-        return vt_events_fail(events, "open events", error);
+        return vt_event_log_fail(events, "open events", error);
     return read_key(events, error);
 }
 
-static vt_status open_database(vt_events *events, vt_events_mode mode, vt_error *error)
+static vt_status open_database(vt_event_log *events, vt_event_log_mode mode, vt_error *error)
 {
-    int flags = mode == VT_EVENTS_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+    int flags = mode == VT_EVENT_LOG_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     bool empty = false;
     struct stat info;
-    vt_status status = mode == VT_EVENTS_WRITE ? make_file(events->path, error) : VT_OK;
+    vt_status status = mode == VT_EVENT_LOG_WRITE ? make_file(events->path, error) : VT_OK;
     if (status != VT_OK)
         return status;
     if (stat(events->path, &info) != 0)
@@ -202,23 +202,24 @@ static vt_status open_database(vt_events *events, vt_events_mode mode, vt_error 
                        events->path);
     if (sqlite3_open_v2(events->path, &events->db,
                         flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL) != SQLITE_OK)
-        return vt_events_fail(events, "open events", error);
-    status = configure(events, mode != VT_EVENTS_READ, error);
+        return vt_event_log_fail(events, "open events", error);
+    status = configure(events, mode != VT_EVENT_LOG_READ, error);
     if (status == VT_OK)
         status = identify(events, &empty, error);
-    if (status == VT_OK && empty && mode != VT_EVENTS_WRITE)
+    if (status == VT_OK && empty && mode != VT_EVENT_LOG_WRITE)
         return vt_fail(error, VT_ERR_NOT_FOUND, "open events \"%s\": there are none yet",
                        events->path);
     if (status == VT_OK && empty)
         status = fill(events, error);
-    if (status == VT_OK && mode != VT_EVENTS_READ)
+    if (status == VT_OK && mode != VT_EVENT_LOG_READ)
         status = prepare(events, error);
     return status;
 }
 
-vt_status vt_events_open(const char *dir, vt_events_mode mode, vt_events **out, vt_error *error)
+vt_status vt_event_log_open(const char *dir, vt_event_log_mode mode, vt_event_log **out,
+                            vt_error *error)
 {
-    vt_events *events = vt_calloc(1, sizeof(*events));
+    vt_event_log *events = vt_calloc(1, sizeof(*events));
     if (events == NULL)
         return vt_fail_memory(error, "events");
     pthread_mutex_init(&events->lock, NULL);
@@ -226,14 +227,14 @@ vt_status vt_events_open(const char *dir, vt_events_mode mode, vt_events **out, 
     vt_status status =
         events->path != NULL ? open_database(events, mode, error) : vt_fail_memory(error, "a path");
     if (status != VT_OK) {
-        vt_events_close(events);
+        vt_event_log_close(events);
         return status;
     }
     *out = events;
     return VT_OK;
 }
 
-void vt_events_close(vt_events *events)
+void vt_event_log_close(vt_event_log *events)
 {
     if (events == NULL)
         return;
@@ -246,12 +247,13 @@ void vt_events_close(vt_events *events)
 
 /* ---- adding ---- */
 
-static void tag_of(const vt_events *events, const char *session, uint8_t out[VT_SECRET_TAG_BYTES])
+static void tag_of(const vt_event_log *events, const char *session,
+                   uint8_t out[VT_SECRET_TAG_BYTES])
 {
     vt_secret_tag(events->key, session, strlen(session), out);
 }
 
-static vt_status add_one(vt_events *events, const vt_event *event, vt_error *error)
+static vt_status add_one(vt_event_log *events, const vt_event *event, vt_error *error)
 {
     uint8_t search[VT_EVENT_SEARCH_BYTES], tag[VT_SECRET_TAG_BYTES];
     sqlite3_stmt *row = events->insert;
@@ -270,39 +272,39 @@ static vt_status add_one(vt_events *events, const vt_event *event, vt_error *err
         sqlite3_bind_blob(row, 6, tag, VT_EVENT_TAG_BYTES, SQLITE_STATIC);
     }
     bool good = sqlite3_step(row) == SQLITE_DONE;
-    vt_status status = good ? VT_OK : vt_events_fail(events, "add events to", error);
+    vt_status status = good ? VT_OK : vt_event_log_fail(events, "add events to", error);
     vt_sqlite_reset(row);
     return status;
 }
 
 /* The file has as many pages as it may: pruning helps, more disk does not. */
-static bool is_full(vt_events *events)
+static bool is_full(vt_event_log *events)
 {
     int64_t pages = 0;
     return query_int(events, "PRAGMA page_count", &pages, NULL) == VT_OK &&
-           pages >= VT_EVENTS_MAX_BYTES / PAGE_BYTES;
+           pages >= VT_EVENT_LOG_MAX_BYTES / PAGE_BYTES;
 }
 
-static vt_status begin(vt_events *events, const char *action, vt_error *error)
+static vt_status begin(vt_event_log *events, const char *action, vt_error *error)
 {
     /* A rollback that itself failed (no memory) is made good here. */
     if ((!sqlite3_get_autocommit(events->db) &&
          sqlite3_exec(events->db, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK) ||
         sqlite3_exec(events->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
-        return vt_events_fail(events, action, error);
+        return vt_event_log_fail(events, action, error);
     return VT_OK;
 }
 
-static vt_status finish(vt_events *events, vt_status status, const char *action, vt_error *error)
+static vt_status finish(vt_event_log *events, vt_status status, const char *action, vt_error *error)
 {
     if (status == VT_OK && sqlite3_exec(events->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
-        status = vt_events_fail(events, action, error);
+        status = vt_event_log_fail(events, action, error);
     if (status != VT_OK && !sqlite3_get_autocommit(events->db))
         sqlite3_exec(events->db, "ROLLBACK", NULL, NULL, NULL);
     return status;
 }
 
-vt_status vt_events_add(vt_events *events, const vt_event *all, size_t count, vt_error *error)
+vt_status vt_event_log_add(vt_event_log *events, const vt_event *all, size_t count, vt_error *error)
 {
     static const char action[] = "add events to";
     pthread_mutex_lock(&events->lock);
@@ -316,7 +318,7 @@ vt_status vt_events_add(vt_events *events, const vt_event *all, size_t count, vt
             status = vt_fail(error, VT_ERR_LIMIT,
                              "add events to \"%s\": it has %d MiB and may have no more, older ones "
                              "must be pruned",
-                             events->path, VT_EVENTS_MAX_BYTES >> 20);
+                             events->path, VT_EVENT_LOG_MAX_BYTES >> 20);
     }
     pthread_mutex_unlock(&events->lock);
     return status;
@@ -324,36 +326,36 @@ vt_status vt_events_add(vt_events *events, const vt_event *all, size_t count, vt
 
 /* ---- removing ---- */
 
-static vt_status remove_step(vt_events *events, sqlite3_stmt *row, int *removed, vt_error *error)
+static vt_status remove_step(vt_event_log *events, sqlite3_stmt *row, int *removed, vt_error *error)
 {
     static const char action[] = "remove events from";
     vt_status status = begin(events, action, error);
     if (status != VT_OK)
         return status;
     if (sqlite3_step(row) != SQLITE_DONE)
-        status = vt_events_fail(events, action, error);
+        status = vt_event_log_fail(events, action, error);
     *removed = sqlite3_changes(events->db);
     sqlite3_reset(row);
     return finish(events, status, action, error);
 }
 
 /* Gives the room back and cuts the log; what others read at the moment keeps both for later. */
-static vt_status tidy(vt_events *events, vt_error *error)
+static vt_status tidy(vt_event_log *events, vt_error *error)
 {
     if (sqlite3_exec(events->db, "PRAGMA incremental_vacuum", NULL, NULL, NULL) != SQLITE_OK)
-        return vt_events_fail(events, "remove events from", error);
+        return vt_event_log_fail(events, "remove events from", error);
     int result =
         sqlite3_wal_checkpoint_v2(events->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
     return result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY
                ? VT_OK
-               : vt_events_fail(events, "remove events from", error);
+               : vt_event_log_fail(events, "remove events from", error);
 }
 
 /* `sql` has the number of rows as ?2; `row` is NULL when it could not be prepared. */
-static vt_status remove_all(vt_events *events, sqlite3_stmt *row, uint64_t *removed,
+static vt_status remove_all(vt_event_log *events, sqlite3_stmt *row, uint64_t *removed,
                             vt_error *error)
 {
-    vt_status status = row != NULL ? VT_OK : vt_events_fail(events, "remove events from", error);
+    vt_status status = row != NULL ? VT_OK : vt_event_log_fail(events, "remove events from", error);
     uint64_t all = 0;
     int some = STEP_ROWS;
     while (status == VT_OK && some == STEP_ROWS) {
@@ -369,7 +371,7 @@ static vt_status remove_all(vt_events *events, sqlite3_stmt *row, uint64_t *remo
     return status;
 }
 
-static sqlite3_stmt *prepare_removal(vt_events *events, const char *sql)
+static sqlite3_stmt *prepare_removal(vt_event_log *events, const char *sql)
 {
     sqlite3_stmt *row = NULL;
     if (sqlite3_prepare_v2(events->db, sql, -1, &row, NULL) == SQLITE_OK)
@@ -377,7 +379,8 @@ static sqlite3_stmt *prepare_removal(vt_events *events, const char *sql)
     return row;
 }
 
-vt_status vt_events_prune(vt_events *events, int64_t before_ms, uint64_t *removed, vt_error *error)
+vt_status vt_event_log_prune(vt_event_log *events, int64_t before_ms, uint64_t *removed,
+                             vt_error *error)
 {
     pthread_mutex_lock(&events->lock);
     sqlite3_stmt *row = prepare_removal(
@@ -390,8 +393,8 @@ vt_status vt_events_prune(vt_events *events, int64_t before_ms, uint64_t *remove
     return status;
 }
 
-vt_status vt_events_forget(vt_events *events, const char *session, uint64_t *removed,
-                           vt_error *error)
+vt_status vt_event_log_forget(vt_event_log *events, const char *session, uint64_t *removed,
+                              vt_error *error)
 {
     uint8_t tag[VT_SECRET_TAG_BYTES];
     pthread_mutex_lock(&events->lock);

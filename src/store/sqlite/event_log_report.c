@@ -7,14 +7,14 @@
  * the same events. A product that was shown twice by one search at one position, or clicked twice,
  * counts once there: the rate is that of products shown, not of messages sent.
  */
-#include "store/sqlite/events.h"
+#include "store/sqlite/event_log.h"
 
 #include "base/buf.h"
 
 enum { POSITIONS = 100 };
 
 typedef struct asking {
-    vt_events *events;
+    vt_event_log *events;
     const vt_event_report_options *options;
     vt_arena *arena;
     vt_event_report *report;
@@ -22,7 +22,7 @@ typedef struct asking {
 
 static vt_status failed(const asking *ask, vt_error *error)
 {
-    return vt_events_fail(ask->events, "read events", error);
+    return vt_event_log_fail(ask->events, "read events", error);
 }
 
 /* ?1 is the time from which on, ?2 how many rows at most. */
@@ -199,8 +199,8 @@ static vt_status list_unclicked(const asking *ask, vt_error *error)
     "SELECT product, count(*) AS times FROM events WHERE kind = " kind                             \
     " AND time_ms >= ?1 GROUP BY product ORDER BY times DESC, product LIMIT ?2"
 
-vt_status vt_events_report(vt_events *events, const vt_event_report_options *options,
-                           vt_arena *arena, vt_event_report *out, vt_error *error)
+vt_status vt_event_log_report(vt_event_log *events, const vt_event_report_options *options,
+                              vt_arena *arena, vt_event_report *out, vt_error *error)
 {
     vt_event_report report = {0};
     asking ask = {events, options, arena, &report};

@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "base/secret.h"
-#include "store/events.h"
+#include "store/event_log.h"
 
 #include <signal.h>
 #include <sqlite3.h>
@@ -25,22 +25,22 @@ static vt_event event_of(vt_event_kind kind, const char *product, const char *se
                       .time_ms = 1000};
 }
 
-static vt_events *open_events(const fixture *f, vt_events_mode mode)
+static vt_event_log *open_events(const fixture *f, vt_event_log_mode mode)
 {
-    vt_events *events = NULL;
-    assert_ok(vt_events_open(f->dir, mode, &events, error));
+    vt_event_log *events = NULL;
+    assert_ok(vt_event_log_open(f->dir, mode, &events, error));
     return events;
 }
 
-static vt_event_report report_of(vt_events *events, int64_t since_ms, vt_arena *arena)
+static vt_event_report report_of(vt_event_log *events, int64_t since_ms, vt_arena *arena)
 {
     vt_event_report_options options = {.since_ms = since_ms, .top = 2};
     vt_event_report report = {0};
-    assert_ok(vt_events_report(events, &options, arena, &report, error));
+    assert_ok(vt_event_log_report(events, &options, arena, &report, error));
     return report;
 }
 
-static uint64_t count_of(vt_events *events)
+static uint64_t count_of(vt_event_log *events)
 {
     vt_arena arena;
     uint64_t count = 0;
@@ -52,7 +52,7 @@ static uint64_t count_of(vt_events *events)
     return count;
 }
 
-static void add_some(vt_events *events)
+static void add_some(vt_event_log *events)
 {
     vt_event all[] = {
         event_of(VT_EVENT_VIEW, "mug", SEARCH_A, 1),
@@ -68,7 +68,7 @@ static void add_some(vt_events *events)
     all[5].session = "tab two";
     all[6].session = NULL;
     all[6].time_ms = 5000;
-    assert_ok(vt_events_add(events, all, sizeof(all) / sizeof(all[0]), error));
+    assert_ok(vt_event_log_add(events, all, sizeof(all) / sizeof(all[0]), error));
 }
 
 static void test_report(void **state)
@@ -78,13 +78,13 @@ static void test_report(void **state)
     vt_arena arena;
     fixture_init(&f);
     vt_arena_init(&arena, 1 << 20);
-    vt_events *events = open_events(&f, VT_EVENTS_WRITE);
+    vt_event_log *events = open_events(&f, VT_EVENT_LOG_WRITE);
     vt_event_report none = report_of(events, 0, &arena);
     assert_int_equal(none.first_ms + none.last_ms, 0);
     assert_int_equal(none.searches + none.unclicked + none.sessions + none.position_count, 0);
     add_some(events);
-    vt_events_close(events);
-    events = open_events(&f, VT_EVENTS_READ);
+    vt_event_log_close(events);
+    events = open_events(&f, VT_EVENT_LOG_READ);
     vt_event_report all = report_of(events, 0, &arena);
     assert_int_equal(all.counts[VT_EVENT_VIEW], 4);
     assert_int_equal(all.counts[VT_EVENT_CLICK], 3);
@@ -112,7 +112,7 @@ static void test_report(void **state)
     assert_int_equal(late.counts[VT_EVENT_VIEW], 0);
     assert_int_equal(late.counts[VT_EVENT_CLICK], 1);
     assert_string_equal(late.clicked[0].product, "cup");
-    vt_events_close(events);
+    vt_event_log_close(events);
     vt_arena_deinit(&arena);
     fixture_deinit(&f);
 }
@@ -140,27 +140,27 @@ static void test_sessions_are_tagged_and_forgotten(void **state)
     fixture f;
     uint64_t removed = 0;
     fixture_init(&f);
-    vt_events *events = open_events(&f, VT_EVENTS_WRITE);
+    vt_event_log *events = open_events(&f, VT_EVENT_LOG_WRITE);
     vt_event seldom = event_of(VT_EVENT_VIEW, "a thing seen once", NULL, 0);
     seldom.session = "the shopper's own secret";
     add_some(events);
-    assert_ok(vt_events_add(events, &seldom, 1, error));
+    assert_ok(vt_event_log_add(events, &seldom, 1, error));
     assert_false(disk_has(&f, "tab one", 7));
     assert_false(disk_has(&f, seldom.session, strlen(seldom.session)));
     assert_true(disk_has(&f, seldom.product, strlen(seldom.product)));
-    assert_ok(vt_events_forget(events, "nobody", &removed, error));
+    assert_ok(vt_event_log_forget(events, "nobody", &removed, error));
     assert_int_equal(removed, 0);
-    assert_ok(vt_events_forget(events, seldom.session, &removed, error));
+    assert_ok(vt_event_log_forget(events, seldom.session, &removed, error));
     assert_int_equal(removed, 1);
     assert_int_equal(count_of(events), 9);
     assert_false(disk_has(&f, seldom.product, strlen(seldom.product)));
     /* Another process's handle knows the same sessions. */
-    vt_events *other = open_events(&f, VT_EVENTS_CHANGE);
-    assert_ok(vt_events_forget(other, "tab two", &removed, error));
+    vt_event_log *other = open_events(&f, VT_EVENT_LOG_CHANGE);
+    assert_ok(vt_event_log_forget(other, "tab two", &removed, error));
     assert_int_equal(removed, 1);
     assert_int_equal(count_of(events), 8);
-    vt_events_close(other);
-    vt_events_close(events);
+    vt_event_log_close(other);
+    vt_event_log_close(events);
     fixture_deinit(&f);
 }
 
@@ -173,24 +173,24 @@ static void test_pruning_gives_room_back(void **state)
     struct stat before, after;
     vt_event some[AT_ONCE];
     fixture_init(&f);
-    vt_events *events = open_events(&f, VT_EVENTS_WRITE);
+    vt_event_log *events = open_events(&f, VT_EVENT_LOG_WRITE);
     char *path = vt_path_join(f.dir, "events.db");
     for (int i = 0; i < EVENTS; i++) {
         some[i % AT_ONCE] = event_of(VT_EVENT_VIEW, "a product with a long id", SEARCH_A, 1);
         some[i % AT_ONCE].time_ms = i + 1;
         if (i % AT_ONCE == AT_ONCE - 1)
-            assert_ok(vt_events_add(events, some, AT_ONCE, error));
+            assert_ok(vt_event_log_add(events, some, AT_ONCE, error));
     }
-    assert_ok(vt_events_prune(events, 1, &removed, error)); /* nothing, but the log is cut */
+    assert_ok(vt_event_log_prune(events, 1, &removed, error)); /* nothing, but the log is cut */
     assert_int_equal(removed, 0);
     assert_int_equal(stat(path, &before), 0);
     assert_int_equal(before.st_mode & 0777, 0600);
-    assert_ok(vt_events_prune(events, EVENTS - 9, &removed, error));
+    assert_ok(vt_event_log_prune(events, EVENTS - 9, &removed, error));
     assert_int_equal(removed, EVENTS - 10);
     assert_int_equal(count_of(events), 10);
     assert_int_equal(stat(path, &after), 0);
     assert_true(after.st_size < before.st_size / 10);
-    vt_events_close(events);
+    vt_event_log_close(events);
     vt_free(path);
     fixture_deinit(&f);
 }
@@ -200,20 +200,20 @@ static void test_all_or_none(void **state)
     (void)state;
     fixture f;
     fixture_init(&f);
-    vt_events *events = open_events(&f, VT_EVENTS_WRITE);
+    vt_event_log *events = open_events(&f, VT_EVENT_LOG_WRITE);
     vt_event all[] = {event_of(VT_EVENT_VIEW, "mug", NULL, 0),
                       event_of(VT_EVENT_VIEW, "mug", "none", 0)};
     vt_error why = {0};
-    assert_int_equal(vt_events_add(events, all, 2, &why), VT_ERR_USAGE);
+    assert_int_equal(vt_event_log_add(events, all, 2, &why), VT_ERR_USAGE);
     assert_non_null(strstr(why.message, "none"));
     assert_int_equal(count_of(events), 0);
     all[1].search = NULL;
     all[1].time_ms = 0; /* the table's own check */
-    assert_true(vt_events_add(events, all, 2, &why) != VT_OK);
+    assert_true(vt_event_log_add(events, all, 2, &why) != VT_OK);
     assert_int_equal(count_of(events), 0);
-    assert_ok(vt_events_add(events, all, 1, error));
+    assert_ok(vt_event_log_add(events, all, 1, error));
     assert_int_equal(count_of(events), 1);
-    vt_events_close(events);
+    vt_event_log_close(events);
     fixture_deinit(&f);
 }
 
@@ -227,10 +227,10 @@ static void test_kill(void **state)
     assert_int_equal(pipe(told), 0);
     pid_t child = fork();
     if (child == 0) {
-        vt_events *events = NULL;
+        vt_event_log *events = NULL;
         vt_event one = event_of(VT_EVENT_CLICK, "mug", SEARCH_A, 3);
-        bool good = vt_events_open(f.dir, VT_EVENTS_WRITE, &events, NULL) == VT_OK;
-        while (good && vt_events_add(events, &one, 1, NULL) == VT_OK)
+        bool good = vt_event_log_open(f.dir, VT_EVENT_LOG_WRITE, &events, NULL) == VT_OK;
+        while (good && vt_event_log_add(events, &one, 1, NULL) == VT_OK)
             good = write(told[1], "+", 1) == 1;
         _exit(1);
     }
@@ -243,10 +243,10 @@ static void test_kill(void **state)
     while (read(told[0], &byte, 1) == 1)
         acknowledged++;
     waitpid(child, &status, 0);
-    vt_events *events = open_events(&f, VT_EVENTS_READ);
+    vt_event_log *events = open_events(&f, VT_EVENT_LOG_READ);
     assert_true(count_of(events) >= acknowledged);
     assert_true(count_of(events) <= acknowledged + 1);
-    vt_events_close(events);
+    vt_event_log_close(events);
     close(told[0]);
     fixture_deinit(&f);
 }
@@ -255,27 +255,29 @@ static void test_what_is_no_file_of_events(void **state)
 {
     (void)state;
     fixture f;
-    vt_events *events = NULL;
+    vt_event_log *events = NULL;
     vt_error why = {0};
     fixture_init(&f);
     char *path = vt_path_join(f.dir, "events.db");
-    assert_int_equal(vt_events_open(f.dir, VT_EVENTS_READ, &events, &why), VT_ERR_NOT_FOUND);
-    assert_int_equal(vt_events_open(f.dir, VT_EVENTS_CHANGE, &events, &why), VT_ERR_NOT_FOUND);
+    assert_int_equal(vt_event_log_open(f.dir, VT_EVENT_LOG_READ, &events, &why), VT_ERR_NOT_FOUND);
+    assert_int_equal(vt_event_log_open(f.dir, VT_EVENT_LOG_CHANGE, &events, &why),
+                     VT_ERR_NOT_FOUND);
     assert_ok(vt_file_replace(path, "", 0, false, error)); /* a process died after making it */
-    assert_int_equal(vt_events_open(f.dir, VT_EVENTS_READ, &events, &why), VT_ERR_NOT_FOUND);
-    vt_events_close(open_events(&f, VT_EVENTS_WRITE));
-    vt_events_close(open_events(&f, VT_EVENTS_READ));
+    assert_int_equal(vt_event_log_open(f.dir, VT_EVENT_LOG_READ, &events, &why), VT_ERR_NOT_FOUND);
+    vt_event_log_close(open_events(&f, VT_EVENT_LOG_WRITE));
+    vt_event_log_close(open_events(&f, VT_EVENT_LOG_READ));
     sqlite3 *db = NULL;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 9", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
-    assert_int_equal(vt_events_open(f.dir, VT_EVENTS_WRITE, &events, &why), VT_ERR_UNSUPPORTED);
+    assert_int_equal(vt_event_log_open(f.dir, VT_EVENT_LOG_WRITE, &events, &why),
+                     VT_ERR_UNSUPPORTED);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_exec(db, "PRAGMA application_id = 9", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
-    assert_int_equal(vt_events_open(f.dir, VT_EVENTS_WRITE, &events, &why), VT_ERR_CORRUPT);
+    assert_int_equal(vt_event_log_open(f.dir, VT_EVENT_LOG_WRITE, &events, &why), VT_ERR_CORRUPT);
     assert_ok(vt_file_replace(path, "no database at all, not even nearly", 35, false, error));
-    assert_int_equal(vt_events_open(f.dir, VT_EVENTS_WRITE, &events, &why), VT_ERR_CORRUPT);
+    assert_int_equal(vt_event_log_open(f.dir, VT_EVENT_LOG_WRITE, &events, &why), VT_ERR_CORRUPT);
     assert_null(events);
     vt_free(path);
     fixture_deinit(&f);
