@@ -279,7 +279,7 @@ typedef struct vt_store_index_info {
     uint64_t change, newest; /* changes it contains, and those there are */
     bool snapshot;           /* there is a file: */
     uint64_t snapshot_bytes, snapshot_change;
-    char snapshot_fault[256]; /* why it was not used; "": it was, or there is none */
+    char snapshot_fault[256]; /* why it was not used; "": it was, or none is wanted yet */
 } vt_store_index_info;
 
 /* Loads it where that was not done, from the snapshot if that fits. */

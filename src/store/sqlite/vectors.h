@@ -60,7 +60,7 @@ struct vt_sqlite_index {
     atomic_size_t scans; /* searches that a graph would have answered */
 
     _Atomic int64_t saved_change; /* of the snapshot that is on disk; -1: none */
-    char fault[256];       /* why a snapshot was not used; "": it was, or there is none. rows */
+    char fault[256]; /* why a snapshot was not used; "": it was, or none is wanted yet. rows */
     atomic_size_t fetched; /* vectors that scans have read from the database */
 };
 
