@@ -105,10 +105,10 @@ struct vt_request {
     int http;
     vt_status status;
     vt_buf answer;
-    const char *answer_type;                /* static */
-    const char *cache;                      /* Cache-Control, static; NULL: no-store */
-    const char *policy;                     /* Content-Security-Policy, static; NULL: that of data */
-    char etag[96];                          /* with quotes; "": none */
+    const char *answer_type; /* static */
+    const char *cache;       /* Cache-Control, static; NULL: no-store */
+    const char *policy;      /* Content-Security-Policy, static; NULL: that of data */
+    char etag[96];           /* with quotes; "": none */
     char search_id[VT_SEARCH_ID_CHARS + 1]; /* "": it is no search */
     int retry_ms;                           /* 0: no Retry-After */
     struct MHD_Response *prepared;          /* shared with others, borrowed; goes before `answer` */
