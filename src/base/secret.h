@@ -22,8 +22,8 @@ vt_status vt_secret_store(const char *secret, char out[VT_SECRET_STORED], vt_err
 bool vt_secret_matches(const char stored[VT_SECRET_STORED], const char *secret);
 /* Takes as long for equal as for different bytes. */
 bool vt_secret_equal(const void *a, const void *b, size_t length);
-/* BLAKE2b-256 under a key that nobody else has: an entry of a table that tells nothing about what it
- * stands for. */
+/* BLAKE2b-256 under a key that nobody else has: an entry of a table that tells nothing about what
+ * it stands for. */
 void vt_secret_tag(const uint8_t key[VT_SECRET_TAG_BYTES], const void *bytes, size_t length,
                    uint8_t out[VT_SECRET_TAG_BYTES]);
 
