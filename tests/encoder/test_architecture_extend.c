@@ -112,8 +112,36 @@ static void test_map(void **state)
             sum += vectors[row * 6 + i] * vectors[row * 6 + i];
         assert_float_equal(sum, 1, 1e-5);
     }
-    assert_true(fabsf(logits[0] - logits[5]) > 1e-6f); /* they see the pictures */
+    for (int i = 0; i < 10; i++) /* classes begin at zero: nothing is pushed about */
+        assert_true(logits[i] == 0);
+    assert_true(fabsf(vectors[0] - vectors[6]) > 1e-6f); /* they see the pictures */
     vt_model_free(two);
+    vt_model_free(model);
+}
+
+static bool note_exponent(void *context, const vt_weight_info *weight)
+{
+    *(int *)context += strstr(weight->name, "exponent") != NULL;
+    return true;
+}
+
+/* Classes are read from features that are pooled as was asked. */
+static void test_pooling(void **state)
+{
+    (void)state;
+    const vt_extension from = {"map", vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3}), NULL, 0};
+    vt_architecture_options options = vt_architecture_options_defaults();
+    vt_model *model = opened();
+    options.classes = 5;
+    for (int gem = 0; gem < 2; gem++) {
+        vt_model *out = NULL;
+        int exponents = 0;
+        options.pooling = gem ? VT_POOLING_GEM : VT_POOLING_AVERAGE;
+        assert_int_equal(vt_architecture_extend(model, &from, &options, &out, NULL), VT_OK);
+        assert_int_equal(vt_model_each_weight(out, note_exponent, &exponents, NULL), VT_OK);
+        assert_int_equal(exponents, gem);
+        vt_model_free(out);
+    }
     vt_model_free(model);
 }
 
@@ -200,11 +228,9 @@ static void test_memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_map),
-        cmocka_unit_test(test_again),
-        cmocka_unit_test(test_vector),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_map),     cmocka_unit_test(test_pooling),
+        cmocka_unit_test(test_again),   cmocka_unit_test(test_vector),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
