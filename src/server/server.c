@@ -329,7 +329,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         if (lines)
             enqueue(request);
         /* Who was refused and does not stop sending is not listened to for ever. */
-        return request->forgotten_bytes > server->options.body_bytes ? MHD_NO : MHD_YES;
+        return request->forgotten_bytes / 2 > server->options.body_bytes ? MHD_NO : MHD_YES;
     }
     if (request->phase == VT_PHASE_BODY)
         return finish(request);
