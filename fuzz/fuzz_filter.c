@@ -92,6 +92,8 @@ static void judge(vt_filter *filter)
     vt_idset_free(set);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     if (postings == NULL)

@@ -9,6 +9,8 @@
  */
 #include "fuzz_feed.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     fuzz_feed("jsonl", bytes, length);

@@ -51,6 +51,8 @@ static void filter(const char *bytes, size_t length)
     vt_free(text);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     if (length == 0)
