@@ -74,4 +74,41 @@ static inline reply ask_report(const served *s, const char *id)
     return ask_json(s, "GET", path, NULL);
 }
 
+/* ---- forms, of boundary "b" ---- */
+
+static inline void add_part(vt_buf *form, const char *name, const char *filename, const void *bytes,
+                            size_t length)
+{
+    vt_buf_printf(form, "--b\r\nContent-Disposition: form-data; name=\"%s\"", name);
+    if (filename != NULL)
+        vt_buf_printf(form, "; filename=\"%s\"", filename);
+    vt_buf_append_text(form, "\r\n\r\n");
+    vt_buf_append(form, bytes, length);
+    vt_buf_append_text(form, "\r\n");
+}
+
+static inline void add_good(vt_buf *form, const char *filename, int index)
+{
+    vt_image image = {0};
+    vt_buf jpeg;
+    vt_buf_init(&jpeg, 1 << 20);
+    assert_int_equal(goods_draw(index, 0, &image, NULL), VT_OK);
+    assert_int_equal(vt_image_encode_jpeg(&image, 92, &jpeg, NULL), VT_OK);
+    add_part(form, "image", filename, jpeg.data, jpeg.length);
+    vt_image_deinit(&image);
+    vt_buf_deinit(&jpeg);
+}
+
+static inline reply send_form(const served *s, vt_buf *form)
+{
+    vt_buf_append_text(form, "--b--\r\n");
+    reply got = ask_server(s, (call){.method = "POST",
+                                     .path = "/v1/jobs",
+                                     .type = "multipart/form-data; boundary=b",
+                                     .body = form->data,
+                                     .length = form->length});
+    vt_buf_clear(form);
+    return got;
+}
+
 #endif

@@ -2,41 +2,6 @@
 /* Evaluations as jobs: queries and their photos come as a form, figures and a page are left. */
 #include "server/jobs_client.h"
 
-static void add_part(vt_buf *form, const char *name, const char *filename, const void *bytes,
-                     size_t length)
-{
-    vt_buf_printf(form, "--b\r\nContent-Disposition: form-data; name=\"%s\"", name);
-    if (filename != NULL)
-        vt_buf_printf(form, "; filename=\"%s\"", filename);
-    vt_buf_append_text(form, "\r\n\r\n");
-    vt_buf_append(form, bytes, length);
-    vt_buf_append_text(form, "\r\n");
-}
-
-static void add_good(vt_buf *form, const char *filename, int index)
-{
-    vt_image image = {0};
-    vt_buf jpeg;
-    vt_buf_init(&jpeg, 1 << 20);
-    assert_int_equal(goods_draw(index, 0, &image, NULL), VT_OK);
-    assert_int_equal(vt_image_encode_jpeg(&image, 92, &jpeg, NULL), VT_OK);
-    add_part(form, "image", filename, jpeg.data, jpeg.length);
-    vt_image_deinit(&image);
-    vt_buf_deinit(&jpeg);
-}
-
-static reply send_form(const served *s, vt_buf *form)
-{
-    vt_buf_append_text(form, "--b--\r\n");
-    reply got = ask_server(s, (call){.method = "POST",
-                                     .path = "/v1/jobs",
-                                     .type = "multipart/form-data; boundary=b",
-                                     .body = form->data,
-                                     .length = form->length});
-    vt_buf_clear(form);
-    return got;
-}
-
 static void a_shop_is_measured(void **state)
 {
     served *s = *state;

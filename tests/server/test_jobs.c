@@ -1,58 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Jobs over HTTP: imports beside searches, what they reject, progress, the line, cancelling, the
  * history; keys. */
-#include "server/client.h"
+#include "server/jobs_client.h"
 
 #include "base/file.h"
-#include "server/jobs.h"
 #include "shop/shop.h"
-
-static vt_server_options job_options(void)
-{
-    vt_server_options options = server_options();
-    options.jobs = true;
-    return options;
-}
-
-static const char *text_of(const vt_json *object, const char *name)
-{
-    return vt_json_text(vt_json_get(object, name), "");
-}
-
-static double figure_of(const vt_json *job, const char *name)
-{
-    return vt_json_number(vt_json_get(vt_json_get(job, "result"), name), -1.0);
-}
-
-static vt_json *get_job(const served *s, const char *id)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "/v1/jobs/%s", id);
-    return expect_json(ask_json(s, "GET", path, NULL), 200);
-}
-
-/* The job when its state is this one. */
-static vt_json *wait_for(const served *s, const char *id, const char *state)
-{
-    for (int i = 0; i < 3000; i++) {
-        vt_json *job = get_job(s, id);
-        if (strcmp(text_of(job, "state"), state) == 0)
-            return job;
-        if (i == 2999)
-            fail_msg("state %s instead of %s: %s", text_of(job, "state"), state,
-                     text_of(job, "detail"));
-        vt_json_free(job);
-        usleep(20000);
-    }
-    return NULL;
-}
-
-static void take_id(reply got, char id[VT_JOB_ID_CHARS + 1])
-{
-    vt_json *job = expect_json(got, 202);
-    snprintf(id, VT_JOB_ID_CHARS + 1, "%s", text_of(job, "id"));
-    vt_json_free(job);
-}
 
 static reply send_feed(const served *s, const char *type, const char *feed)
 {
@@ -65,44 +17,9 @@ static reply send_feed(const served *s, const char *type, const char *feed)
 
 /* ---- forms ---- */
 
-static void add_part(vt_buf *form, const char *name, const char *filename, const void *bytes,
-                     size_t length)
-{
-    vt_buf_printf(form, "--b\r\nContent-Disposition: form-data; name=\"%s\"", name);
-    if (filename != NULL)
-        vt_buf_printf(form, "; filename=\"%s\"", filename);
-    vt_buf_append_text(form, "\r\n\r\n");
-    vt_buf_append(form, bytes, length);
-    vt_buf_append_text(form, "\r\n");
-}
-
 static void add_text(vt_buf *form, const char *name, const char *filename, const char *text)
 {
     add_part(form, name, filename, text, strlen(text));
-}
-
-static void add_good(vt_buf *form, const char *filename, int index)
-{
-    vt_image image = {0};
-    vt_buf jpeg;
-    vt_buf_init(&jpeg, 1 << 20);
-    assert_int_equal(goods_draw(index, 0, &image, NULL), VT_OK);
-    assert_int_equal(vt_image_encode_jpeg(&image, 92, &jpeg, NULL), VT_OK);
-    add_part(form, "image", filename, jpeg.data, jpeg.length);
-    vt_image_deinit(&image);
-    vt_buf_deinit(&jpeg);
-}
-
-static reply send_form(const served *s, vt_buf *form)
-{
-    vt_buf_append_text(form, "--b--\r\n");
-    reply got = ask_server(s, (call){.method = "POST",
-                                     .path = "/v1/jobs",
-                                     .type = "multipart/form-data; boundary=b",
-                                     .body = form->data,
-                                     .length = form->length});
-    vt_buf_clear(form);
-    return got;
 }
 
 /* ---- imports ---- */
@@ -162,7 +79,7 @@ static void a_feed_is_imported_with_its_pictures_and_nothing_else(void **state)
     add_good(&form, "mugs/a.jpg", 20);
     add_good(&form, "mugs/b.jpg", 21);
     take_id(send_form(s, &form), id);
-    vt_json *job = wait_for(s, id, "done");
+    vt_json *job = wait_until(s, id, "state", "done");
     assert_string_equal(text_of(job, "name"), "new goods.csv");
     assert_string_equal(text_of(job, "kind"), "import");
     assert_int_equal(figure_of(job, "rows"), 6);
@@ -196,7 +113,7 @@ static void pictures_come_from_the_folder_that_was_opened(void **state)
     snprintf(folder, sizeof(folder), "%s", at(s->journey, "."));
     serve(s, &options);
     take_id(send_feed(s, "application/x-ndjson", feed), id);
-    vt_json *job = wait_for(s, id, "done");
+    vt_json *job = wait_until(s, id, "state", "done");
     assert_int_equal(figure_of(job, "imported"), 0);
     assert_int_equal(figure_of(job, "rejected"), 2);
     vt_json_free(job);
@@ -204,7 +121,7 @@ static void pictures_come_from_the_folder_that_was_opened(void **state)
     options.import_images = folder;
     serve(s, &options);
     take_id(send_feed(s, "application/x-ndjson; charset=utf-8", feed), id);
-    job = wait_for(s, id, "done");
+    job = wait_until(s, id, "state", "done");
     assert_int_equal(figure_of(job, "imported"), 1);
     vt_json_free(job);
     vt_error error = {0};
@@ -275,7 +192,7 @@ static void a_feed_that_is_none_fails_with_its_reason(void **state)
     char id[VT_JOB_ID_CHARS + 1];
     serve(s, &options);
     take_id(send_feed(s, "text/csv", "title,price\na,1\n"), id);
-    vt_json *job = wait_for(s, id, "failed");
+    vt_json *job = wait_until(s, id, "state", "failed");
     assert_non_null(strstr(text_of(job, "detail"), "id"));
     assert_null(strstr(text_of(job, "detail"), s->journey->shop));
     assert_string_equal(text_of(job, "code"), "VT_ERR_FORMAT");
@@ -305,9 +222,9 @@ static void hold_two(served *s, char ids[2][VT_JOB_ID_CHARS + 1])
     pthread_mutex_lock(&s->server->write_lock);
     take_id(send_feed(s, "text/csv", feed), ids[0]);
     vt_free(feed);
-    vt_json_free(wait_for(s, ids[0], "running"));
+    vt_json_free(wait_until(s, ids[0], "state", "running"));
     take_id(send_feed(s, "text/csv", small_feed), ids[1]);
-    vt_json_free(wait_for(s, ids[1], "queued"));
+    vt_json_free(wait_until(s, ids[1], "state", "queued"));
 }
 
 static reply cancel(const served *s, const char *id)
@@ -339,7 +256,7 @@ static void the_line_is_bounded_and_jobs_can_be_cancelled(void **state)
     assert_true(vt_json_bool(vt_json_get(job, "cancelling"), false));
     vt_json_free(job);
     pthread_mutex_unlock(&s->server->write_lock);
-    job = wait_for(s, ids[0], "cancelled");
+    job = wait_until(s, ids[0], "state", "cancelled");
     assert_true(figure_of(job, "rows") < LONG_ROWS);
     vt_json_free(job);
     expect_status(cancel(s, ids[0]), 409);
@@ -435,11 +352,11 @@ static void the_index_is_built_and_checked(void **state)
     char id[VT_JOB_ID_CHARS + 1];
     serve(s, &options);
     take_id(ask_json(s, "POST", "/v1/jobs", "{\"kind\":\"index-build\"}"), id);
-    vt_json *job = wait_for(s, id, "done");
+    vt_json *job = wait_until(s, id, "state", "done");
     assert_int_equal(figure_of(job, "vectors"), PRODUCTS);
     vt_json_free(job);
     take_id(ask_json(s, "POST", "/v1/jobs", "{\"kind\":\"index-check\",\"sample\":20}"), id);
-    job = wait_for(s, id, "done");
+    job = wait_until(s, id, "state", "done");
     assert_true(figure_of(job, "recall") == 1.0);
     assert_string_equal(text_of(job, "stage"), "recall");
     assert_string_equal(text_of(job, "unit"), "queries");
@@ -462,10 +379,10 @@ static void a_check_of_the_index_can_be_cancelled(void **state)
     serve(s, &options);
     pthread_rwlock_wrlock(&s->shop->use);
     take_id(ask_json(s, "POST", "/v1/jobs", "{\"kind\":\"index-check\"}"), id);
-    vt_json_free(wait_for(s, id, "running"));
+    vt_json_free(wait_until(s, id, "state", "running"));
     vt_json_free(expect_json(cancel(s, id), 202));
     pthread_rwlock_unlock(&s->shop->use);
-    vt_json *job = wait_for(s, id, "cancelled");
+    vt_json *job = wait_until(s, id, "state", "cancelled");
     assert_non_null(strstr(text_of(job, "detail"), "cancelled after 0 of"));
     assert_true(figure_of(job, "recall") == -1.0);
     vt_json_free(job);
@@ -481,7 +398,7 @@ static void only_so_many_that_ended_are_kept(void **state)
         take_id(send_feed(s, "text/csv", "title\nx\n"), id);
         if (i == 0)
             memcpy(first, id, sizeof(first));
-        vt_json_free(wait_for(s, id, "failed"));
+        vt_json_free(wait_until(s, id, "state", "failed"));
     }
     vt_json *list = expect_json(ask_json(s, "GET", "/v1/jobs", NULL), 200);
     assert_int_equal(vt_json_count(vt_json_get(list, "jobs")), VT_JOBS_KEPT);

@@ -280,4 +280,18 @@ static inline uint32_t fixture_key(vt_store *store, const char *id)
     return got.key;
 }
 
+/* Of length 1, in a direction that the seed says; out: (dim). */
+static inline void unit_vector(uint64_t seed, float *out, size_t dim)
+{
+    vt_random random;
+    vt_random_init(&random, seed);
+    double sum = 0;
+    for (size_t i = 0; i < dim; i++) {
+        out[i] = (float)vt_random_normal(&random);
+        sum += (double)out[i] * (double)out[i];
+    }
+    for (size_t i = 0; i < dim; i++)
+        out[i] = (float)(out[i] / sqrt(sum));
+}
+
 #endif

@@ -35,19 +35,6 @@ typedef struct world {
     atomic_bool built; /* build_once has ended */
 } world;
 
-static void vector_make(uint64_t seed, float *out)
-{
-    vt_random random;
-    vt_random_init(&random, seed);
-    double sum = 0;
-    for (size_t i = 0; i < DIM; i++) {
-        out[i] = (float)vt_random_normal(&random);
-        sum += (double)out[i] * (double)out[i];
-    }
-    for (size_t i = 0; i < DIM; i++)
-        out[i] = (float)(out[i] / sqrt(sum));
-}
-
 static uint64_t seed_of(size_t product, size_t picture)
 {
     return (uint64_t)product << 32 | picture;
@@ -62,7 +49,7 @@ static vt_status product_put(world *w, size_t number, size_t count)
         return VT_ERR_NO_MEMORY;
     snprintf(id, sizeof id, "p%zu", number);
     for (size_t i = 0; i < count; i++) {
-        vector_make(seed_of(number, i % DISTINCT), vectors + i * DIM);
+        unit_vector(seed_of(number, i % DISTINCT), vectors + i * DIM, DIM);
         pictures[i] = (vt_picture){.hash = fixture_hash(seed_of(number, i)),
                                    .width = 1,
                                    .height = 1,
@@ -128,7 +115,7 @@ static void search_on(void *context)
         vt_hit hit;
         vt_store_index_info info;
         size_t count = 0, product = i * 7 % PRODUCTS;
-        vector_make(seed_of(product, i % DISTINCT), query);
+        unit_vector(seed_of(product, i % DISTINCT), query, DIM);
         if (vt_store_nearest(w->store, w->model, query, 1, &options, &hit, &count, NULL, NULL) !=
             VT_OK)
             give_up("a search failed");
@@ -221,7 +208,7 @@ static void test_who_is_in_a_graph_keeps_it(void **state)
     vt_graph_shape shape;
     assert_ok(vt_graph_check(old, &shape, error)); /* under a sanitizer: it is not freed */
     assert_int_equal(shape.rows, PRODUCTS * PICTURES);
-    vector_make(seed_of(3, 1), query);
+    unit_vector(seed_of(3, 1), query, DIM);
     assert_ok(vt_store_nearest(w->store, w->model, query, 1, &options, &hit, &count, NULL, error));
     assert_true(count == 1 && hit.group == w->keys[3]);
     vt_sqlite_graph_leave(index, old_turn);
@@ -240,7 +227,7 @@ static void ask_once(vt_store *store, const world *w)
     size_t count = 0;
     const vt_nearest_options options = {
         .k = 1, .min_similarity = -INFINITY, .strategy = VT_STRATEGY_WALK};
-    vector_make(seed_of(3, 1), query);
+    unit_vector(seed_of(3, 1), query, DIM);
     assert_ok(vt_store_nearest(store, w->model, query, 1, &options, &hit, &count, NULL, error));
     assert_true(count == 1 && hit.group == w->keys[3]);
 }

@@ -20,19 +20,6 @@ typedef struct world {
     size_t count;
 } world;
 
-static void vector_make(uint64_t seed, float *out)
-{
-    vt_random random;
-    vt_random_init(&random, seed);
-    double sum = 0;
-    for (size_t i = 0; i < DIM; i++) {
-        out[i] = (float)vt_random_normal(&random);
-        sum += (double)out[i] * (double)out[i];
-    }
-    for (size_t i = 0; i < DIM; i++)
-        out[i] = (float)(out[i] / sqrt(sum));
-}
-
 static void products_put(world *w)
 {
     vt_picture *pictures = vt_calloc(PICTURES, sizeof *pictures);
@@ -42,7 +29,7 @@ static void products_put(world *w)
         snprintf(id, sizeof id, "p%d", (int)p);
         for (size_t i = 0; i < PICTURES; i++) {
             float *vector = w->vectors + i * DIM;
-            vector_make(p << 32 | i, vector);
+            unit_vector(p << 32 | i, vector, DIM);
             pictures[i] = (vt_picture){
                 .hash = fixture_hash(p << 32 | i), .width = 1, .height = 1, .vector = vector};
         }
@@ -108,7 +95,7 @@ static uint32_t go_over(world *w, uint64_t fingerprint, const char *name, uint64
     assert_ok(vt_store_each_missing(w->store, &which, note_picture, w, error));
     assert_int_equal(w->count, ROWS);
     for (size_t i = 0; i < ROWS; i++) {
-        vector_make(seed << 40 | i, w->vectors + i * DIM);
+        unit_vector(seed << 40 | i, w->vectors + i * DIM, DIM);
         rows[i] = (vt_picture_vector){w->keys[i], w->vectors + i * DIM};
     }
     assert_ok(vt_store_put_vectors(w->store, model, rows, ROWS, error));

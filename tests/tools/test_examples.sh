@@ -8,22 +8,9 @@
 set -u
 LC_ALL=C
 export LC_ALL
-vitrine=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 root=$(cd "$2" && pwd)
 example=$(cd "$(dirname "$3")" && pwd)/$(basename "$3")
-work=$(mktemp -d /tmp/vt-examples-XXXXXX) || exit 1
-server=
-trap 'test -n "$server" && kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
-cd "$work" || exit 1
-passed=0 failures=0
-
-# check WHAT WANT GOT
-check() {
-    if [ "$2" = "$3" ]; then passed=$((passed + 1)); else
-        failures=$((failures + 1))
-        echo "[  FAILED  ] $1: $3 instead of $2"
-    fi
-}
+. "$(dirname "$0")/../server/serving.sh"
 
 "$vitrine" sample goods --products 8 --views 1 --size 96 >/dev/null 2>&1 &&
     "$vitrine" init shop >/dev/null && "$vitrine" import shop goods/products.csv >/dev/null 2>&1 || exit 1
@@ -44,12 +31,7 @@ check "and why" yes "$(grep -q '^search: .*none' err && echo yes)"
 check "no arguments" 2 $?
 
 # ---- clients of a server ----
-"$vitrine" serve shop --listen 127.0.0.1:0 >out 2>err &
-server=$!
-while ! grep -q 'http://' out; do
-    kill -0 $server 2>/dev/null || { cat err; exit 1; }
-    sleep 0.1
-done
+start
 port=$(sed 's/.*://' out)
 # client NAME COMMAND...: the example, at our port
 client() {
@@ -61,12 +43,10 @@ client() {
     check "end of $name" 0 $?
     check "results of $name" yes "$([ -s "$name.out" ] && grep -qE '0\.[0-9]+|"similarity"' "$name.out" && echo yes)"
 }
-if command -v curl >/dev/null; then client search.sh sh; fi
+client search.sh sh
 client search.py python3
 client search.mjs node
-kill -TERM $server
-wait $server
-server=
+stop
 
 # ---- the container's recipe ----
 recipe=$root/examples/Containerfile
