@@ -12,6 +12,7 @@
  *     bench/filter --walk [--rows N] [--queries Q]      searches under filters: filter_walk.c
  */
 #include "filter_walk.h"
+#include "median.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -209,18 +210,6 @@ static bool fill_tables(bench *b)
 
 /* ---- measuring ---- */
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *ms, size_t count)
-{
-    qsort(ms, count, sizeof *ms, compare_doubles);
-    return ms[count / 2];
-}
-
 static bool ask_postings(bench *b, const char *text, uint64_t *found, double *ms, vt_error *error)
 {
     vt_filter *filter = NULL;
@@ -268,8 +257,8 @@ static bool measure(bench *b, size_t at, vt_error *error)
                 (unsigned long long)have, (unsigned long long)want);
         return false;
     }
-    b->ours[at] = median(ours, b->set.repeat);
-    b->theirs[at] = median(theirs, asked);
+    b->ours[at] = vt_bench_median(ours, b->set.repeat);
+    b->theirs[at] = vt_bench_median(theirs, asked);
     b->found[at] = have;
     return true;
 }

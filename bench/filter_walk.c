@@ -34,16 +34,6 @@ typedef struct walk_bench {
     vt_hit *all;    /* (rows) */
 } walk_bench;
 
-static void vector_make(const walk_bench *b, uint64_t number, float *out)
-{
-    clustered_make(&b->mixture, number, out);
-    double sum = 0;
-    for (size_t i = 0; i < DIM; i++)
-        sum += (double)out[i] * (double)out[i];
-    for (size_t i = 0; i < DIM; i++)
-        out[i] = (float)(out[i] / sqrt(sum));
-}
-
 static vt_status bench_make(walk_bench *b, vt_error *error)
 {
     vt_graph_options options = vt_graph_options_defaults();
@@ -57,7 +47,7 @@ static vt_status bench_make(walk_bench *b, vt_error *error)
     vt_status status = vt_flat_new(DIM, VT_CODEC_F16, VT_METRIC_DOT, &b->flat, error);
     for (size_t i = 0; status == VT_OK && i < b->rows; i++) {
         b->ids[i] = (uint32_t)i + 1;
-        vector_make(b, i, b->vectors + i * DIM);
+        clustered_make_unit(&b->mixture, i, b->vectors + i * DIM);
         status = vt_flat_add(b->flat, b->ids[i], b->ids[i], b->vectors + i * DIM, error);
     }
     if (status == VT_OK)
@@ -166,7 +156,7 @@ static vt_status cell(walk_bench *b, double share, int correlation, double *rate
         vt_hit hits[K], truth[K];
         size_t count = 0, wanted = 0, both = 0;
         vt_idset *set = NULL;
-        vector_make(b, 1000000000 + q, query);
+        clustered_make_unit(&b->mixture, 1000000000 + q, query);
         if (share < 1)
             status = set_make(b, query, share, correlation, q, &set, error);
         if (status == VT_OK)

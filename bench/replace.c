@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "bench/median.h"
 #include "store/store.h"
 #include "tests/index/clustered.h"
 
@@ -51,22 +52,12 @@ static bool ok(vt_status status)
 
 /* ---- products ---- */
 
-static void vector_make(const bench *b, uint64_t number, float *out)
-{
-    clustered_make(&b->mixture, number, out);
-    double sum = 0;
-    for (size_t i = 0; i < DIM; i++)
-        sum += (double)out[i] * (double)out[i];
-    for (size_t i = 0; i < DIM; i++)
-        out[i] = (float)(out[i] / sqrt(sum));
-}
-
 static bool product_put(bench *b, const char *kind, size_t number, uint64_t vector)
 {
     char id[32];
     float made[DIM];
     snprintf(id, sizeof id, "%s%zu", kind, number);
-    vector_make(b, vector, made);
+    clustered_make_unit(&b->mixture, vector, made);
     vt_picture picture = {
         .hash = vt_hash_of(&vector, sizeof vector), .width = 1, .height = 1, .vector = made};
     const vt_product product = {
@@ -228,18 +219,6 @@ static bool round_ask(bench *b, vt_store *store, double *rate, double *recall)
     return true;
 }
 
-static int numbers_compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *numbers, size_t count)
-{
-    qsort(numbers, count, sizeof *numbers, numbers_compare);
-    return numbers[count / 2];
-}
-
 typedef struct comparison {
     double old_rate, new_rate, ratio; /* medians of the rounds */
     double old_recall, new_recall;
@@ -256,9 +235,9 @@ static bool compare(bench *b, vt_store *old, vt_store *fresh, comparison *out)
         ratios[i] = done ? rates[i] / fresh_rates[i] : 0;
     }
     if (done) {
-        out->old_rate = median(rates, b->rounds);
-        out->new_rate = median(fresh_rates, b->rounds);
-        out->ratio = median(ratios, b->rounds);
+        out->old_rate = vt_bench_median(rates, b->rounds);
+        out->new_rate = vt_bench_median(fresh_rates, b->rounds);
+        out->ratio = vt_bench_median(ratios, b->rounds);
     }
     vt_free(rates);
     return done;
@@ -293,7 +272,7 @@ static bool run(bench *b)
     if (!shop_make(b))
         return false;
     for (size_t q = 0; q < b->queries; q++)
-        vector_make(b, QUERIES_FROM + q, b->asked + q * DIM);
+        clustered_make_unit(&b->mixture, QUERIES_FROM + q, b->asked + q * DIM);
     if (!search_beside(b, stay_quiet, &quiet) || !search_beside(b, replace_all, &busy))
         return false;
     vt_store_close(b->store);

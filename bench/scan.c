@@ -11,6 +11,8 @@
  *
  *     bench/scan [--rows N] [--dim D] [--repeat R] [--threads T] [--json]
  */
+#include "median.h"
+
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -153,12 +155,6 @@ static bool round_measure(bench *b, size_t round)
     return true;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* ---- filling ---- */
 
 static bool fill(bench *b)
@@ -196,10 +192,8 @@ static void report(bench *b, vt_json_writer *json)
 {
     const settings *set = b->set;
     double median[MEASURES];
-    for (int m = 0; m < MEASURES; m++) {
-        qsort(b->ms[m], set->repeat, sizeof(double), compare_doubles);
-        median[m] = b->ms[m][set->repeat / 2];
-    }
+    for (int m = 0; m < MEASURES; m++)
+        median[m] = vt_bench_median(b->ms[m], set->repeat);
     double searched = (double)set->rows * (double)set->dim * (b->codec == VT_CODEC_F16 ? 2 : 4);
     double read_bytes = (double)(b->bytes / SUM_BYTES * SUM_BYTES);
     double read_one = read_bytes / median[READ_ONE] * 1e-6;

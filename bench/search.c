@@ -25,6 +25,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "bench/median.h"
 #include "bench/search_plot.h"
 #include "bench/search_vitrine.h"
 #include "index/flat.h"
@@ -209,18 +210,6 @@ static void index_try(bench *b, const search_peer *peer)
     b->count++;
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, compare_doubles);
-    return values[count / 2];
-}
-
 static void rounds_run(bench *b, vt_pool *pool)
 {
     for (size_t round = 0; round < b->set.rounds; round++)
@@ -240,7 +229,7 @@ static void report(bench *b)
     double rates[MAX_INDEXES][2];
     for (size_t i = 0; i < b->count; i++) {
         for (int t = 0; t < 2; t++)
-            rates[i][t] = median(b->indexes[i].rates[t], b->set.rounds);
+            rates[i][t] = vt_bench_median(b->indexes[i].rates[t], b->set.rounds);
         if (!base && strcmp(b->indexes[i].peer->name, "hnswlib") == 0)
             base = &b->indexes[i];
     }

@@ -5,7 +5,8 @@ import { bytes, duration, head, make, number, say, table, when } from './admin.j
 import { t } from './texts.js';
 
 const REJECTS = 20;
-const FEED = /\.(csv|tsv|jsonl|ndjson)$/i, PICTURE = /\.(jpe?g|jpe|jfif|png|webp|gif|tiff?|bmp|avif|hei[cf]|jxl)$/i;
+const FEED = /\.(csv|tsv|jsonl|ndjson)$/i;
+export const PICTURE = /\.(jpe?g|jpe|jfif|png|webp|gif|tiff?|bmp|avif|hei[cf]|jxl)$/i;
 export const ended = job => !['queued', 'running'].includes(job.state);
 export const kindOf = job => t(`kind-${job.kind}`);
 export const nameOf = job => (job.name ? `${kindOf(job)}: ${job.name}` : kindOf(job));
@@ -109,7 +110,7 @@ export function upload(form, onProgress) {
 }
 
 // Files of what was dropped, folders opened, each with its path.
-export async function entriesOf(transfer) {
+async function entriesOf(transfer) {
   const found = [];
   const walk = async (entry, prefix) => {
     if (entry.isFile) {
@@ -129,6 +130,23 @@ export async function entriesOf(transfer) {
   return found;
 }
 
+// Where files and folders are dropped or chosen: take(files) gets [{ path, file }]. What is shown of them comes after the buttons.
+export function dropPlace({ id, hint, note, primary }, take, ...shown) {
+  const input = make('input', { type: 'file', multiple: true, hidden: true, ...(id && { id }) }), folder = make('input', { type: 'file', hidden: true });
+  folder.webkitdirectory = true;
+  input.onchange = () => { take([...input.files].map(file => ({ path: file.name, file }))); input.value = ''; };
+  folder.onchange = () => { take([...folder.files].map(file => ({ path: file.webkitRelativePath, file }))); folder.value = ''; };
+  const drop = make('div', { className: 'drop' }, make('p', { textContent: t(hint) }),
+    make('div', { className: 'actions' }, make('button', { type: 'button', textContent: t('choose-feed'), onclick: () => input.click(), ...(primary && { className: 'primary' }) }),
+      make('button', { type: 'button', textContent: t('choose-folder'), onclick: () => folder.click() })),
+    ...shown, make('p', { className: 'note', textContent: t(note) }), input, folder);
+  const over = on => event => { event.preventDefault(); drop.classList.toggle('over', on); };
+  drop.ondragover = over(true);
+  drop.ondragleave = over(false);
+  drop.ondrop = async event => { over(false)(event); take(await entriesOf(event.dataTransfer)); };
+  return drop;
+}
+
 export async function showImport(view, signal) {
   const { jobs } = await getJson('/v1/jobs');
   const info = await getJson('/v1/status').catch(() => null);
@@ -138,8 +156,6 @@ export async function showImport(view, signal) {
   }
   let files = [];
   const runs = make('div', {}), list = make('ul', { className: 'files' }), bar = make('progress', { className: 'run-bar', hidden: true, max: 1, ariaLabel: t('import') });
-  const input = make('input', { type: 'file', id: 'feed-file', multiple: true, hidden: true }), folder = make('input', { type: 'file', hidden: true });
-  folder.webkitdirectory = true;
   const start = make('button', { type: 'button', className: 'primary', textContent: t('start'), hidden: true });
   const discard = make('button', { type: 'button', className: 'quiet', textContent: t('discard'), hidden: true });
   const take = chosen => {
@@ -151,8 +167,6 @@ export async function showImport(view, signal) {
     say(feeds.length > 1 ? t('two-feeds') : feeds.length || !chosen.length ? '' : t('no-feed'));
   };
   const reset = () => { files = []; take([]); };
-  input.onchange = () => { take([...input.files].map(file => ({ path: file.name, file }))); input.value = ''; };
-  folder.onchange = () => { take([...folder.files].map(file => ({ path: file.webkitRelativePath, file }))); folder.value = ''; };
   discard.onclick = reset;
   start.onclick = async () => {
     const form = new FormData(), { path, file } = files.find(one => FEED.test(one.path));
@@ -174,14 +188,7 @@ export async function showImport(view, signal) {
     start.disabled = false;
     bar.hidden = true;
   };
-  const drop = make('div', { className: 'drop' }, make('p', { textContent: t('drop-feed') }),
-    make('div', { className: 'actions' }, make('button', { type: 'button', className: 'primary', textContent: t('choose-feed'), onclick: () => input.click() }),
-      make('button', { type: 'button', textContent: t('choose-folder'), onclick: () => folder.click() })),
-    list, bar, make('div', { className: 'actions' }, start, discard), make('p', { className: 'note', textContent: t('feed-text') }), input, folder);
-  const over = on => event => { event.preventDefault(); drop.classList.toggle('over', on); };
-  drop.ondragover = over(true);
-  drop.ondragleave = over(false);
-  drop.ondrop = async event => { over(false)(event); take(await entriesOf(event.dataTransfer)); };
+  const drop = dropPlace({ id: 'feed-file', hint: 'drop-feed', note: 'feed-text', primary: true }, take, list, bar, make('div', { className: 'actions' }, start, discard));
   runs.append(...jobs.filter(job => job.kind === 'import' && !ended(job)).map(job => watch(job, signal)));
   view.replaceChildren(drop, runs);
 }

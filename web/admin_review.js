@@ -2,10 +2,10 @@
 // What is looked through in the back office: products that show the same, evaluations and trainings with their reports, models.
 import { call, getJson, keyHeaders, showImage } from './api.js';
 import { make, money, number, say, table, when } from './admin.js';
-import { ended, entriesOf, kindOf, nameOf, upload, watch } from './admin_jobs.js';
+import { PICTURE, dropPlace, ended, kindOf, nameOf, upload, watch } from './admin_jobs.js';
 import { t } from './texts.js';
 
-const PAIRS = 10, PICTURE = /\.(jpe?g|jpe|jfif|png|webp|gif|tiff?|bmp|avif|hei[cf]|jxl)$/i;
+const PAIRS = 10;
 
 // ---- duplicates ----
 
@@ -96,8 +96,7 @@ function measures(job) {
 
 function evaluation(runs, signal) {
   let files = [];
-  const list = make('ul', { className: 'files' }), input = make('input', { type: 'file', multiple: true, hidden: true }), folder = make('input', { type: 'file', hidden: true });
-  folder.webkitdirectory = true;
+  const list = make('ul', { className: 'files' });
   const start = make('button', { type: 'button', className: 'primary', textContent: t('start-eval'), hidden: true });
   const isList = ({ path }) => /\.csv$/i.test(path);
   const take = chosen => {
@@ -110,8 +109,6 @@ function evaluation(runs, signal) {
     start.hidden = one.length !== 1;
     say(one.length === 1 || !chosen.length ? '' : t(one.length ? 'two-queries' : 'no-queries'));
   };
-  input.onchange = () => { take([...input.files].map(file => ({ path: file.name, file }))); input.value = ''; };
-  folder.onchange = () => { take([...folder.files].map(file => ({ path: file.webkitRelativePath, file }))); folder.value = ''; };
   start.onclick = async () => {
     const form = new FormData(), { path, file } = files.find(isList), base = path.slice(0, path.lastIndexOf('/') + 1);
     const wanted = await file.text(); // only photos that it names are sent
@@ -133,14 +130,7 @@ function evaluation(runs, signal) {
     }
     start.disabled = false;
   };
-  const drop = make('div', { className: 'drop' }, make('p', { textContent: t('drop-queries') }),
-    make('div', { className: 'actions' }, make('button', { type: 'button', textContent: t('choose-feed'), onclick: () => input.click() }), make('button', { type: 'button', textContent: t('choose-folder'), onclick: () => folder.click() })),
-    list, make('div', { className: 'actions' }, start), make('p', { className: 'note', textContent: t('queries-text') }), input, folder);
-  const over = on => event => { event.preventDefault(); drop.classList.toggle('over', on); };
-  drop.ondragover = over(true);
-  drop.ondragleave = over(false);
-  drop.ondrop = async event => { over(false)(event); take(await entriesOf(event.dataTransfer)); };
-  return drop;
+  return dropPlace({ hint: 'drop-queries', note: 'queries-text' }, take, list, make('div', { className: 'actions' }, start));
 }
 
 const RECIPE = { from: 'vitrine-s', label: 'category', epochs: 5, lr: 0.01 };

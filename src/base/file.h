@@ -51,6 +51,9 @@ void vt_dir_list_close(vt_dir_list *list);
 char *vt_path_join(const char *a, const char *b);
 const char *vt_path_base(const char *path); /* what follows the last '/', borrowed */
 
+/* Takes every `folder` with the slash behind it out of the text; NULL or "": none. */
+void vt_path_hide(char *text, const char *folder);
+
 /* Resolves `relative` below `root` with every symbolic link followed and hands out the real path
  * (the caller's) if it lies inside the real root. VT_ERR_DENIED when it leaves it, is absolute, or
  * is empty; VT_ERR_NOT_FOUND when nothing is there. `root` must exist. */

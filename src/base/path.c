@@ -39,6 +39,15 @@ const char *vt_path_base(const char *path)
     return slash ? slash + 1 : path;
 }
 
+void vt_path_hide(char *text, const char *folder)
+{
+    size_t length = folder != NULL ? strlen(folder) : 0;
+    for (char *at = text; length > 0 && (at = strstr(at, folder)) != NULL;) {
+        size_t skipped = length + (at[length] == '/');
+        memmove(at, at + skipped, strlen(at + skipped) + 1);
+    }
+}
+
 static bool path_climbs_out(const char *path)
 {
     long depth = 0;

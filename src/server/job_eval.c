@@ -121,8 +121,7 @@ vt_status vt_job_eval(vt_job_work *work, vt_error *error)
     if (queries == NULL || images == NULL) {
         status = vt_fail_memory(error, "a path");
     } else {
-        bool opened = !job->pictures && work->options->import_images != NULL;
-        how.images_dir = opened ? work->options->import_images : images;
+        how.images_dir = vt_job_images(work, images);
         how.on_progress = vt_job_on_progress;
         how.context = work;
         vt_jobs_tell_stage(work->jobs, job->id, "eval", "queries");

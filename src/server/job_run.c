@@ -64,21 +64,11 @@ void vt_job_clear(const vt_jobs *jobs, const char *id, bool everything)
     vt_free(folder);
 }
 
-/* Takes every `folder` with the slash behind it out of the text. */
-static void hide(char *text, const char *folder)
-{
-    size_t length = folder != NULL ? strlen(folder) : 0;
-    for (char *at = text; length > 0 && (at = strstr(at, folder)) != NULL;) {
-        size_t skipped = length + (at[length] == '/');
-        memmove(at, at + skipped, strlen(at + skipped) + 1);
-    }
-}
-
 void vt_job_hide_paths(const vt_jobs *jobs, const char *id, char *text)
 {
     char *folder = vt_job_path(jobs, id, NULL);
-    hide(text, folder);
-    hide(text, jobs->server->options.import_images);
+    vt_path_hide(text, folder);
+    vt_path_hide(text, jobs->server->options.import_images);
     vt_free(folder);
 }
 
@@ -106,6 +96,12 @@ static void on_phase(void *context, const char *phase, const char *unit)
 }
 
 /* ---- import ---- */
+
+const char *vt_job_images(const vt_job_work *work, const char *uploaded)
+{
+    bool opened = !work->job->pictures && work->options->import_images != NULL;
+    return opened ? work->options->import_images : uploaded;
+}
 
 static void add_report(vt_job_record *job, const vt_import_report *report)
 {
@@ -141,8 +137,7 @@ static vt_status import(run *r, vt_error *error)
     if (feed == NULL || images == NULL || rejects == NULL) {
         status = vt_fail_memory(error, "a path");
     } else {
-        bool opened = !r->job->pictures && r->options->import_images != NULL;
-        how.images_dir = opened ? r->options->import_images : images;
+        how.images_dir = vt_job_images(r, images);
         how.rejects_path = rejects;
         how.no_remote = !r->options->import_remote;
         how.on_phase = on_phase;

@@ -202,7 +202,7 @@ static vt_status take_part(const upload *u, const vt_part *part, vt_error *error
 {
     if (strcmp(part->name, "image") == 0)
         return write_picture(u, part, error);
-    if (strcmp(part->name, "kind") == 0 && (is_kind(part, "import") || is_kind(part, "eval")))
+    if (is_kind(part, "import") || is_kind(part, "eval"))
         return VT_OK; /* looked at before */
     bool queries = u->job->kind == VT_JOB_EVAL;
     if (strcmp(part->name, queries ? "queries" : "feed") != 0)

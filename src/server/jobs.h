@@ -157,6 +157,9 @@ typedef struct vt_job_work {
     const vt_server_options *options;
 } vt_job_work;
 void vt_job_add_figure(vt_job_record *job, const char *name, double value);
+/* Where the pictures lie that a list names: `uploaded`, the folder of those that came with it, or
+ * where none did, what the server opened, if it did. */
+const char *vt_job_images(const vt_job_work *work, const char *uploaded);
 /* vt_on_progress of a job's work. */
 bool vt_job_on_progress(void *context, uint64_t done, uint64_t total);
 

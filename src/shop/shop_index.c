@@ -9,6 +9,7 @@
 #include "shop/shop.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/random.h"
 #include "vector/distance.h"
 
@@ -45,12 +46,8 @@ vt_status vt_shop_index_build(vt_shop *shop, const vt_index_options *options, vt
 static void directory_hide(const vt_shop *shop, char *text)
 {
     char real[PATH_MAX];
-    char *at = realpath(shop->directory, real) != NULL ? strstr(text, real) : NULL;
-    if (at == NULL)
-        return;
-    const char *rest = at + strlen(real);
-    rest += *rest == '/';
-    memmove(at, rest, strlen(rest) + 1);
+    if (realpath(shop->directory, real) != NULL)
+        vt_path_hide(text, real);
 }
 
 vt_status vt_shop_index_info(vt_shop *shop, vt_index_info *out, vt_error *error)
@@ -326,7 +323,6 @@ static vt_status bench_row(measure *m, double share, vt_strategy strategy, vt_in
 static vt_status bench_inside(vt_shop *shop, const vt_index_measure *how, vt_index_bench *out,
                               vt_error *error)
 {
-    enum { SHARES = 6 };
     static const struct {
         double share;
         vt_strategy strategy;
@@ -345,7 +341,8 @@ static vt_status bench_inside(vt_shop *shop, const vt_index_measure *how, vt_ind
     begin_phase(how, "bench", "queries");
     status = measure_init(&m, shop, how, error);
     bench.queries = m.count;
-    m.total = (SHARES + sizeof rows / sizeof rows[0]) * (uint64_t)m.count;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) /* the truth of each share, too */
+        m.total += (i == 0 || rows[i].share != rows[i - 1].share ? 2 : 1) * (uint64_t)m.count;
     for (size_t i = 0; status == VT_OK && i < sizeof rows / sizeof rows[0]; i++) {
         if (rows[i].share != share) {
             share = rows[i].share;

@@ -29,7 +29,6 @@ typedef struct whitening {
     size_t filters, side, numbers;
     size_t patches;
     double *mean, *moment; /* (numbers) and (numbers, numbers): sums over patches */
-    bool looked;
 } whitening;
 
 static bool note_first(void *context, const vt_weight_info *weight)
@@ -38,7 +37,6 @@ static bool note_first(void *context, const vt_weight_info *weight)
     const int64_t *dims = weight->shape.dims;
     if (weight->role != VT_WEIGHT_KERNEL)
         return true;
-    first->looked = true;
     if (strcmp(weight->op_type, "Conv") == 0 && weight->shape.rank == 4 && dims[1] == 3 &&
         dims[2] == dims[3] && dims[2] > 1 && dims[2] * dims[3] * 3 <= MOST_NUMBERS) {
         first->name = vt_strdup(weight->name);
@@ -192,7 +190,7 @@ vt_status vt_run_whiten(vt_run_state *run, vt_error *error)
     if (status != VT_OK)
         return status;
     if (first.name == NULL)
-        return first.looked && first.numbers > 0
+        return first.numbers > 0
                    ? vt_fail_memory(error, "a name")
                    : vt_fail(error, VT_ERR_USAGE,
                              "whiten: \"%s\" does not begin with a convolution of 2 x 2 to 11 x 11 "

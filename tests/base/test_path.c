@@ -168,18 +168,25 @@ static void test_allocation_failure(void **state)
     assert_true(each_allocation_failing(attempt, *state) >= 2);
 }
 
+static void test_hide(void **state)
+{
+    (void)state;
+    char text[64] = "read \"/a/b/c.jpg\": not in /a/b, nor in /a/c";
+    vt_path_hide(text, NULL);
+    vt_path_hide(text, "");
+    vt_path_hide(text, "/a/b");
+    assert_string_equal(text, "read \"c.jpg\": not in , nor in /a/c");
+}
+
 #define TREE_TEST(name) cmocka_unit_test_setup_teardown(name, tree_setup, scratch_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_join),
-        cmocka_unit_test(test_base),
-        TREE_TEST(test_inside),
-        TREE_TEST(test_escapes),
-        TREE_TEST(test_not_there),
-        TREE_TEST(test_root_forms),
-        TREE_TEST(test_allocation_failure),
+        cmocka_unit_test(test_join), cmocka_unit_test(test_base),
+        cmocka_unit_test(test_hide), TREE_TEST(test_inside),
+        TREE_TEST(test_escapes),     TREE_TEST(test_not_there),
+        TREE_TEST(test_root_forms),  TREE_TEST(test_allocation_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

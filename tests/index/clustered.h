@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "vector/distance.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -72,6 +73,13 @@ static inline void clustered_make(const clustered *c, uint64_t number, float *ou
     for (size_t i = 0; i < c->dim; i++)
         out[i] += c->centres[cluster * c->dim + i];
     clustered_add(&random, c->bases + cluster * CLUSTERED_FLAT * c->dim, c->dim, out);
+}
+
+/* The same of length 1. */
+static inline void clustered_make_unit(const clustered *c, uint64_t number, float *out)
+{
+    clustered_make(c, number, out);
+    (void)vt_vector_normalize(out, c->dim); /* none is 0 */
 }
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "store/store.h"
+#include "vector/distance.h"
 
 #include <ftw.h>
 #include <math.h>
@@ -285,13 +286,9 @@ static inline void unit_vector(uint64_t seed, float *out, size_t dim)
 {
     vt_random random;
     vt_random_init(&random, seed);
-    double sum = 0;
-    for (size_t i = 0; i < dim; i++) {
-        out[i] = (float)vt_random_normal(&random);
-        sum += (double)out[i] * (double)out[i];
-    }
     for (size_t i = 0; i < dim; i++)
-        out[i] = (float)(out[i] / sqrt(sum));
+        out[i] = (float)vt_random_normal(&random);
+    (void)vt_vector_normalize(out, dim);
 }
 
 #endif

@@ -216,7 +216,8 @@ static void test_settings(void **state)
                         {"SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1}};
         for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
             int64_t value = -1;
-            assert_ok(vt_sqlite_query_int(connection->db, settings[i].sql, &value, error));
+            assert_ok(vt_sqlite_query_int(connection->db, "read catalogue", settings[i].sql, &value,
+                                          error));
             if (value != settings[i].wanted)
                 fail_msg("%s: %lld", settings[i].sql, (long long)value);
         }

@@ -29,13 +29,9 @@ static void vector_make(uint32_t product, uint32_t version, float *out)
 {
     vt_random random;
     vt_random_init(&random, (uint64_t)version << 32 | product);
-    double sum = 0;
-    for (size_t i = 0; i < DIM; i++) {
-        out[i] = (float)vt_random_normal(&random) + (i < 8 ? (float)(product % 16) : 0);
-        sum += (double)out[i] * (double)out[i];
-    }
     for (size_t i = 0; i < DIM; i++)
-        out[i] = (float)(out[i] / sqrt(sum));
+        out[i] = (float)vt_random_normal(&random) + (i < 8 ? (float)(product % 16) : 0);
+    (void)vt_vector_normalize(out, DIM);
 }
 
 static vt_status put(vt_store *store, uint32_t model, uint32_t product, uint32_t version)

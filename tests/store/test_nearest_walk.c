@@ -19,22 +19,12 @@ typedef struct world {
     float *vectors; /* (PRODUCTS, DIM) by key less one */
 } world;
 
-static void vector_make(const clustered *mixture, uint64_t number, float *out)
-{
-    clustered_make(mixture, number, out);
-    double sum = 0;
-    for (size_t i = 0; i < DIM; i++)
-        sum += (double)out[i] * (double)out[i];
-    for (size_t i = 0; i < DIM; i++)
-        out[i] = (float)(out[i] / sqrt(sum));
-}
-
 static void product_put(world *w, uint32_t number, uint64_t vector)
 {
     char id[32];
     float made[DIM];
     snprintf(id, sizeof id, "p%u", number);
-    vector_make(&w->mixture, vector, made);
+    clustered_make_unit(&w->mixture, vector, made);
     vt_picture picture = {.hash = fixture_hash(vector), .width = 1, .height = 1, .vector = made};
     vt_product product = {.id = id, .price = (double)NAN, .pictures = &picture, .picture_count = 1};
     assert_ok(vt_store_put(w->store, w->model, &product, error));
@@ -144,7 +134,7 @@ static double cell_recall(world *w, double share, correlation how, vt_strategy s
         float query[DIM];
         vt_hit found[K], truth[K];
         vt_nearest_answer answer;
-        vector_make(&w->mixture, 1000000 + q, query);
+        clustered_make_unit(&w->mixture, 1000000 + q, query);
         vt_idset *set = set_make(w, query, (size_t)(share * PRODUCTS), how, q);
         vt_nearest_options options = {
             .k = K, .min_similarity = -INFINITY, .products = set, .strategy = strategy};
@@ -203,7 +193,7 @@ static void test_unfiltered(void **state)
         vt_hit found[K], truth[K];
         vt_nearest_answer answer;
         vt_nearest_options options = {.k = K, .min_similarity = -INFINITY};
-        vector_make(&w->mixture, 2000000 + q, query);
+        clustered_make_unit(&w->mixture, 2000000 + q, query);
         size_t have = ask(w, query, &options, found, &answer);
         assert_string_equal(answer.strategy, "walk");
         assert_false(answer.complete);
@@ -226,7 +216,7 @@ static void pages_check(world *w, const vt_idset *set, size_t pages)
     float query[DIM];
     vt_hit hits[MOST];
     vt_idset *seen = NULL;
-    vector_make(&w->mixture, 3000007, query);
+    clustered_make_unit(&w->mixture, 3000007, query);
     assert_ok(vt_idset_new(&seen, error));
     for (size_t page = 0; page < pages; page++) {
         vt_nearest_options options = {.k = (page + 1) * K, .page = K, .min_similarity = -INFINITY};
@@ -253,7 +243,7 @@ static void test_pages_fit(void **state)
     one_thread();
     world *w = *state;
     float query[DIM];
-    vector_make(&w->mixture, 3000007, query);
+    clustered_make_unit(&w->mixture, 3000007, query);
     pages_check(w, NULL, 20);
     vt_idset *set = set_make(w, query, PRODUCTS / 2, UNCORRELATED, 3);
     pages_check(w, set, 20);
@@ -274,7 +264,7 @@ static void test_changes_are_seen(void **state)
         vt_nearest_options options = {.k = 1, .min_similarity = -INFINITY};
         options.strategy = VT_STRATEGY_WALK;
         product_put(w, number, 5000000 + round);
-        vector_make(&w->mixture, 5000000 + round, query);
+        clustered_make_unit(&w->mixture, 5000000 + round, query);
         assert_int_equal(ask(w, query, &options, hits, NULL), 1);
         char id[32];
         snprintf(id, sizeof id, "p%u", number);
@@ -309,7 +299,7 @@ static void test_reader_follows(void **state)
     assert_ok(vt_store_open(w->f.shop, VT_STORE_READ, &reader, error));
     assert_ok(vt_store_index_refresh(reader, w->model, NULL, error));
     product_put(w, PRODUCTS + 900, 7000001);
-    vector_make(&w->mixture, 7000001, query);
+    clustered_make_unit(&w->mixture, 7000001, query);
     vt_nearest_answer answer;
     assert_ok(vt_store_nearest(reader, w->model, query, 1, &options, hits, &count, &answer, error));
     assert_string_equal(answer.strategy, "walk");
@@ -336,7 +326,7 @@ static void fresh_ask(world *w, const char *strategy, const char *fault)
     vt_nearest_answer answer;
     vt_store_index_info info;
     vt_nearest_options options = {.k = K, .min_similarity = -INFINITY};
-    vector_make(&w->mixture, 77, query);
+    clustered_make_unit(&w->mixture, 77, query);
     assert_ok(vt_store_open(w->f.shop, VT_STORE_READ, &reader, error));
     assert_ok(vt_store_nearest(reader, w->model, query, 1, &options, hits, &count, &answer, error));
     assert_int_equal(count, K);
@@ -411,7 +401,7 @@ static void test_background(void **state)
     snprintf(path, sizeof path, "rm -rf %s/index", w->f.shop);
     assert_int_equal(system(path), 0);
     assert_ok(vt_store_open(w->f.shop, VT_STORE_WRITE, &w->store, error));
-    vector_make(&w->mixture, 8000001, query);
+    clustered_make_unit(&w->mixture, 8000001, query);
     uint32_t changed = 0;
     for (int i = 0; strcmp(answer.strategy, "walk") != 0; i++) {
         ask(w, query, &options, hits, &answer);
@@ -446,7 +436,7 @@ static void test_bad_input(void **state)
     query[3] = INFINITY;
     assert_fails(VT_ERR_USAGE, vt_store_nearest(w->store, w->model, query, 1, &options, hits,
                                                 &count, NULL, error));
-    vector_make(&w->mixture, 1, query);
+    clustered_make_unit(&w->mixture, 1, query);
     options.k = 0;
     assert_fails(VT_ERR_USAGE, vt_store_nearest(w->store, w->model, query, 1, &options, hits,
                                                 &count, NULL, error));

@@ -25,7 +25,7 @@ static void run_sql(const char *path, const char *sql)
 static int64_t ask(sqlite3 *db, const char *sql)
 {
     int64_t value = -1;
-    assert_ok(vt_sqlite_query_int(db, sql, &value, error));
+    assert_ok(vt_sqlite_query_int(db, "read catalogue", sql, &value, error));
     return value;
 }
 

@@ -240,13 +240,14 @@ bool vt_sqlite_run(sqlite3_stmt *statement)
     return result == SQLITE_DONE || result == SQLITE_ROW;
 }
 
-vt_status vt_sqlite_query_int(sqlite3 *db, const char *sql, int64_t *out, vt_error *error)
+vt_status vt_sqlite_query_int(sqlite3 *db, const char *action, const char *sql, int64_t *out,
+                              vt_error *error)
 {
     sqlite3_stmt *statement = NULL;
     vt_status status = VT_OK;
     if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK ||
         sqlite3_step(statement) != SQLITE_ROW)
-        status = vt_sqlite_fail(db, error, "read catalogue", sqlite3_db_filename(db, "main"));
+        status = vt_sqlite_fail(db, error, action, sqlite3_db_filename(db, "main"));
     else
         *out = sqlite3_column_int64(statement, 0);
     sqlite3_finalize(statement);
@@ -267,7 +268,7 @@ static vt_status fail_first_touch(sqlite3 *db, const char *path, vt_error *error
         path);
 }
 
-static vt_status configure(sqlite3 *db, const char *path, vt_error *error)
+bool vt_sqlite_harden(sqlite3 *db)
 {
     static const struct {
         int option, value;
@@ -275,10 +276,17 @@ static vt_status configure(sqlite3 *db, const char *path, vt_error *error)
                    {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}, {SQLITE_DBCONFIG_ENABLE_VIEW, 0},
                    {SQLITE_DBCONFIG_DQS_DML, 0},        {SQLITE_DBCONFIG_DQS_DDL, 0},
                    {SQLITE_DBCONFIG_ENABLE_FKEY, 1}};
-    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
-        if (sqlite3_db_config(db, options[i].option, options[i].value, NULL) != SQLITE_OK)
-            return vt_sqlite_fail(db, error, "set up catalogue", path);
+    bool good = true;
+    for (size_t i = 0; good && i < sizeof options / sizeof options[0]; i++)
+        good = sqlite3_db_config(db, options[i].option, options[i].value, NULL) == SQLITE_OK;
     sqlite3_busy_timeout(db, 10000);
+    return good;
+}
+
+static vt_status configure(sqlite3 *db, const char *path, vt_error *error)
+{
+    if (!vt_sqlite_harden(db))
+        return vt_sqlite_fail(db, error, "set up catalogue", path);
     /* No honest row is longer; a damaged length must not make SQLite ask for a gigabyte. */
     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 2 * VT_STORE_MAX_PRODUCT_BYTES);
     if (sqlite3_exec(db,
@@ -314,9 +322,10 @@ vt_status vt_sqlite_db_open(const char *path, int flags, sqlite3 **out, vt_error
 static vt_status identify(sqlite3 *db, const char *path, bool writer, int *known, vt_error *error)
 {
     int64_t application = 0, version = 0;
-    vt_status status = vt_sqlite_query_int(db, "PRAGMA application_id", &application, error);
+    vt_status status =
+        vt_sqlite_query_int(db, "read catalogue", "PRAGMA application_id", &application, error);
     if (status == VT_OK)
-        status = vt_sqlite_query_int(db, "PRAGMA user_version", &version, error);
+        status = vt_sqlite_query_int(db, "read catalogue", "PRAGMA user_version", &version, error);
     if (status != VT_OK)
         return status == VT_ERR_IO || status == VT_ERR_DENIED ? fail_first_touch(db, path, error)
                                                               : status;

@@ -29,7 +29,6 @@ enum {
     APPLICATION_ID = 0x56545245, /* "VTRE" */
     VERSION = 1,
     PAGE_BYTES = 4096,
-    BUSY_MS = 10000,
     ROW_BYTES = 1 << 20,
     STEP_ROWS = 10000, /* removed in one transaction */
 };
@@ -59,15 +58,7 @@ vt_status vt_event_log_fail(vt_event_log *events, const char *action, vt_error *
 
 static vt_status query_int(vt_event_log *events, const char *sql, int64_t *out, vt_error *error)
 {
-    sqlite3_stmt *row = NULL;
-    vt_status status = VT_OK;
-    if (sqlite3_prepare_v2(events->db, sql, -1, &row, NULL) != SQLITE_OK ||
-        sqlite3_step(row) != SQLITE_ROW)
-        status = vt_event_log_fail(events, "read events", error);
-    else
-        *out = sqlite3_column_int64(row, 0);
-    sqlite3_finalize(row);
-    return status;
+    return vt_sqlite_query_int(events->db, "read events", sql, out, error);
 }
 
 /* ---- opening ---- */
@@ -86,18 +77,8 @@ static vt_status make_file(const char *path, vt_error *error)
 
 static vt_status configure(vt_event_log *events, bool writing, vt_error *error)
 {
-    static const struct {
-        int option, value;
-    } options[] = {{SQLITE_DBCONFIG_DEFENSIVE, 1},
-                   {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
-                   {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0},
-                   {SQLITE_DBCONFIG_ENABLE_VIEW, 0}};
     int persist = 1;
-    bool good = true;
-    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-        good = good && sqlite3_db_config(events->db, options[i].option, options[i].value, NULL) ==
-                           SQLITE_OK;
-    sqlite3_busy_timeout(events->db, BUSY_MS);
+    bool good = vt_sqlite_harden(events->db);
     sqlite3_limit(events->db, SQLITE_LIMIT_LENGTH, ROW_BYTES);
     good = good && sqlite3_exec(events->db,
                                 "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0;"

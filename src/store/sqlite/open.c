@@ -285,7 +285,8 @@ static vt_status check_length(const vt_sqlite *store, vt_sqlite_connection *read
     snprintf(name, sizeof name, "%s-wal", store->path);
     if (stat(store->path, &info) != 0)
         return vt_fail_errno(error, errno, "look up", store->path);
-    vt_status status = vt_sqlite_query_int(reader->db, "PRAGMA page_size", &page_bytes, error);
+    vt_status status =
+        vt_sqlite_query_int(reader->db, "read catalogue", "PRAGMA page_size", &page_bytes, error);
     if (status != VT_OK)
         return status;
     bool has_log = stat(name, &log) == 0 && log.st_size > 0;
@@ -327,7 +328,8 @@ static vt_status sqlite_open(const char *dir, int mode, vt_store **out, vt_error
         if (status == VT_OK)
             status = vt_sqlite_newest_change(reader, &store->opened_change, error);
         if (status == VT_OK)
-            status = vt_sqlite_query_int(reader->db, "SELECT ifnull(max(key), 0) FROM pictures",
+            status = vt_sqlite_query_int(reader->db, "read catalogue",
+                                         "SELECT ifnull(max(key), 0) FROM pictures",
                                          &store->opened_picture, error);
         vt_sqlite_reader_give(store, reader);
     }

@@ -19,7 +19,8 @@ static bool is_outdated(vt_sqlite_connection *connection)
 {
     int64_t version = 0;
     return connection->version < VT_SQLITE_VERSION &&
-           vt_sqlite_query_int(connection->db, "PRAGMA user_version", &version, NULL) == VT_OK &&
+           vt_sqlite_query_int(connection->db, "read catalogue", "PRAGMA user_version", &version,
+                               NULL) == VT_OK &&
            version > connection->version;
 }
 

@@ -121,7 +121,8 @@ vt_status vt_sqlite_migrate(sqlite3 *db, const vt_sqlite_migration *steps, size_
 
     /* Under the write lock: nobody else can be halfway through the same steps. */
     int64_t version = 0;
-    vt_status status = vt_sqlite_query_int(db, "PRAGMA user_version", &version, error);
+    vt_status status =
+        vt_sqlite_query_int(db, "read catalogue", "PRAGMA user_version", &version, error);
     if (status != VT_OK)
         goto rollback;
     char application[64];

@@ -163,8 +163,12 @@ vt_status vt_sqlite_fail(sqlite3 *db, vt_error *error, const char *action, const
  * reason is the connection's last error. */
 bool vt_sqlite_run(sqlite3_stmt *statement);
 void vt_sqlite_reset(sqlite3_stmt *statement); /* and forgets what was bound */
-/* The one integer that `sql` yields; for PRAGMAs. */
-vt_status vt_sqlite_query_int(sqlite3 *db, const char *sql, int64_t *out, vt_error *error);
+/* The one integer that `sql` yields; for PRAGMAs. action: as vt_sqlite_fail has it. */
+vt_status vt_sqlite_query_int(sqlite3 *db, const char *action, const char *sql, int64_t *out,
+                              vt_error *error);
+/* Before anything is read: a file that a stranger made can do no more than hold rows, and others
+ * who write are waited for. False: the reason is the connection's last error. */
+bool vt_sqlite_harden(sqlite3 *db);
 
 /* ---- schema.c ---- */
 typedef struct vt_sqlite_migration {
