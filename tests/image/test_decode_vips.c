@@ -382,6 +382,7 @@ static void cut_files_are_errors(void **state)
 static void random_damage_is_survived(void **state)
 {
     (void)state;
+    one_thread();
     static const char *const suffixes[] = {".png", ".webp", ".tif[compression=lzw]", ".gif"};
     vt_image source = picture_make(70, 50, 2);
     vt_random random;
