@@ -2,6 +2,7 @@
 /* PNG, GIF, WebP, TIFF, HEIC and AVIF: pixels, depth, alpha, palette, profiles, orientation, first
  * frames, scaled decoding, limits and damage. */
 #include "image/pictures.h"
+#include "support/sanitized.h"
 
 static void lossless_formats_give_the_pixels(void **state)
 {
