@@ -177,7 +177,7 @@ static void threads_change_nothing(void **state)
     vt_pool *pool = NULL;
     vt_random_init(&random, 7);
     assert_int_equal(vt_pool_new(3, &pool, NULL), VT_OK);
-    for (int round = 0; round < 6; round++) {
+    for (int round = 0; round < 6; round += SCRATCH_STRIDE == 1 ? 1 : 3) {
         blobs(&random, MOST_ROWS, 24, 9, 0.8);
         vt_kmeans_options options = vt_kmeans_options_defaults();
         options.k = 5 + 30 * (size_t)round;
