@@ -335,7 +335,8 @@ static void a_promotion_may_be_killed_anywhere(void **state)
             code = in_child(j, promote_and_die, last);
             killed += code == KILLED;
             assert_true(code == KILLED || code == 0);
-            assert_int_equal(in_child(j, look_round, 0), 0);
+            if (again || SCRATCH_STRIDE == 1) /* once for both under a sanitizer */
+                assert_int_equal(in_child(j, look_round, 0), 0);
         }
     }
     assert_int_equal(code, 0);
