@@ -52,9 +52,9 @@ typedef struct vt_ann_search {
     vt_pool *pool;          /* shares out the queries; NULL: in the caller's thread */
     size_t width;           /* of the walk; lists looked into */
     size_t budget;          /* nodes compared, rows of lists; 0: no bound */
-    bool checked;           /* the graph's, as are strays and share: graph.h */
+    float share;            /* of rows that are in the set; 0: unknown */
+    bool checked;           /* the graph's, as is strays: graph.h */
     size_t strays;
-    float share;
     size_t matches;      /* the lists', as is fetch: ivf.h */
     vt_ivf_fetch *fetch; /* the graph, which orders by its own codes, does not ask for vectors */
     void *context;       /* of fetch */

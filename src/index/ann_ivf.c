@@ -68,6 +68,7 @@ static vt_status ivf_search(vt_ann *ann, const float *queries, size_t count,
     lists.groups = options->groups;
     lists.pool = options->pool;
     lists.probes = options->width;
+    lists.share = options->share;
     lists.budget = options->budget;
     lists.matches = options->matches;
     lists.fetch = options->fetch;

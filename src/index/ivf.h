@@ -115,6 +115,9 @@ typedef struct vt_ivf_search_options {
     size_t probes;          /* lists looked into: more is slower and finds more */
     size_t matches;         /* with `groups`: further lists are looked into until so many rows of
                                the set were met, or all. 0: 40 k */
+    float share;            /* of rows that are in the set. Where of those in the nearest lists far
+                               fewer are, what is in the set lies elsewhere, on all sides, and all
+                               lists are looked into. 0: unknown */
     size_t budget;          /* rows of lists, in the set or not, after which a query gives up; 0: no
                                bound */
     float epsilon;          /* a row whose estimate lies so many deviations below the k-th best is

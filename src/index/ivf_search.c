@@ -10,7 +10,8 @@
  *
  * How many lists: `probes`, and beyond them as many as it takes to have k hits; with a set of ids
  * as it takes to have met `matches` of its rows, for where few rows are in the set the nearest of
- * them lie farther apart, in lists that a search without it would leave out. A budget ends that.
+ * them lie farther apart, in lists that a search without it would leave out. Where the set avoids
+ * the query its nearest rows may be in any list, and all are looked into. A budget ends that.
  *
  * Queries are taken in tiles, whose products with all centroids are one product of matrices: the
  * centroids are read once for a tile. Each is answered on its own from there on.
@@ -64,6 +65,7 @@ typedef struct worker {
     float norm2;        /* of the prepared query */
     vt_fastscan_line line;
     vt_ivf_walked walked;
+    bool everywhere; /* all lists are to be looked into */
     vt_error *error;
 } worker;
 
@@ -241,12 +243,22 @@ static void line_set(worker *w, candidate c)
     w->line.spread = exact ? w->s->options->epsilon * sqrtf(distance2) : 0.0f;
 }
 
-static bool more_wanted(const worker *w)
+/* Whether the set is as thin in the nearest lists that its nearest rows may lie anywhere. */
+static bool around_thin(const worker *w)
+{
+    enum { THIN = 2 };
+    float expected = (float)w->walked.seen * w->s->options->share;
+    return w->s->options->groups && (float)(THIN * w->walked.matched) < expected;
+}
+
+static bool more_wanted(worker *w)
 {
     const search *s = w->s;
     if (w->walked.lists < s->options->probes)
         return true;
-    if (s->options->groups && w->walked.matched < s->matches)
+    if (w->walked.lists == s->options->probes)
+        w->everywhere = around_thin(w);
+    if (w->everywhere || (s->options->groups && w->walked.matched < s->matches))
         return true;
     return w->top.count < s->k && !(s->options->min_similarity > -INFINITY);
 }
@@ -259,6 +271,7 @@ static vt_status query_answer(worker *w, const float *x, const float *dots)
     vt_status status = VT_OK;
     vt_topk_clear(&w->top);
     w->walked = (vt_ivf_walked){0};
+    w->everywhere = false;
     w->norm2 = ivf->floats->dot_f32(x, x, ivf->width);
     ivf_tables(ivf, x, w->entries, w->tables, &w->line);
     bool exact = ivf->precise_bytes > 0 || options->fetch;

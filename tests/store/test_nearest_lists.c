@@ -124,7 +124,7 @@ static void unfiltered_check(const world *w, vt_store *store)
         assert_false(answer.complete);
         assert_true(answer.searched > 0 && answer.searched <= answer.visited);
         assert_true(answer.visited < PRODUCTS * PICTURES / 2);
-        assert_int_equal(answer.products, PRODUCTS);
+        assert_true(answer.products >= PRODUCTS - 1);
         options.exact = true;
         assert_int_equal(ask(w, w->store, query, &options, truth, &answer), K);
         assert_string_equal(answer.strategy, "exact");
@@ -341,7 +341,7 @@ static void fresh_ask(const world *w, const char *strategy, const char *fault)
     vt_nearest_answer answer;
     vt_store_index_info info;
     vt_nearest_options options = {.k = K, .min_similarity = -INFINITY};
-    clustered_make_unit(&w->mixture, 78, query);
+    clustered_make_unit(&w->mixture, (PRODUCTS - 1) * PICTURES, query); /* it stays */
     assert_ok(vt_store_open(w->f.shop, VT_STORE_READ, &reader, error));
     assert_int_equal(ask(w, reader, query, &options, hits, &answer), K);
     assert_true(hits[0].similarity > 0.999f);
