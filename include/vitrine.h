@@ -329,7 +329,8 @@ typedef struct vt_answer {
     size_t count;
     const char
         *strategy;     /* how the neighbours were found: "exact", "walk", "checked walk", "filtered
-                          walk", or one of these with ", then exact" (docs/index.md); "words"; static */
+                          walk", "lists", "filtered lists", or one of these but the first with
+                          ", then exact" (docs/index.md); "words"; static */
     bool complete;     /* no better product exists */
     uint64_t matched;  /* products that pass the filter and have the words, however similar */
     uint64_t searched; /* vectors compared with the query */

@@ -181,14 +181,20 @@ static inline vt_status fixture_put(vt_store *store, uint32_t model, uint32_t nu
     return status;
 }
 
-static inline vt_store *fixture_create(fixture *f, uint32_t *model)
+/* In a fixture that is there. */
+static inline vt_store *fixture_make_shop(fixture *f, uint32_t *model)
 {
-    fixture_init(f);
     vt_store *store = NULL;
     vt_hash fingerprint = fixture_hash(77);
     assert_ok(vt_store_open(f->shop, VT_STORE_CREATE, &store, error));
     assert_ok(vt_store_model_put(store, &fingerprint, "test", FIXTURE_DIM, model, error));
     return store;
+}
+
+static inline vt_store *fixture_create(fixture *f, uint32_t *model)
+{
+    fixture_init(f);
+    return fixture_make_shop(f, model);
 }
 
 static inline uint64_t fixture_count(vt_store *store)

@@ -7,8 +7,9 @@
 #include "../index/clustered.h"
 #include "fixture.h"
 
-#include "base/file.h"
+#include "base/thread.h"
 
+#include <stdatomic.h>
 #include <time.h>
 
 enum { DIM = 128, PRODUCTS = 4000, PICTURES = 2, QUERIES = 12, K = 10 };
@@ -21,8 +22,10 @@ typedef struct world {
     char path[160]; /* of the file */
 } world;
 
-/* Its pictures are neighbours of one another in the mixture's numbers, not in space. */
-static void product_put(world *w, uint32_t number, uint64_t vector)
+/* Its pictures are neighbours of one another in the mixture's numbers, not in space. Others of the
+ * same vectors with another salt. */
+static vt_status product_put_as(world *w, uint32_t number, uint64_t vector, uint64_t salt,
+                                vt_error *error)
 {
     char id[32];
     float made[PICTURES][DIM];
@@ -30,12 +33,19 @@ static void product_put(world *w, uint32_t number, uint64_t vector)
     snprintf(id, sizeof id, "p%u", number);
     for (uint64_t i = 0; i < PICTURES; i++) {
         clustered_make_unit(&w->mixture, vector + i, made[i]);
-        pictures[i] = (vt_picture){
-            .hash = fixture_hash(vector + i), .width = 1, .height = 1, .vector = made[i]};
+        pictures[i] = (vt_picture){.hash = fixture_hash(salt << 40 | (vector + i)),
+                                   .width = 1,
+                                   .height = 1,
+                                   .vector = made[i]};
     }
     vt_product product = {
         .id = id, .price = (double)NAN, .pictures = pictures, .picture_count = PICTURES};
-    assert_ok(vt_store_put(w->store, w->model, &product, error));
+    return vt_store_put(w->store, w->model, &product, error);
+}
+
+static void product_put(world *w, uint32_t number, uint64_t vector)
+{
+    assert_ok(product_put_as(w, number, vector, 0, error));
 }
 
 static vt_status build(vt_store *store, uint32_t model, vt_index_kind kind, vt_error *error)
@@ -330,6 +340,55 @@ static void test_changes_are_seen(void **state)
     vt_store_close(reader);
 }
 
+typedef struct changer {
+    world *w;
+    atomic_bool stop;
+    atomic_size_t changes;
+} changer;
+
+enum { REPLACED = 11, REPLACED_VECTOR = 5500000 };
+
+static void replace_on(void *context)
+{
+    changer *c = context;
+    for (uint64_t salt = 1; !atomic_load(&c->stop); salt++)
+        if (product_put_as(c->w, REPLACED, REPLACED_VECTOR, salt, NULL) == VT_OK)
+            atomic_fetch_add(&c->changes, 1);
+}
+
+/* A product whose pictures are replaced again and again by others of the same vectors is there all
+ * the time: also for who has its lists in memory and finds the vectors a change ahead. */
+static void test_never_missed(void **state)
+{
+    world *w = *state;
+    changer c = {.w = w};
+    vt_thread *thread = NULL;
+    vt_store *reader = reader_open(w);
+    vt_store *const both[] = {w->store, reader};
+    float query[DIM];
+    product_put(w, REPLACED, REPLACED_VECTOR);
+    uint32_t key = fixture_key(w->store, "p11");
+    clustered_make_unit(&w->mixture, REPLACED_VECTOR, query);
+    assert_ok(vt_thread_start("change", replace_on, &c, &thread, error));
+    size_t missed = 0, asked = 0;
+    while (atomic_load(&c.changes) < 100 || asked < 200) {
+        vt_hit hit;
+        vt_nearest_options options = {.k = 1, .min_similarity = -INFINITY};
+        size_t count = 0;
+        if (vt_store_nearest(both[asked % 2], w->model, query, 1, &options, &hit, &count, NULL,
+                             NULL) != VT_OK ||
+            count != 1 || hit.group != key)
+            missed++;
+        asked++;
+    }
+    atomic_store(&c.stop, true);
+    vt_thread_join(thread);
+    assert_int_equal(missed, 0);
+    assert_ok(vt_store_index_check(w->store, w->model, NULL, error));
+    assert_ok(vt_store_index_check(reader, w->model, NULL, error));
+    vt_store_close(reader);
+}
+
 /* ---- the file ---- */
 
 /* How a process that has just opened the shop answers. */
@@ -489,9 +548,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unfiltered),       cmocka_unit_test(test_batch),
         cmocka_unit_test(test_every_cell),       cmocka_unit_test(test_pages_fit),
-        cmocka_unit_test(test_changes_are_seen), cmocka_unit_test(test_snapshot),
-        cmocka_unit_test(test_background),       cmocka_unit_test(test_what_cannot_be),
-        cmocka_unit_test(test_product_codes),
+        cmocka_unit_test(test_changes_are_seen), cmocka_unit_test(test_never_missed),
+        cmocka_unit_test(test_snapshot),         cmocka_unit_test(test_background),
+        cmocka_unit_test(test_what_cannot_be),   cmocka_unit_test(test_product_codes),
     };
     return cmocka_run_group_tests(tests, world_make, world_end);
 }

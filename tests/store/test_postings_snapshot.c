@@ -42,7 +42,8 @@ static vt_sqlite *inside(const world *w)
 
 static void world_init(world *w)
 {
-    w->store = fixture_create(&w->f, &w->model);
+    fixture_init_in_memory(&w->f);
+    w->store = fixture_make_shop(&w->f, &w->model);
     snprintf(w->file, sizeof w->file, "%s/index/postings.vtp", w->f.shop);
     vt_random_init(&w->random, 4);
     logged[0] = '\0';

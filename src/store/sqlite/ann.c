@@ -37,6 +37,8 @@ void vt_sqlite_ann_choose(vt_sqlite_index *index, size_t memory_bytes, vt_index_
 {
     size_t rows = atomic_load(&index->row_count);
     vt_index_kind kind = atomic_load(&index->kind);
+    if (memory_bytes == 0)
+        memory_bytes = index->store->memory_bytes;
     if (kind == VT_INDEX_EXACT)
         kind = vt_sqlite_ann_wish(index->store, index->model);
     if (kind == VT_INDEX_IVF && rows > 0) {

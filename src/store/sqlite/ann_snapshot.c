@@ -207,7 +207,7 @@ void vt_sqlite_ann_miss(vt_sqlite_index *index, vt_sqlite_connection *connection
     if (sqlite3_step(counter) == SQLITE_ROW)
         rows = (size_t)sqlite3_column_int64(counter, 0);
     vt_sqlite_reset(counter);
-    vt_index_choose(rows, index->dim, 0, VT_INDEX_AUTO, &choice);
+    vt_index_choose(rows, index->dim, store->memory_bytes, VT_INDEX_AUTO, &choice);
     for (size_t i = 0; i < FILES; i++) {
         if (files[i].kind != choice.kind)
             continue;

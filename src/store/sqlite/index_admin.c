@@ -49,7 +49,7 @@ static void memory_tell(vt_sqlite_index *index, vt_store_index_info *out)
 static void choice_tell(vt_sqlite_index *index, vt_store_index_info *out)
 {
     vt_index_choice choice;
-    vt_index_choose(out->rows, index->dim, 0, VT_INDEX_AUTO, &choice);
+    vt_index_choose(out->rows, index->dim, index->store->memory_bytes, VT_INDEX_AUTO, &choice);
     out->wanted = choice.kind;
     out->wanted_codec = choice.codec;
     memcpy(out->why, choice.why, sizeof out->why);
@@ -102,19 +102,24 @@ vt_status vt_sqlite_index_build(vt_store *base, uint32_t model, bool always,
                            .on_progress = options->on_progress,
                            .context = options->context,
                            .told = true};
+    size_t memory = options->memory_bytes > 0 ? options->memory_bytes : store->memory_bytes;
     if (always)
-        vt_index_choose(atomic_load(&index->row_count), index->dim, options->memory_bytes,
-                        options->kind, &how.choice);
+        vt_index_choose(atomic_load(&index->row_count), index->dim, memory, options->kind,
+                        &how.choice);
     else
         vt_sqlite_ann_choose(index, options->memory_bytes, &how.choice);
     bool wanted = how.choice.kind != VT_INDEX_EXACT;
     bool build = wanted && (always || atomic_load(&index->ann) == NULL);
     bool save = wanted && !build && vt_sqlite_ann_is_unsaved(index);
     bool begun = (build || save) && vt_sqlite_ann_begin(index);
+    bool refused = !wanted && options->kind != VT_INDEX_AUTO && options->kind != VT_INDEX_EXACT;
+    bool discard = !wanted && always && !refused;
+    if (discard && atomic_load(&index->ann) != NULL)
+        atomic_store(&index->broken, true); /* the next question has one without */
     vt_sqlite_index_release(store);
-    if (!wanted && always && options->kind != VT_INDEX_AUTO && options->kind != VT_INDEX_EXACT)
+    if (refused)
         return vt_fail(error, VT_ERR_LIMIT, "build the index: %s", how.choice.why);
-    if (!wanted && always)
+    if (discard)
         vt_sqlite_ann_discard(store, model);
     if ((build || save) && !begun)
         return vt_fail(error, VT_ERR_BUSY, "build the index: it is being built");

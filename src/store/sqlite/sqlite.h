@@ -136,6 +136,7 @@ typedef struct vt_sqlite {
 
     pthread_rwlock_t index_lock;
     vt_sqlite_index *indexes;
+    size_t memory_bytes; /* that an index may take where nobody says so; 0: index_choice.c's */
     int64_t opened_picture, opened_change; /* the newest when it was opened; 0: none */
 
     pthread_rwlock_t postings_lock;

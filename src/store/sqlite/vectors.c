@@ -132,19 +132,23 @@ vt_status vt_sqlite_index_settle_in(vt_sqlite_index *index, vt_error *error)
 
 /* ---- in step ---- */
 
-/* Everything from the database. */
+/* Everything from the database; the vectors themselves only where memory holds them. */
 static vt_status load(vt_sqlite_index *index, vt_sqlite_connection *connection, size_t rows,
                       vt_error *error)
 {
-    vt_status status = vt_flat_new(index->dim, VT_CODEC_F16, VT_METRIC_DOT, &index->flat, error);
-    if (status == VT_OK)
+    vt_index_choice alone;
+    vt_status status = VT_OK;
+    vt_index_choose(rows, index->dim, index->store->memory_bytes, VT_INDEX_EXACT, &alone);
+    if (alone.resident)
+        status = vt_flat_new(index->dim, VT_CODEC_F16, VT_METRIC_DOT, &index->flat, error);
+    if (status == VT_OK && alone.resident)
         status = vt_flat_reserve(index->flat, rows, error);
     if (status == VT_OK)
         status = vt_sqlite_index_rows_load(index, connection, index->flat, true, error);
     if (status == VT_OK)
-        vt_sqlite_counts_publish(index, vt_flat_count(index->flat));
+        vt_sqlite_counts_publish(index, rows);
     if (status == VT_OK)
-        atomic_store(&index->resident, true);
+        atomic_store(&index->resident, alone.resident);
     return status;
 }
 

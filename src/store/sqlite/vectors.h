@@ -88,7 +88,7 @@ vt_status vt_sqlite_index_follow_within(vt_sqlite_index *index, vt_sqlite_connec
  * set. */
 vt_status vt_sqlite_index_replay(vt_sqlite_index *index, vt_sqlite_connection *connection,
                                  vt_error *error);
-/* All rows into a flat index and, where that is asked for, into `members`. */
+/* All rows into a flat index (NULL: none) and, where that is asked for, into `members`. */
 vt_status vt_sqlite_index_rows_load(vt_sqlite_index *index, vt_sqlite_connection *connection,
                                     vt_flat *flat, bool members, vt_error *error);
 vt_status vt_sqlite_vector_count(vt_sqlite_index *index, vt_sqlite_connection *connection,

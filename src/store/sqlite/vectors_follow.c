@@ -82,7 +82,7 @@ void vt_sqlite_counts_publish(vt_sqlite_index *index, size_t rows)
                           memory_order_release);
 }
 
-/* All rows into a flat index and, where that is asked for, into `members`. */
+/* All rows into a flat index (NULL: none) and, where that is asked for, into `members`. */
 vt_status vt_sqlite_index_rows_load(vt_sqlite_index *index, vt_sqlite_connection *connection,
                                     vt_flat *flat, bool members, vt_error *error)
 {
@@ -97,7 +97,7 @@ vt_status vt_sqlite_index_rows_load(vt_sqlite_index *index, vt_sqlite_connection
                      : vt_sqlite_fail(connection->db, error, "read vectors", index->store->path);
         if (status == VT_OK && members)
             status = vt_members_add(index->members, product, index->pictures[0], error);
-        if (status == VT_OK)
+        if (status == VT_OK && flat != NULL)
             status = vt_flat_add_f16(flat, index->pictures[0], product, index->halves, error);
         if (status == VT_OK && members)
             row_widen(index, 0);
