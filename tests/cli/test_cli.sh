@@ -200,7 +200,7 @@ offers promote queries query-images images preset output precision force json
 offers embed out preset output precision json
 offers events since top prune forget json
 offers info check json
-offers 'index build' memory json
+offers 'index build' kind memory json
 offers 'index info' json
 offers 'index check' sample json
 offers 'index bench' queries json
@@ -333,6 +333,20 @@ says 'equals the catalogue'
 run 0 index bench shop --queries 3 --json
 is_json
 has_members queries strategies strategy share rate recall visited
+run 0 index build shop --kind ivf --json
+is_json
+is kind "$(number kind)" '"ivf"'
+has_members lists list_bytes
+run 0 index info shop
+says 'lists'
+run 0 index check shop --sample 10 --json
+is sound "$(number sound)" true
+run 0 search shop fx/photo0.jpg --json
+is_json
+run 0 index build shop --kind exact --json
+is kind "$(number kind)" '"exact"'
+run 2 index build shop --kind tree
+complains 'tree'
 run 3 index info nowhere --json
 run 2 index check shop --sample 0
 run 2 index build

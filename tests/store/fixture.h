@@ -34,6 +34,19 @@ static inline void fixture_init(fixture *f)
     snprintf(f->catalog, sizeof f->catalog, "%s/catalog.db", f->shop);
 }
 
+/* In memory where there is some: thousands of commits wait for a disk for minutes. */
+static inline void fixture_init_in_memory(fixture *f)
+{
+    fixture_init(f);
+    if (access("/dev/shm", W_OK) != 0)
+        return;
+    assert_int_equal(rmdir(f->dir), 0);
+    snprintf(f->dir, sizeof f->dir, "/dev/shm/vitrine-store-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    snprintf(f->shop, sizeof f->shop, "%s/shop", f->dir);
+    snprintf(f->catalog, sizeof f->catalog, "%s/catalog.db", f->shop);
+}
+
 static inline int fixture_remove_entry(const char *path, const struct stat *info, int type,
                                        struct FTW *place)
 {
@@ -168,14 +181,20 @@ static inline vt_status fixture_put(vt_store *store, uint32_t model, uint32_t nu
     return status;
 }
 
-static inline vt_store *fixture_create(fixture *f, uint32_t *model)
+/* In a fixture that is there. */
+static inline vt_store *fixture_make_shop(fixture *f, uint32_t *model)
 {
-    fixture_init(f);
     vt_store *store = NULL;
     vt_hash fingerprint = fixture_hash(77);
     assert_ok(vt_store_open(f->shop, VT_STORE_CREATE, &store, error));
     assert_ok(vt_store_model_put(store, &fingerprint, "test", FIXTURE_DIM, model, error));
     return store;
+}
+
+static inline vt_store *fixture_create(fixture *f, uint32_t *model)
+{
+    fixture_init(f);
+    return fixture_make_shop(f, model);
 }
 
 static inline uint64_t fixture_count(vt_store *store)
