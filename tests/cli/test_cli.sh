@@ -175,11 +175,13 @@ offers() {
         says "  --$option"
     done
     # shellcheck disable=SC2086
-    run 0 help $command_words
-    says "usage: vitrine $command_words "
-    # shellcheck disable=SC2086
     run 2 $command_words --no-such-option
     complains '--no-such-option'
+    # What is one code for all commands is asked of one where each start takes a third of a second.
+    [ -z "${VITRINE_SANITIZED:-}" ] || [ "$command_words" = init ] || return 0
+    # shellcheck disable=SC2086
+    run 0 help $command_words
+    says "usage: vitrine $command_words "
     # shellcheck disable=SC2086
     run 2 $command_words -Q
     complains '-Q'
