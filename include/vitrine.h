@@ -814,14 +814,22 @@ typedef struct vt_onnx_run_options {
 } vt_onnx_run_options;
 VT_API vt_status vt_onnx_run(const char *path, const vt_onnx_run_options *options, vt_error *error);
 
+typedef struct vt_onnx_rewrite_options {
+    /* Every picture is seen twice, as it is and mirrored left to right, and outputs are the means:
+     * twice the time for better vectors and scores. */
+    bool mirror;
+} vt_onnx_rewrite_options;
+VT_API vt_onnx_rewrite_options vt_onnx_rewrite_options_defaults(void);
 typedef struct vt_onnx_rewrite_report {
     size_t nodes, parameters, file_bytes;
 } vt_onnx_rewrite_report;
 /* Writes the network in `path` anew to `out` (replaced atomically; may be the same) as one ONNX
- * file: external data inside, functions inlined, what this program does not know left out. report
- * may be NULL. */
-VT_API vt_status vt_onnx_rewrite(const char *path, const char *out, vt_onnx_rewrite_report *report,
-                                 vt_error *error);
+ * file: external data inside, functions inlined, what this program does not know left out. options
+ * NULL: the defaults; report may be NULL. VT_ERR_UNSUPPORTED: it cannot be mirrored, since it does
+ * not take pictures of one width. */
+VT_API vt_status vt_onnx_rewrite(const char *path, const char *out,
+                                 const vt_onnx_rewrite_options *options,
+                                 vt_onnx_rewrite_report *report, vt_error *error);
 
 typedef enum vt_onnx_calibration {
     VT_ONNX_PERCENTILE,

@@ -175,11 +175,13 @@ offers() {
         says "  --$option"
     done
     # shellcheck disable=SC2086
-    run 0 help $command_words
-    says "usage: vitrine $command_words "
-    # shellcheck disable=SC2086
     run 2 $command_words --no-such-option
     complains '--no-such-option'
+    # What is one code for all commands is asked of one where each start takes a third of a second.
+    [ -z "${VITRINE_SANITIZED:-}" ] || [ "$command_words" = init ] || return 0
+    # shellcheck disable=SC2086
+    run 0 help $command_words
+    says "usage: vitrine $command_words "
     # shellcheck disable=SC2086
     run 2 $command_words -Q
     complains '-Q'
@@ -206,7 +208,7 @@ offers 'index check' sample json
 offers 'index bench' queries json
 offers show json
 offers remove json
-offers 'model export' json
+offers 'model export' json mirror
 offers 'model info' input precision nodes json
 offers 'model check' preset output precision json
 offers 'model run' in out precision json
@@ -764,6 +766,8 @@ is_json
 has_members file bytes nodes parameters
 run 0 model run again.onnx --in fx/x.npy --out made
 is output "$(tail -c 24 made/output_0.npy | od -An -tf4 | awk '{ $1 = $1; print }' | tr '\n' ' ' | sed 's/ *$//')" '1 2 3 4 5 6'
+run 6 model export fx/increment.onnx again.onnx --mirror
+complains 'one width'
 run 5 model export fx/good0.jpg again.onnx
 complains 'good0.jpg'
 mkdir shots empty

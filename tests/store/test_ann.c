@@ -288,9 +288,7 @@ static void test_a_failing_disk_leaves_the_old_one(void **state)
 {
     static const int codes[] = {ENOSPC, EIO};
     world *w = *state;
-#ifdef __SANITIZE_THREAD__
-    skip(); /* one thread, for a minute there */
-#endif
+    one_thread();
     for (size_t c = 0; c < 2; c++) {
         int64_t left = -1;
         do {

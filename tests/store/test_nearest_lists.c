@@ -60,7 +60,7 @@ static int world_make(void **state)
     if (w == NULL)
         return -1;
     *state = w;
-    fixture_init_in_memory(&w->f);
+    fixture_init(&w->f);
     vt_hash fingerprint = fixture_hash(77);
     assert_ok(vt_store_open(w->f.shop, VT_STORE_CREATE, &w->store, error));
     assert_ok(vt_store_model_put(w->store, &fingerprint, "test", DIM, &w->model, error));

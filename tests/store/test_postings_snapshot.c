@@ -42,7 +42,7 @@ static vt_sqlite *inside(const world *w)
 
 static void world_init(world *w)
 {
-    fixture_init_in_memory(&w->f);
+    fixture_init(&w->f);
     w->store = fixture_make_shop(&w->f, &w->model);
     snprintf(w->file, sizeof w->file, "%s/index/postings.vtp", w->f.shop);
     vt_random_init(&w->random, 4);
