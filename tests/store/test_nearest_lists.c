@@ -255,10 +255,8 @@ static void cells_check(const world *w, vt_store *store, vt_strategy strategy)
 
 static void test_every_cell(void **state)
 {
+    one_thread();
     const world *w = *state;
-#ifdef __SANITIZE_THREAD__
-    skip(); /* one thread, for a minute there */
-#endif
     vt_store *reader = reader_open(w);
     cells_check(w, w->store, VT_STRATEGY_AUTO);
     cells_check(w, w->store, VT_STRATEGY_FILTERED_LISTS); /* also where the planner would not */
