@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -27,12 +28,21 @@ typedef struct fixture {
     char catalog[96]; /* dir/shop/catalog.db */
 } fixture;
 
-/* In memory where there is a file system of it: processes are killed here and disks made to fail,
- * but the power is not cut, so that waiting for a disk after each of thousands of commits shows
- * nothing. */
+/* In memory where there is a file system of it with room: processes are killed here and disks made
+ * to fail, but the power is not cut, so that waiting for a disk after each of thousands of commits
+ * shows nothing. */
+static inline const char *fixture_parent(void)
+{
+    enum { ROOM_MIB = 512 };
+    struct statvfs memory;
+    bool roomy = access("/dev/shm", W_OK) == 0 && statvfs("/dev/shm", &memory) == 0 &&
+                 (uint64_t)memory.f_bavail * memory.f_frsize >> 20 >= ROOM_MIB;
+    return roomy ? "/dev/shm" : "/tmp";
+}
+
 static inline void fixture_init(fixture *f)
 {
-    const char *parent = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    const char *parent = fixture_parent();
     snprintf(f->dir, sizeof f->dir, "%s/vitrine-store-XXXXXX", parent);
     assert_non_null(mkdtemp(f->dir));
     snprintf(f->shop, sizeof f->shop, "%s/shop", f->dir);
@@ -173,14 +183,20 @@ static inline vt_status fixture_put(vt_store *store, uint32_t model, uint32_t nu
     return status;
 }
 
-static inline vt_store *fixture_create(fixture *f, uint32_t *model)
+/* In a fixture that is there. */
+static inline vt_store *fixture_make_shop(fixture *f, uint32_t *model)
 {
-    fixture_init(f);
     vt_store *store = NULL;
     vt_hash fingerprint = fixture_hash(77);
     assert_ok(vt_store_open(f->shop, VT_STORE_CREATE, &store, error));
     assert_ok(vt_store_model_put(store, &fingerprint, "test", FIXTURE_DIM, model, error));
     return store;
+}
+
+static inline vt_store *fixture_create(fixture *f, uint32_t *model)
+{
+    fixture_init(f);
+    return fixture_make_shop(f, model);
 }
 
 static inline uint64_t fixture_count(vt_store *store)

@@ -153,7 +153,7 @@ static void assert_graph(vt_store *store, uint32_t model, const char *fault)
     vt_store_index_info info;
     assert_ok(vt_store_index_info_of(store, model, &info, error));
     assert_int_equal(info.rows, ROWS);
-    assert_int_equal(info.graph, fault[0] == '\0');
+    assert_int_equal(info.kind, fault[0] == '\0' ? VT_INDEX_GRAPH : VT_INDEX_EXACT);
     if (strstr(info.snapshot_fault, fault) == NULL || (!fault[0] && info.snapshot_fault[0]))
         fail_msg("the fault is \"%s\", not \"%s\"", info.snapshot_fault, fault);
 }

@@ -196,7 +196,7 @@ static void test_kills(void **state)
     assert_ok(vt_store_open(f.shop, VT_STORE_WRITE, &store, error));
     assert_ok(vt_store_index_refresh(store, model, NULL, error));
     assert_ok(vt_store_index_info_of(store, model, &info, error));
-    assert_true(info.wanted && info.graph && info.snapshot);
+    assert_true(info.wanted == VT_INDEX_GRAPH && info.kind == VT_INDEX_GRAPH && info.snapshot);
     assert_string_equal(info.snapshot_fault, "");
     assert_ok(vt_store_index_check(store, model, NULL, error));
     vt_store_close(store);

@@ -49,11 +49,11 @@ static int world_make(void **state)
         product_put(w, i, i);
     vt_store_index_info info;
     assert_ok(vt_store_index_info_of(w->store, w->model, &info, error));
-    assert_true(info.wanted && !info.graph);
+    assert_true(info.wanted == VT_INDEX_GRAPH && info.kind == VT_INDEX_EXACT);
     assert_string_equal(info.snapshot_fault, ""); /* all of it came since: nothing is missing */
     assert_ok(vt_store_index_build(w->store, w->model, NULL, error));
     assert_ok(vt_store_index_info_of(w->store, w->model, &info, error));
-    assert_true(info.graph && info.rows == PRODUCTS && info.products == PRODUCTS);
+    assert_true(info.kind == VT_INDEX_GRAPH && info.rows == PRODUCTS && info.products == PRODUCTS);
     return 0;
 }
 
