@@ -329,7 +329,8 @@ typedef struct vt_answer {
     size_t count;
     const char
         *strategy;     /* how the neighbours were found: "exact", "walk", "checked walk", "filtered
-                          walk", or one of these with ", then exact" (docs/index.md); "words"; static */
+                          walk", "lists", "filtered lists", or one of these but the first with
+                          ", then exact" (docs/index.md); "words"; static */
     bool complete;     /* no better product exists */
     uint64_t matched;  /* products that pass the filter and have the words, however similar */
     uint64_t searched; /* vectors compared with the query */
@@ -432,26 +433,33 @@ VT_API vt_status vt_shop_forget_session(vt_shop *shop, const char *session, uint
  * and made again whenever it is missing or damaged: none of these calls is ever needed. */
 
 typedef struct vt_index_options {
+    const char *kind;            /* "graph", "ivf" (inverted lists) or "exact" (neither, and what
+                                    there was on disk is taken away); NULL, "auto": by number,
+                                    dimension and memory */
     uint64_t memory_bytes;       /* what it may take; 0: half of what the machine has */
     vt_on_progress *on_progress; /* vectors; may be NULL */
     void *context;
 } vt_index_options;
 
 /* Builds it anew and writes its snapshot. Also beside a process that writes to the shop. Cancelled:
- * VT_ERR_CANCELLED, and everything is as it was. */
+ * VT_ERR_CANCELLED, and everything is as it was. VT_ERR_USAGE for a kind that there is not;
+ * VT_ERR_LIMIT where one that was asked for does not fit the memory, or the vectors have too many
+ * dimensions. What was built once is kept in step and stays what it is until it is built again. */
 VT_API vt_status vt_shop_index_build(vt_shop *shop, const vt_index_options *options,
                                      vt_error *error);
 
 typedef struct vt_index_info {
-    const char *kind;  /* "graph" or "exact": what answers; static text, like the codecs */
-    const char *codec; /* of the graph that there is, or of the vectors that are scanned */
+    const char *kind;  /* "graph", "ivf" or "exact": what answers; static text, like the codecs */
+    const char *codec; /* of graph or lists that there are, or of the vectors that are scanned */
     const char *wanted_kind, *wanted_codec; /* what is chosen for so many vectors */
     char why[200];                          /* and why */
-    uint64_t vectors, products, dimension, degree;
-    uint64_t graph_bytes, vector_bytes; /* in memory */
-    bool resident;                      /* vectors are in memory besides the graph */
-    uint64_t change, newest;            /* changes it contains, and those there are */
-    bool snapshot;                      /* there is a file: */
+    uint64_t vectors, products, dimension;
+    uint64_t degree;                                /* of the graph; 0: there is none */
+    uint64_t lists;                                 /* inverted lists; 0: there are none */
+    uint64_t graph_bytes, list_bytes, vector_bytes; /* in memory */
+    bool resident;                                  /* vectors are in memory besides */
+    uint64_t change, newest;                        /* changes it contains, and those there are */
+    bool snapshot;                                  /* there is a file: */
     uint64_t snapshot_bytes, snapshot_change;
     char snapshot_fault[256]; /* why it could not be used; "": it could */
 } vt_index_info;
@@ -806,14 +814,22 @@ typedef struct vt_onnx_run_options {
 } vt_onnx_run_options;
 VT_API vt_status vt_onnx_run(const char *path, const vt_onnx_run_options *options, vt_error *error);
 
+typedef struct vt_onnx_rewrite_options {
+    /* Every picture is seen twice, as it is and mirrored left to right, and outputs are the means:
+     * twice the time for better vectors and scores. */
+    bool mirror;
+} vt_onnx_rewrite_options;
+VT_API vt_onnx_rewrite_options vt_onnx_rewrite_options_defaults(void);
 typedef struct vt_onnx_rewrite_report {
     size_t nodes, parameters, file_bytes;
 } vt_onnx_rewrite_report;
 /* Writes the network in `path` anew to `out` (replaced atomically; may be the same) as one ONNX
- * file: external data inside, functions inlined, what this program does not know left out. report
- * may be NULL. */
-VT_API vt_status vt_onnx_rewrite(const char *path, const char *out, vt_onnx_rewrite_report *report,
-                                 vt_error *error);
+ * file: external data inside, functions inlined, what this program does not know left out. options
+ * NULL: the defaults; report may be NULL. VT_ERR_UNSUPPORTED: it cannot be mirrored, since it does
+ * not take pictures of one width. */
+VT_API vt_status vt_onnx_rewrite(const char *path, const char *out,
+                                 const vt_onnx_rewrite_options *options,
+                                 vt_onnx_rewrite_report *report, vt_error *error);
 
 typedef enum vt_onnx_calibration {
     VT_ONNX_PERCENTILE,

@@ -68,7 +68,7 @@ async function showOverview(view) {
       panel(t('service'), facts([t('version'), service.version], [t('uptime'), duration(service.uptime_s)], [t('connections'), number(service.connections)],
         [t('waiting'), number(service.waiting)], [t('jobs-now'), service.jobs ? t('jobs-count', service.jobs_running, service.jobs_queued) : t('read-only')],
         [t('keys-on'), service.keys ? t('yes') : t('keys-none')])),
-      panel(t('index'), facts([t('kind'), index.kind], [t('codec'), index.codec], [t('vectors'), number(index.vectors)], [t('memory'), bytes(index.graph_bytes + index.vector_bytes)],
+      panel(t('index'), facts([t('kind'), index.kind], [t('codec'), index.codec], [t('vectors'), number(index.vectors)], [t('memory'), bytes(index.graph_bytes + index.list_bytes + index.vector_bytes)],
         [t('follows'), index.change >= index.newest_change ? t('yes') : t('behind', number(index.newest_change - index.change))], [t('snapshot'), index.snapshot.fault || t(index.snapshot.present ? 'yes' : 'no')], [t('reason'), index.auto.why])),
       panel(t('model'), facts([t('name'), model.name], [t('dimension'), number(model.dimension)], [t('precision'), precision], [t('fingerprint'), make('code', { textContent: `${model.fingerprint.slice(0, 16)}…`, title: model.fingerprint })])),
       bars.length ? panel(t('categories'), make('ul', { className: 'bars' }, ...bars)) : null));

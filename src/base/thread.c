@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A named thread that is joined. Started with every signal blocked: those are for the program. */
+/* A named thread that is joined, started with every signal blocked: those are for the program; and
+ * locks. */
 #include "base/thread.h"
 
 #include "base/mem.h"
@@ -10,6 +11,17 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+void vt_rwlock_init(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t kind;
+    pthread_rwlockattr_init(&kind);
+#ifdef __GLIBC__ /* otherwise readers that overlap could keep a writer out for ever */
+    pthread_rwlockattr_setkind_np(&kind, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+#endif
+    pthread_rwlock_init(lock, &kind);
+    pthread_rwlockattr_destroy(&kind);
+}
 
 struct vt_thread {
     pthread_t handle;

@@ -32,6 +32,10 @@ int vt_pool_threads(const vt_pool *pool);
 void vt_pool_for(vt_pool *pool, size_t count, void (*work)(void *context, size_t index),
                  void *context); /* pool NULL: the loop runs in the caller */
 
+/* A lock whose writers do not wait for ever while readers overlap. Nobody may share it twice at
+ * once. */
+void vt_rwlock_init(pthread_rwlock_t *lock);
+
 /* What went wrong first among the workers of a loop; the rest of the loop runs on. */
 typedef struct vt_first_error {
     pthread_mutex_t lock;

@@ -15,11 +15,14 @@ static void print_info(const vt_index_info *info)
     printf("kind      %s, %s", info->kind, info->codec);
     if (info->degree > 0)
         printf(", %llu neighbours a node", (unsigned long long)info->degree);
+    if (info->lists > 0)
+        printf(", %llu lists", (unsigned long long)info->lists);
     printf("\nauto      %s, %s: %s\n", info->wanted_kind, info->wanted_codec, info->why);
     printf("vectors   %llu of %llu dimensions, %llu products\n", (unsigned long long)info->vectors,
            (unsigned long long)info->dimension, (unsigned long long)info->products);
-    printf("memory    %.1f MB graph, %.1f MB vectors%s\n", (double)info->graph_bytes / MEGABYTE,
-           (double)info->vector_bytes / MEGABYTE,
+    printf("memory    %.1f MB %s, %.1f MB vectors%s\n",
+           (double)(info->graph_bytes + info->list_bytes) / MEGABYTE,
+           info->lists > 0 ? "lists" : "graph", (double)info->vector_bytes / MEGABYTE,
            info->resident ? "" : " (they stay in the database)");
     printf("change    %llu of %llu\n", (unsigned long long)info->change,
            (unsigned long long)info->newest);
@@ -106,7 +109,9 @@ int vt_cli_index_build(int argc, char **argv)
 {
     bool json = false;
     int64_t memory_mb = 0;
+    const char *kind = "auto";
     const vt_cli_option options[] = {
+        VT_CLI_TEXT_OPTION("kind", "auto|exact|graph|ivf", &kind, "what to build (default auto)"),
         {"memory", "MB", VT_CLI_INT, &memory_mb,
          "what the index may take (default: half of the machine's)", 1, 1 << 30},
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
@@ -114,7 +119,9 @@ int vt_cli_index_build(int argc, char **argv)
     const vt_cli_usage usage = {
         "index build",
         "SHOP",
-        "Builds the graph anew and writes its snapshot, also beside a running import or server.\n"
+        "Builds graph or inverted lists anew and writes the snapshot, also beside a running "
+        "import\n"
+        "or server. Auto takes the graph where it fits the memory, and lists where it does not.\n"
         "Never needed: an index that is missing or damaged is made again by whoever needs it.",
         "  vitrine index build my.shop",
         1,
@@ -126,7 +133,7 @@ int vt_cli_index_build(int argc, char **argv)
     if (code != VT_CLI_GO)
         return code;
     vt_cli_catch_interrupt();
-    vt_index_options how = {.memory_bytes = (uint64_t)memory_mb * MEGABYTE};
+    vt_index_options how = {.kind = kind, .memory_bytes = (uint64_t)memory_mb * MEGABYTE};
     return build(arguments.items[0], &how, json);
 }
 
@@ -205,7 +212,7 @@ int vt_cli_index_check(int argc, char **argv)
     const vt_cli_usage usage = {
         "index check",
         "SHOP",
-        "Holds the index to the catalogue row by row, validates the graph, and measures the "
+        "Holds the index to the catalogue row by row, validates graph or lists, and measures the "
         "recall\n"
         "of search as it is today against the exact scan; exit code 10 when something differs.",
         "  vitrine index check my.shop --sample 1000",

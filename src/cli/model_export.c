@@ -18,7 +18,10 @@ static int report_json(const char *out, const vt_onnx_rewrite_report *report)
 int vt_cli_model_export(int argc, char **argv)
 {
     bool json = false;
+    vt_onnx_rewrite_options how = vt_onnx_rewrite_options_defaults();
     const vt_cli_option options[] = {
+        VT_CLI_FLAG_OPTION("mirror", &how.mirror,
+                           "see every picture mirrored too: twice the time, better vectors"),
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
     const vt_cli_usage usage = {
@@ -38,7 +41,8 @@ int vt_cli_model_export(int argc, char **argv)
         return code;
     vt_error error = {0};
     vt_onnx_rewrite_report report;
-    vt_status status = vt_onnx_rewrite(arguments.items[0], arguments.items[1], &report, &error);
+    vt_status status =
+        vt_onnx_rewrite(arguments.items[0], arguments.items[1], &how, &report, &error);
     if (status != VT_OK)
         return vt_cli_fail("model export", json, status, &error);
     if (json)

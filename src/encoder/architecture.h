@@ -45,6 +45,7 @@ typedef struct vt_architecture_options {
     int fuse; /* 2 to 4: the embedding sees that many last resolutions, fused as a feature pyramid;
                  0: the last alone */
     bool normalize; /* the embedding has length 1; default true */
+    bool blank;     /* weights are zero, not random: for whoever asks for sizes alone */
 } vt_architecture_options;
 /* The published network without heads: set classes, heads or dim. */
 vt_architecture_options vt_architecture_options_defaults(void);

@@ -121,8 +121,8 @@ static vt_map resnet9_body(vt_net *net, vt_map x, const void *table)
 static vt_vector resnet9_neck(vt_net *net, vt_map x, const void *table)
 {
     (void)table;
-    vt_map y = vt_net_max_pool(net, x, x.side > 0 ? x.side : 1, 1, 0);
-    return (vt_vector){.value = vt_builder_node(net->builder, "Flatten", "axis=1", &y.value, 1),
+    vt_value_id y = vt_builder_node(net->builder, "GlobalMaxPool", NULL, &x.value, 1);
+    return (vt_vector){.value = vt_builder_node(net->builder, "Flatten", "axis=1", &y, 1),
                        .width = x.channels};
 }
 

@@ -59,7 +59,7 @@ vt_value_id vt_net_weight(vt_net *net, const char *name, const vt_shape *shape, 
     vt_status status = vt_tensor_init(&tensor, VT_F32, shape, 0, &error);
     size_t count = status == VT_OK ? vt_tensor_count(&tensor) : 0;
     float *values = tensor.data;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; !net->options->blank && i < count; i++) /* a new tensor is zeros */
         values[i] = draw(&random, start, fans);
     return add(net, name, &tensor, status, &error);
 }

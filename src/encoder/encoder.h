@@ -94,6 +94,8 @@ vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder);
  * gives it, in its metadata: what a shop keeps. Appends to `file`. Not for classic (VT_ERR_USAGE).
  */
 vt_status vt_encoder_pack(const vt_encoder *encoder, vt_buf *file, vt_error *error);
+/* The same of the file at `path`, whatever golden vector it has. Replaces what is in `file`. */
+vt_status vt_encoder_pack_file(const char *path, vt_buf *file, vt_error *error);
 
 typedef struct vt_encoder_check {
     bool has_contract;        /* in the file, whether or not it was opened with a preset */

@@ -259,3 +259,17 @@ vt_status vt_encoder_pack(const vt_encoder *encoder, vt_buf *file, vt_error *err
     vt_buf_deinit(&golden);
     return status;
 }
+
+vt_status vt_encoder_pack_file(const char *path, vt_buf *file, vt_error *error)
+{
+    vt_encoder *encoder = NULL;
+    vt_encoder_options options = vt_encoder_options_defaults();
+    options.precision = VT_PRECISION_F32;
+    options.check_golden = false; /* what it holds may be of another network */
+    vt_status status = vt_encoder_open(path, &options, &encoder, error);
+    vt_buf_clear(file);
+    if (status == VT_OK)
+        status = vt_encoder_pack(encoder, file, error);
+    vt_encoder_free(encoder);
+    return status;
+}

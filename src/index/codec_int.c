@@ -228,7 +228,7 @@ static float int4x2_score_fine(const vt_coder *coder, const vt_coder_query *quer
     return vt_coder_score(coder, query, f->extra * query->step * product, f->norm2);
 }
 
-/* ---- unpacking ---- */
+/* ---- unpacking: less half of the levels, which for 8 bits turns the first one ---- */
 
 static void int8_unpack(const vt_coder *coder, const void *code, const void *fine, int8_t *out,
                         float *scale)
@@ -236,8 +236,8 @@ static void int8_unpack(const vt_coder *coder, const void *code, const void *fin
     (void)fine;
     const code_factors *f = code_factors_of(code, coder->width);
     const uint8_t *levels = code;
-    for (size_t i = 0; i < coder->width; i++)
-        out[i] = (int8_t)(levels[i] - 128);
+    for (size_t i = 0; i < coder->width; i += sizeof(bytes16))
+        bytes16_store(out + i, bytes16_load(levels + i) ^ 128);
     *scale = f->scale;
 }
 
@@ -248,9 +248,10 @@ static void int4_unpack(const vt_coder *coder, const void *code, const void *fin
     const uint8_t *packed = code;
     const size_t half = coder->width / 2;
     const code_factors *f = code_factors_of(code, half);
-    for (size_t i = 0; i < half; i++) {
-        out[i] = (int8_t)((packed[i] & 15) - 8);
-        out[half + i] = (int8_t)((packed[i] >> 4) - 8);
+    for (size_t i = 0; i < half; i += sizeof(bytes16)) {
+        const bytes16 both = bytes16_load(packed + i);
+        bytes16_store(out + i, (both & 15) - 8);
+        bytes16_store(out + half + i, (both >> 4) - 8);
     }
     *scale = f->scale;
 }
@@ -261,9 +262,10 @@ static void int4x2_unpack(const vt_coder *coder, const void *code, const void *f
     const uint8_t *upper = code, *lower = fine;
     const size_t half = coder->width / 2;
     const code_factors *f = code_factors_of(code, half);
-    for (size_t i = 0; i < half; i++) {
-        out[i] = (int8_t)(((upper[i] & 15) << 4 | (lower[i] & 15)) - 128);
-        out[half + i] = (int8_t)(((upper[i] & 240) | lower[i] >> 4) - 128);
+    for (size_t i = 0; i < half; i += sizeof(bytes16)) {
+        const bytes16 u = bytes16_load(upper + i), l = bytes16_load(lower + i);
+        bytes16_store(out + i, ((u & 15) << 4 | (l & 15)) ^ 128);
+        bytes16_store(out + half + i, ((u & 240) | l >> 4) ^ 128);
     }
     *scale = f->extra;
 }

@@ -17,6 +17,8 @@
 #include "vector/codes.h"
 #include "vector/distance.h"
 
+#include <string.h>
+
 /* Vectors longer than this are refused: within it no sum of products leaves f32. */
 static const double VT_CODER_MAX_LENGTH = 1e18;
 
@@ -70,6 +72,25 @@ struct vt_coder {
 extern const codec_kind vt_codec_kind_f32, vt_codec_kind_f16, vt_codec_kind_bf16;
 extern const codec_kind vt_codec_kind_int8, vt_codec_kind_int4, vt_codec_kind_int4x2;
 extern const codec_kind vt_codec_kind_rabitq;
+
+/*
+ * Loops over the bytes of codes take sixteen at once, which divide every width and half a width. A
+ * compiler that optimises would make the same of single ones; a sanitizer looks at every access,
+ * and graphs are built many times in tests.
+ */
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+
+static inline bytes16 bytes16_load(const void *from)
+{
+    bytes16 bytes;
+    memcpy(&bytes, from, sizeof bytes);
+    return bytes;
+}
+
+static inline void bytes16_store(void *to, bytes16 bytes)
+{
+    memcpy(to, &bytes, sizeof bytes);
+}
 
 /* The factors of a code whose elements take `bytes`. */
 static inline const code_factors *code_factors_of(const void *code, size_t bytes)

@@ -31,6 +31,11 @@ vt_ivf_options vt_ivf_options_defaults(void)
                             .seed = 1};
 }
 
+const char *vt_ivf_code_name(vt_ivf_code code)
+{
+    return code == VT_IVF_RABITQ ? "rabitq" : code == VT_IVF_PQ ? "pq" : "unknown";
+}
+
 static vt_status options_check(size_t dim, const vt_ivf_options *options, vt_error *error)
 {
     if (dim < 1 || dim > VT_IVF_MAX_DIM)
@@ -60,8 +65,15 @@ vt_status vt_ivf_new(size_t dim, const vt_ivf_options *options, vt_ivf **out, vt
     if (status != VT_OK)
         return status;
     vt_ivf *ivf = vt_calloc(1, sizeof *ivf);
-    if (!ivf)
+    ivf_locks *locks = vt_calloc(1, sizeof *locks);
+    if (!ivf || !locks) {
+        vt_free(ivf);
+        vt_free(locks);
         return vt_fail_memory(error, "inverted lists");
+    }
+    pthread_mutex_init(&locks->writers, NULL);
+    vt_rwlock_init(&locks->rows);
+    ivf->locks = locks;
     ivf->options = *options;
     ivf->dim = dim;
     ivf->width = (dim + 63) / 64 * 64;
@@ -91,6 +103,9 @@ void vt_ivf_free(vt_ivf *ivf)
     ivf_lists_drop(ivf);
     vt_coder_free(ivf->coder);
     vt_rotation_deinit(&ivf->rotation);
+    pthread_mutex_destroy(&ivf->locks->writers);
+    pthread_rwlock_destroy(&ivf->locks->rows);
+    vt_free(ivf->locks);
     vt_free(ivf->slots);
     vt_free(ivf);
 }
@@ -149,12 +164,18 @@ bool vt_ivf_is_trained(const vt_ivf *ivf)
 bool vt_ivf_has(const vt_ivf *ivf, uint32_t id)
 {
     ivf_place place;
-    return ivf_find(ivf, id, &place);
+    pthread_rwlock_rdlock(&ivf->locks->rows);
+    bool found = ivf_find(ivf, id, &place);
+    pthread_rwlock_unlock(&ivf->locks->rows);
+    return found;
 }
 
 size_t vt_ivf_count(const vt_ivf *ivf)
 {
-    return ivf->count;
+    pthread_rwlock_rdlock(&ivf->locks->rows);
+    size_t count = ivf->count;
+    pthread_rwlock_unlock(&ivf->locks->rows);
+    return count;
 }
 
 size_t vt_ivf_dim(const vt_ivf *ivf)
@@ -185,15 +206,17 @@ static size_t lists_bytes(const vt_ivf *ivf, size_t lists)
 
 size_t vt_ivf_bytes(const vt_ivf *ivf)
 {
-    size_t bytes = sizeof *ivf;
+    size_t bytes = sizeof *ivf + sizeof *ivf->locks;
     if (ivf->list_count > 0)
         bytes += lists_bytes(ivf, ivf->list_count);
+    pthread_rwlock_rdlock(&ivf->locks->rows);
     if (ivf->slots)
         bytes += (ivf->slot_mask + 1) * sizeof *ivf->slots;
     for (size_t i = 0; i < ivf->list_count; i++) {
         size_t room = ivf->lists[i].room;
         bytes += room / BLOCK * ivf->block_bytes + room * ivf->precise_bytes;
     }
+    pthread_rwlock_unlock(&ivf->locks->rows);
     return bytes;
 }
 
@@ -211,15 +234,16 @@ size_t vt_ivf_bytes_of(const vt_ivf *ivf, size_t rows)
 
 vt_status vt_ivf_each(const vt_ivf *ivf, vt_ivf_visit *visit, void *context, vt_error *error)
 {
-    for (size_t i = 0; i < ivf->list_count; i++)
-        for (size_t at = 0; at < ivf->lists[i].count; at++) {
+    vt_status status = VT_OK;
+    pthread_mutex_lock(&ivf->locks->writers);
+    for (size_t i = 0; status == VT_OK && i < ivf->list_count; i++)
+        for (size_t at = 0; status == VT_OK && at < ivf->lists[i].count; at++) {
             unsigned char *block = ivf_block(ivf, &ivf->lists[i], at);
-            vt_status status = visit(context, ivf_ids(ivf, block)[at % BLOCK],
-                                     ivf_groups(ivf, block)[at % BLOCK], error);
-            if (status != VT_OK)
-                return status;
+            status = visit(context, ivf_ids(ivf, block)[at % BLOCK],
+                           ivf_groups(ivf, block)[at % BLOCK], error);
         }
-    return VT_OK;
+    pthread_mutex_unlock(&ivf->locks->writers);
+    return status;
 }
 
 /* ---- id -> place ---- */
@@ -354,7 +378,8 @@ static unsigned code_get(const unsigned char *block, size_t group, size_t at)
     return at < 16 ? byte & 15u : byte >> 4;
 }
 
-bool ivf_append(vt_ivf *ivf, uint32_t list_number, const ivf_row *row)
+/* With `rows` held alone. */
+static bool row_put(vt_ivf *ivf, uint32_t list_number, const ivf_row *row)
 {
     ivf_list *list = &ivf->lists[list_number];
     if (!ivf_list_hold(ivf, list, list->count + 1, false) || !ivf_table_hold(ivf, ivf->count + 1))
@@ -375,6 +400,14 @@ bool ivf_append(vt_ivf *ivf, uint32_t list_number, const ivf_row *row)
     return true;
 }
 
+bool ivf_append(vt_ivf *ivf, uint32_t list, const ivf_row *row)
+{
+    pthread_rwlock_wrlock(&ivf->locks->rows);
+    bool put = row_put(ivf, list, row);
+    pthread_rwlock_unlock(&ivf->locks->rows);
+    return put;
+}
+
 /* `from` NULL: zeros. Places within their blocks. */
 static void place_copy(const vt_ivf *ivf, unsigned char *to, size_t to_at, unsigned char *from,
                        size_t from_at)
@@ -388,11 +421,9 @@ static void place_copy(const vt_ivf *ivf, unsigned char *to, size_t to_at, unsig
     ivf_groups(ivf, to)[to_at] = from ? ivf_groups(ivf, from)[from_at] : 0;
 }
 
-bool vt_ivf_remove(vt_ivf *ivf, uint32_t id)
+/* With `rows` held alone. */
+static void row_remove(vt_ivf *ivf, uint32_t id, ivf_place place)
 {
-    ivf_place place;
-    if (!ivf_find(ivf, id, &place))
-        return false;
     slot_remove(ivf, slot_find(ivf, id)); /* while every place still holds its row */
     ivf_list *list = &ivf->lists[place.list];
     assert(list->blocks); /* it holds the row */
@@ -411,5 +442,23 @@ bool vt_ivf_remove(vt_ivf *ivf, uint32_t id)
     list->count--;
     ivf->count--;
     list_shrink(ivf, list);
+}
+
+bool ivf_take_out(vt_ivf *ivf, uint32_t id)
+{
+    ivf_place place;
+    if (!ivf_find(ivf, id, &place))
+        return false;
+    pthread_rwlock_wrlock(&ivf->locks->rows);
+    row_remove(ivf, id, place);
+    pthread_rwlock_unlock(&ivf->locks->rows);
     return true;
+}
+
+bool vt_ivf_remove(vt_ivf *ivf, uint32_t id)
+{
+    pthread_mutex_lock(&ivf->locks->writers);
+    bool removed = ivf_take_out(ivf, id);
+    pthread_mutex_unlock(&ivf->locks->writers);
+    return removed;
 }

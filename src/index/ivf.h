@@ -22,7 +22,11 @@
  * not fit in memory. vt_ivf_save and vt_ivf_load (ivf_file.h) are its snapshot. vt_ivf_bytes_of
  * says beforehand what a row will take.
  *
- * Threads: many may search, save and check at once; all else needs the index alone.
+ * Threads: any number may search at any time, also while others add, build or remove: a search
+ * waits while a row is put in its place or taken out, which is copying, and that for the one query
+ * each search is at. Writers wait for one another, and while lists are saved or checked. A search
+ * sees every row whose vt_ivf_add returned before it began, and none whose vt_ivf_remove did.
+ * Training, by itself or by the first build, and vt_ivf_free need the lists alone.
  */
 #ifndef VT_INDEX_IVF_H
 #define VT_INDEX_IVF_H
@@ -54,7 +58,8 @@ typedef struct vt_ivf_options {
     vt_codec codec; /* of that: any but VT_CODEC_INT4X2 */
     uint64_t seed;  /* of k-means */
 } vt_ivf_options;
-vt_ivf_options vt_ivf_options_defaults(void); /* cosine, rabitq, 8, 0, precise, int8, 1 */
+vt_ivf_options vt_ivf_options_defaults(void);   /* cosine, rabitq, 8, 0, precise, int8, 1 */
+const char *vt_ivf_code_name(vt_ivf_code code); /* "rabitq", "pq"; "unknown" beyond */
 
 vt_status vt_ivf_new(size_t dim, const vt_ivf_options *options, vt_ivf **out, vt_error *error);
 void vt_ivf_free(vt_ivf *ivf);
@@ -91,12 +96,13 @@ size_t vt_ivf_bytes(const vt_ivf *ivf);      /* memory held, without what search
 vt_ivf_options vt_ivf_options_of(const vt_ivf *ivf);
 /* About what `rows` rows would take in memory. */
 size_t vt_ivf_bytes_of(const vt_ivf *ivf, size_t rows);
-/* Every row, list by list. */
+/* Every row, list by list; visit is not to change them. */
 typedef vt_status vt_ivf_visit(void *context, uint32_t id, uint32_t group, vt_error *error);
 vt_status vt_ivf_each(const vt_ivf *ivf, vt_ivf_visit *visit, void *context, vt_error *error);
 
 /* The vectors of these rows, at most 32 at once, into vectors (count, dim). From the threads that
- * search. Elements of NaN: the row is no longer there, and no hit. */
+ * search, for which the lists do not change: it is not to touch them. Elements of NaN: the row is
+ * no longer there, and no hit. */
 typedef vt_status vt_ivf_fetch(void *context, const uint32_t *ids, size_t count, float *vectors,
                                vt_error *error);
 
@@ -109,6 +115,11 @@ typedef struct vt_ivf_search_options {
     size_t probes;          /* lists looked into: more is slower and finds more */
     size_t matches;         /* with `groups`: further lists are looked into until so many rows of
                                the set were met, or all. 0: 40 k */
+    float share;            /* of rows that are in the set. Where of those in the nearest lists far
+                               fewer are, what is in the set lies elsewhere, on all sides, and all
+                               lists are looked into. 0: unknown */
+    size_t budget;          /* rows of lists, in the set or not, after which a query gives up; 0: no
+                               bound */
     float epsilon;          /* a row whose estimate lies so many deviations below the k-th best is
                                not looked at by its precise code */
     vt_ivf_fetch *fetch;    /* orders what codes have found by the vectors themselves; NULL: by the
@@ -120,9 +131,11 @@ vt_ivf_search_options vt_ivf_search_defaults(void);
 
 typedef struct vt_ivf_walked {
     size_t lists;    /* looked into */
+    size_t seen;     /* rows of those lists, in the set or not */
     size_t visited;  /* rows compared with the query, by blocks of 32 */
     size_t matched;  /* rows in those lists that are in the set */
     size_t reranked; /* rows looked at by precise code or vector */
+    bool ran_out;    /* the budget ended it before it was over */
 } vt_ivf_walked;
 
 /* Where answers go: hits (queries, k), best first; counts (queries); walked (queries) or NULL. */
@@ -145,7 +158,7 @@ typedef struct vt_ivf_shape {
 } vt_ivf_shape;
 
 /* Looks at everything: every id leads to its row and back, counts, factors finite, zeros where
- * there is no row. VT_ERR_CORRUPT with the first fault. shape may be NULL. */
+ * there is no row. VT_ERR_CORRUPT with the first fault. Waits for writers. shape may be NULL. */
 vt_status vt_ivf_check(const vt_ivf *ivf, vt_ivf_shape *shape, vt_error *error);
 
 #endif

@@ -107,13 +107,14 @@ static vt_status chunk_append(const stage *s, const uint32_t *ids, const uint32_
                               size_t *added, vt_error *error)
 {
     vt_ivf *ivf = s->ivf;
+    ivf_place place;
     for (size_t i = 0; i < s->count; i++) {
         ivf_row row = {.id = ids[i],
                        .group = groups ? groups[i] : ids[i],
                        .code = s->codes + i * ivf->groups,
                        .precise = s->precise + i * ivf->precise_bytes};
         memcpy(row.factors, s->factors + i * VT_FASTSCAN_FACTORS, sizeof row.factors);
-        if (vt_ivf_has(ivf, row.id))
+        if (ivf_find(ivf, row.id, &place))
             return vt_fail(error, VT_ERR_EXISTS, "add to inverted lists: id %u is there already",
                            row.id);
         if (ivf->count >= IVF_MAX_ROWS)
@@ -128,6 +129,7 @@ static vt_status chunk_append(const stage *s, const uint32_t *ids, const uint32_
 
 static vt_status rows_check(const vt_ivf *ivf, const vt_ivf_rows *rows, vt_error *error)
 {
+    ivf_place place;
     for (size_t i = 0; i < rows->count; i++) {
         vt_status status = vt_coder_check(ivf->coder, rows->vectors + i * ivf->dim,
                                           "add to inverted lists", error);
@@ -135,7 +137,7 @@ static vt_status rows_check(const vt_ivf *ivf, const vt_ivf_rows *rows, vt_error
             return vt_fail_context(error, status, "row %zu of %zu", i + 1, rows->count);
         if (status != VT_OK)
             return status;
-        if (vt_ivf_has(ivf, rows->ids[i]))
+        if (ivf_find(ivf, rows->ids[i], &place))
             return vt_fail(error, VT_ERR_EXISTS, "add to inverted lists: id %u is there already",
                            rows->ids[i]);
     }
@@ -157,7 +159,7 @@ static vt_status rows_add(vt_ivf *ivf, const vt_ivf_rows *rows, vt_pool *pool, v
                               &added, error);
     }
     for (size_t i = 0; status != VT_OK && i < added; i++)
-        (void)vt_ivf_remove(ivf, rows->ids[i]);
+        (void)ivf_take_out(ivf, rows->ids[i]);
     stage_deinit(&s);
     return status;
 }
@@ -166,10 +168,14 @@ vt_status vt_ivf_build(vt_ivf *ivf, const vt_ivf_rows *rows, vt_pool *pool, vt_e
 {
     if (rows->count == 0)
         return VT_OK;
+    pthread_mutex_lock(&ivf->locks->writers);
     vt_status status = rows_check(ivf, rows, error);
     if (status == VT_OK && ivf->list_count == 0)
         status = vt_ivf_train(ivf, rows->vectors, rows->count, rows->count, pool, error);
-    return status == VT_OK ? rows_add(ivf, rows, pool, error) : status;
+    if (status == VT_OK)
+        status = rows_add(ivf, rows, pool, error);
+    pthread_mutex_unlock(&ivf->locks->writers);
+    return status;
 }
 
 vt_status vt_ivf_add(vt_ivf *ivf, uint32_t id, uint32_t group, const float *vector, vt_error *error)

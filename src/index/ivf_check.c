@@ -72,6 +72,7 @@ vt_status vt_ivf_check(const vt_ivf *ivf, vt_ivf_shape *shape, vt_error *error)
     vt_ivf_shape seen = {.lists = ivf->list_count};
     float *scratch = vt_alloc_array(vt_coder_width(ivf->coder), sizeof *scratch);
     vt_status status = scratch ? VT_OK : vt_fail_memory(error, "check of inverted lists");
+    pthread_mutex_lock(&ivf->locks->writers);
     for (uint32_t i = 0; status == VT_OK && i < ivf->list_count; i++) {
         size_t count = ivf->lists[i].count;
         status = list_check(ivf, i, scratch, error);
@@ -83,6 +84,7 @@ vt_status vt_ivf_check(const vt_ivf *ivf, vt_ivf_shape *shape, vt_error *error)
     if (status == VT_OK && seen.rows != ivf->count)
         status = vt_fail(error, VT_ERR_CORRUPT, "check inverted lists: %zu rows, not %zu",
                          seen.rows, ivf->count);
+    pthread_mutex_unlock(&ivf->locks->writers);
     if (status == VT_OK && shape)
         *shape = seen;
     return status;

@@ -4,7 +4,8 @@
  * docs/formats/inverted-lists.md is the format.
  *
  * Method: a section for each list, its blocks as they are in memory and the precise codes behind
- * them, through the frame of base/snapshot.h.
+ * them, through the frame of base/snapshot.h. Writers are held up while that is copied, searches
+ * are not; syncing and renaming are without the lock.
  */
 #include "index/ivf_frame.h"
 
@@ -74,6 +75,7 @@ vt_status vt_ivf_save(const vt_ivf *ivf, const char *path, const vt_ivf_origin *
     vt_status status = vt_snapshot_create(path, &ivf_file_kind, &head, &writer, error);
     if (status != VT_OK)
         return status;
+    pthread_mutex_lock(&ivf->locks->writers);
     parameters_write(ivf, origin, writer);
     tables_write(ivf, writer);
     for (size_t i = 0; i < ivf->list_count; i++) {
@@ -82,6 +84,7 @@ vt_status vt_ivf_save(const vt_ivf *ivf, const char *path, const vt_ivf_origin *
         (void)vt_snapshot_write(writer, list->blocks, ivf_list_bytes(ivf, list->count));
         (void)vt_snapshot_write(writer, list->precise, list->count * ivf->precise_bytes);
     }
+    pthread_mutex_unlock(&ivf->locks->writers);
     return vt_snapshot_commit(writer, error);
 }
 

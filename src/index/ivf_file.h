@@ -9,7 +9,14 @@
  *     vt_ivf_file_info info;
  *     vt_ivf_load(path, maximum_bytes, pool, &ivf, &info, error);    // then replay what is newer
  *
- * Threads: saving goes with searches, not with changes; loading has no shared state.
+ * Consistency: lists may be saved while searches and writers go on. Searches do not notice; writers
+ * wait while the lists are copied to the file (to the page cache), not while it is synced. What is
+ * saved is therefore the lists between two changes. `origin->change` is read before the call: every
+ * change up to it must be in the lists by then; later ones may be in them too, and whoever loads
+ * and replays takes a change that is there already.
+ *
+ * Threads: saving the same lists from two threads is fine, the later rename stays; loading has no
+ * shared state.
  */
 #ifndef VT_INDEX_IVF_FILE_H
 #define VT_INDEX_IVF_FILE_H
@@ -20,7 +27,7 @@
 
 /* What the lists were made from. */
 typedef struct vt_ivf_origin {
-    uint64_t change;             /* number of the newest change that they contain */
+    uint64_t change;             /* number of the newest change that they contain for certain */
     vt_snapshot_session session; /* of the writer that gave that number: snapshot.h */
     vt_hash model;               /* fingerprint of the encoder of their vectors */
 } vt_ivf_origin;

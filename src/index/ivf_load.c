@@ -157,11 +157,12 @@ static vt_status ids_load(load *l, vt_error *error)
     vt_ivf *ivf = l->ivf;
     if (!ivf_table_hold(ivf, (size_t)l->parameters.rows))
         return vt_fail_memory(error, "inverted lists");
+    ivf_place held;
     for (uint32_t i = 0; i < ivf->list_count; i++)
         for (uint32_t at = 0; at < ivf->lists[i].count; at++) {
             ivf_place place = {i, at};
             uint32_t id = ivf_id_at(ivf, place);
-            if (vt_ivf_has(ivf, id))
+            if (ivf_find(ivf, id, &held))
                 return vt_snapshot_damaged(l->file, error, "id %u comes twice", id);
             ivf_table_put(ivf, id, place);
         }

@@ -14,7 +14,9 @@
  * and precise codes lie apart, (rows, precise_bytes), since few of them are ever looked at. Places
  * behind the last row are zero.
  *
- * Threads: as ivf.h says.
+ * Threads: whoever changes anything holds `writers`, and `rows` alone while a row goes in its place
+ * or leaves it; whoever reads rows holds one of the two, `rows` shared. In that order. Centroids,
+ * codebooks and the coder do not change once trained.
  */
 #ifndef VT_INDEX_IVF_ROWS_H
 #define VT_INDEX_IVF_ROWS_H
@@ -24,6 +26,11 @@
 #include "vector/distance.h"
 #include "vector/fastscan.h"
 
+typedef struct ivf_locks {
+    pthread_mutex_t writers;
+    pthread_rwlock_t rows;
+} ivf_locks;
+
 typedef struct ivf_list {
     unsigned char *blocks;  /* (room / 32, block_bytes), owned; NULL while there is no room */
     unsigned char *precise; /* (room, precise_bytes), owned */
@@ -32,6 +39,7 @@ typedef struct ivf_list {
 
 struct vt_ivf {
     vt_ivf_options options;
+    ivf_locks *locks; /* owned */
     size_t dim, width;
     size_t groups, sub; /* codes of 4 bits, and the elements that share one */
     size_t block_bytes, precise_bytes;
@@ -108,8 +116,10 @@ bool ivf_find(const vt_ivf *ivf, uint32_t id, ivf_place *out);
 bool ivf_table_hold(vt_ivf *ivf, size_t rows);                 /* room; false: no memory */
 void ivf_table_put(vt_ivf *ivf, uint32_t id, ivf_place place); /* the row is there, in its place */
 bool ivf_list_hold(vt_ivf *ivf, ivf_list *list, size_t rows, bool exact);
-/* The row, not there yet, behind the last of the list; false: no memory, nothing changed. */
+/* With `writers` held: the row, not there yet, behind the last of the list; false: no memory,
+ * nothing changed. */
 bool ivf_append(vt_ivf *ivf, uint32_t list, const ivf_row *row);
+bool ivf_take_out(vt_ivf *ivf, uint32_t id); /* with `writers` held; as vt_ivf_remove */
 /* Memory for so many lists, empty ones, and for codebooks; where it fails nothing is left of it. */
 vt_status ivf_lists_make(vt_ivf *ivf, size_t lists, vt_error *error);
 void ivf_lists_drop(vt_ivf *ivf);

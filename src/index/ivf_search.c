@@ -10,7 +10,8 @@
  *
  * How many lists: `probes`, and beyond them as many as it takes to have k hits; with a set of ids
  * as it takes to have met `matches` of its rows, for where few rows are in the set the nearest of
- * them lie farther apart, in lists that a search without it would leave out.
+ * them lie farther apart, in lists that a search without it would leave out. Where the set avoids
+ * the query its nearest rows may be in any list, and all are looked into. A budget ends that.
  *
  * Queries are taken in tiles, whose products with all centroids are one product of matrices: the
  * centroids are read once for a tile. Each is answered on its own from there on.
@@ -37,7 +38,7 @@ typedef struct search {
     const vt_ivf_search_options *options;
     const vt_ivf_answers *answers;
     const float *queries; /* (count, dim) */
-    size_t count, k, matches, tile;
+    size_t count, k, rows, matches, tile;
     uint64_t *group_bits; /* owned; NULL: the set is asked */
     uint32_t group_last;  /* of the bits */
     atomic_size_t next;
@@ -64,6 +65,7 @@ typedef struct worker {
     float norm2;        /* of the prepared query */
     vt_fastscan_line line;
     vt_ivf_walked walked;
+    bool everywhere; /* all lists are to be looked into */
     vt_error *error;
 } worker;
 
@@ -241,12 +243,22 @@ static void line_set(worker *w, candidate c)
     w->line.spread = exact ? w->s->options->epsilon * sqrtf(distance2) : 0.0f;
 }
 
-static bool more_wanted(const worker *w)
+/* Whether the set is as thin in the nearest lists that its nearest rows may lie anywhere. */
+static bool around_thin(const worker *w)
+{
+    enum { THIN = 2 };
+    float expected = (float)w->walked.seen * w->s->options->share;
+    return w->s->options->groups && (float)(THIN * w->walked.matched) < expected;
+}
+
+static bool more_wanted(worker *w)
 {
     const search *s = w->s;
     if (w->walked.lists < s->options->probes)
         return true;
-    if (s->options->groups && w->walked.matched < s->matches)
+    if (w->walked.lists == s->options->probes)
+        w->everywhere = around_thin(w);
+    if (w->everywhere || (s->options->groups && w->walked.matched < s->matches))
         return true;
     return w->top.count < s->k && !(s->options->min_similarity > -INFINITY);
 }
@@ -254,13 +266,15 @@ static bool more_wanted(const worker *w)
 static vt_status query_answer(worker *w, const float *x, const float *dots)
 {
     const vt_ivf *ivf = w->s->ivf;
+    const vt_ivf_search_options *options = w->s->options;
     size_t left = ivf->list_count;
     vt_status status = VT_OK;
     vt_topk_clear(&w->top);
     w->walked = (vt_ivf_walked){0};
+    w->everywhere = false;
     w->norm2 = ivf->floats->dot_f32(x, x, ivf->width);
     ivf_tables(ivf, x, w->entries, w->tables, &w->line);
-    bool exact = ivf->precise_bytes > 0 || w->s->options->fetch;
+    bool exact = ivf->precise_bytes > 0 || options->fetch;
     w->line.slack *= exact ? w->s->options->epsilon : 0.0f;
     if (w->precise)
         vt_coder_query_set(ivf->coder, w->precise, w->query);
@@ -269,7 +283,11 @@ static vt_status query_answer(worker *w, const float *x, const float *dots)
         candidate c = heap_take(w, &left);
         if (ivf->lists[c.list].count == 0)
             continue;
+        w->walked.ran_out = options->budget > 0 && w->walked.seen >= options->budget;
+        if (w->walked.ran_out)
+            break;
         w->walked.lists++;
+        w->walked.seen += ivf->lists[c.list].count;
         line_set(w, c);
         status = list_scan(w, &ivf->lists[c.list]);
     }
@@ -285,7 +303,9 @@ static vt_status tile_answer(worker *w, size_t first, size_t count)
     ivf->floats->dot_block_f32(w->x, count, ivf->centroids, ivf->list_count, ivf->width, w->dots);
     for (size_t q = 0; q < count; q++) {
         w->query = s->queries + (first + q) * ivf->dim;
+        pthread_rwlock_rdlock(&ivf->locks->rows);
         vt_status status = query_answer(w, w->x + q * ivf->width, w->dots + q * ivf->list_count);
+        pthread_rwlock_unlock(&ivf->locks->rows);
         if (status != VT_OK)
             return status;
         size_t found = vt_topk_sort(&w->top);
@@ -391,7 +411,7 @@ static bool filter_prepare(search *s)
         last = c.id;
     /* Where group numbers are scattered, bits would take more memory than the rows deserve. */
     size_t words = (size_t)last / 64 + 1;
-    if (words > 1024 + s->ivf->count)
+    if (words > 1024 + s->rows)
         return true;
     s->group_bits = vt_calloc(words, sizeof *s->group_bits);
     if (!s->group_bits)
@@ -416,12 +436,14 @@ vt_status vt_ivf_search(const vt_ivf *ivf, const float *queries, size_t count,
     search s = {.ivf = ivf, .options = options, .answers = answers};
     s.queries = queries;
     s.count = count;
-    s.k = options->k < ivf->count ? options->k : ivf->count;
+    const size_t rows = vt_ivf_count(ivf);
+    s.k = options->k < rows ? options->k : rows;
     vt_status status = queries_check(&s, error);
     if (status != VT_OK)
         return status;
     s.matches = options->matches ? options->matches : MATCHES_PER_HIT * s.k;
-    if (count == 0 || ivf->count == 0) {
+    s.rows = rows;
+    if (count == 0 || rows == 0) {
         memset(answers->counts, 0, count * sizeof *answers->counts);
         if (answers->walked)
             memset(answers->walked, 0, count * sizeof *answers->walked);

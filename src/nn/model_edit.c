@@ -166,18 +166,26 @@ vt_status vt_model_widen(vt_model *model, vt_error *error)
 
 /* ---- shapes ---- */
 
-vt_status vt_model_reshape(vt_model *model, const vt_shape *shape, vt_error *error)
+static bool is_input(const vt_graph *graph, size_t value)
+{
+    for (size_t i = 0; i < graph->input_count; i++)
+        if (graph->inputs[i] == value)
+            return true;
+    return false;
+}
+
+vt_status vt_model_reshape(vt_model *model, size_t input, const vt_shape *shape, vt_error *error)
 {
     vt_graph *graph = &model->graph;
-    if (graph->input_count != 1)
-        return vt_fail(error, VT_ERR_USAGE, "the model has %zu inputs, not one to reshape",
-                       graph->input_count);
+    if (input >= graph->input_count)
+        return vt_fail(error, VT_ERR_USAGE, "the model has %zu inputs, there is no input %zu",
+                       graph->input_count, input);
     for (size_t i = 0; i < graph->value_count; i++) {
         vt_value *value = &graph->values[i];
-        if (value->constant == NULL)
+        if (value->constant == NULL && !is_input(graph, i))
             value->shape = (vt_shape){.rank = -1};
     }
-    graph->values[graph->inputs[0]].shape = *shape;
+    graph->values[graph->inputs[input]].shape = *shape;
     return VT_OK;
 }
 

@@ -61,8 +61,14 @@ vt_status vt_model_weight_write(vt_model *model, const char *name, const float *
 /* Constants, inputs and casts of half precision (f16, bf16) become f32, so that the weights can be
  * trained. */
 vt_status vt_model_widen(vt_model *model, vt_error *error);
-/* The one input takes this shape (-1: open), whatever the file says of the values behind it. */
-vt_status vt_model_reshape(vt_model *model, const vt_shape *shape, vt_error *error);
+/* Input number `input` takes this shape (-1: open), whatever the file says of the values behind it.
+ */
+vt_status vt_model_reshape(vt_model *model, size_t input, const vt_shape *shape, vt_error *error);
+/* A copy that looks at every picture and at its mirror image: the values `outputs` (each once; they
+ * have a row per picture) become the means of both. For networks with one input, (N, C, H, W) of a
+ * known width; others are VT_ERR_UNSUPPORTED. *out: the caller's. */
+vt_status vt_model_mirror(const vt_model *model, const char *const *outputs, size_t count,
+                          vt_model **out, vt_error *error);
 /* A copy with nodes of operator set 13 where they were older (new nodes want as much), for writing:
  * its constants are the model's, which must outlive it. VT_ERR_UNSUPPORTED names a node whose
  * operator has become another one. */

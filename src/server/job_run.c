@@ -171,6 +171,7 @@ static vt_status build_index(run *r, vt_error *error)
     vt_job_add_figure(r->job, "vectors", (double)info.vectors);
     vt_job_add_figure(r->job, "products", (double)info.products);
     vt_job_add_figure(r->job, "graph_bytes", (double)info.graph_bytes);
+    vt_job_add_figure(r->job, "list_bytes", (double)info.list_bytes);
     vt_job_add_figure(r->job, "vector_bytes", (double)info.vector_bytes);
     vt_job_add_figure(r->job, "snapshot_bytes", (double)info.snapshot_bytes);
     return VT_OK;

@@ -15,7 +15,9 @@ void vt_index_info_put(vt_json_writer *writer, const vt_index_info *info)
     vt_json_put_int(writer, "products", (int64_t)info->products);
     vt_json_put_int(writer, "dimension", (int64_t)info->dimension);
     vt_json_put_int(writer, "degree", (int64_t)info->degree);
+    vt_json_put_int(writer, "lists", (int64_t)info->lists);
     vt_json_put_int(writer, "graph_bytes", (int64_t)info->graph_bytes);
+    vt_json_put_int(writer, "list_bytes", (int64_t)info->list_bytes);
     vt_json_put_int(writer, "vector_bytes", (int64_t)info->vector_bytes);
     vt_json_put_bool(writer, "resident", info->resident);
     vt_json_put_int(writer, "change", (int64_t)info->change);

@@ -1,26 +1,99 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An ONNX file written anew from what vitrine makes of it: external data inside, functions inlined,
- * and nothing in it that vitrine does not know.
+ * and nothing in it that vitrine does not know; if wanted, with a second look at every picture.
+ *
+ * A network that is changed gives other vectors: an encoder's file gets a new golden one, by being
+ * opened where it is written first.
  */
 #include "shop/shop.h"
 
 #include "base/file.h"
-#include "nn/model.h"
+#include "encoder/encoder.h"
 #include "nn/onnx_export.h"
+#include "nn/weights.h"
 
-vt_status vt_onnx_rewrite(const char *path, const char *out, vt_onnx_rewrite_report *report,
-                          vt_error *error)
+#include <string.h>
+#include <unistd.h>
+
+vt_onnx_rewrite_options vt_onnx_rewrite_options_defaults(void)
 {
+    return (vt_onnx_rewrite_options){0};
+}
+
+/* The value that is the embedding, where the contract names one that is no output; else NULL. */
+static const char *hidden_output(const vt_model *model, const vt_contract *contract)
+{
+    if (contract->output[0] == '\0')
+        return NULL;
+    for (size_t i = 0; i < vt_model_output_count(model); i++)
+        if (strcmp(vt_model_output(model, i).name, contract->output) == 0)
+            return NULL;
+    return contract->output;
+}
+
+/* Replaces the model. */
+static vt_status mirror(vt_model **model, vt_error *error)
+{
+    const char *text = vt_model_metadata(*model, VT_METADATA_CONTRACT);
+    size_t count = vt_model_output_count(*model);
+    vt_contract contract = {0};
+    vt_model *mirrored = NULL;
+    vt_status status = VT_OK;
+    if (text != NULL)
+        status = vt_contract_parse(text, strlen(text), &contract, error);
+    if (status != VT_OK)
+        return status;
+    const char **outputs = vt_alloc_array(count + 1, sizeof(*outputs));
+    if (outputs == NULL)
+        return vt_fail_memory(error, "the outputs of a network");
+    for (size_t i = 0; i < count; i++)
+        outputs[i] = vt_model_output(*model, i).name;
+    const char *hidden = hidden_output(*model, &contract);
+    if (hidden != NULL)
+        outputs[count++] = hidden;
+    status = vt_model_mirror(*model, outputs, count, &mirrored, error);
+    vt_free(outputs);
+    if (status == VT_OK) {
+        vt_model_free(*model);
+        *model = mirrored;
+    }
+    return status;
+}
+
+/* `file` gets a golden vector of the network that it holds. */
+static vt_status renew_golden(const char *out, vt_buf *file, vt_error *error)
+{
+    vt_buf name;
+    vt_buf_init(&name, 1 << 16);
+    vt_status status =
+        vt_buf_printf(&name, "%s.new", out) ? VT_OK : vt_fail_memory(error, "a path");
+    if (status == VT_OK)
+        status = vt_file_replace(name.data, file->data, file->length, false, error);
+    if (status == VT_OK)
+        status = vt_encoder_pack_file(name.data, file, error);
+    if (name.length > 0)
+        unlink(name.data);
+    vt_buf_deinit(&name);
+    return status;
+}
+
+vt_status vt_onnx_rewrite(const char *path, const char *out, const vt_onnx_rewrite_options *options,
+                          vt_onnx_rewrite_report *report, vt_error *error)
+{
+    bool mirrored = options != NULL && options->mirror;
     vt_model *model = NULL;
     vt_buf file;
     vt_buf_init(&file, VT_ONNX_FILE_MAXIMUM);
     vt_status status = vt_model_open(path, NULL, &model, error);
-    if (status == VT_OK) {
+    if (status == VT_OK && mirrored)
+        status = mirror(&model, error);
+    if (status == VT_OK)
         status = vt_model_write(model, &file, error);
-        if (status != VT_OK)
-            vt_fail_context(error, status, "export \"%.200s\"", path);
-    }
+    if (status == VT_OK && mirrored && vt_model_metadata(model, VT_METADATA_CONTRACT) != NULL)
+        status = renew_golden(out, &file, error);
+    if (status != VT_OK)
+        vt_fail_context(error, status, "export \"%.200s\"", path);
     if (status == VT_OK)
         status = vt_file_replace(out, file.data, file.length, true, error);
     if (status == VT_OK && report != NULL) {

@@ -32,10 +32,13 @@ vt_status vt_shop_index_build(vt_shop *shop, const vt_index_options *options, vt
     status = vt_shop_need_scanner(shop, &searcher, error);
     const vt_index_options none = {0};
     const vt_index_options *how = options != NULL ? options : &none;
-    const vt_store_index_options build = {.memory_bytes = (size_t)how->memory_bytes,
-                                          .pool = searcher.pool,
-                                          .on_progress = how->on_progress,
-                                          .context = how->context};
+    vt_store_index_options build = {.memory_bytes = (size_t)how->memory_bytes,
+                                    .pool = searcher.pool,
+                                    .on_progress = how->on_progress,
+                                    .context = how->context};
+    if (status == VT_OK && how->kind != NULL && !vt_index_kind_find(how->kind, &build.kind))
+        status = vt_fail(error, VT_ERR_USAGE,
+                         "build the index: \"%s\" is none of auto, exact, graph, ivf", how->kind);
     if (status == VT_OK)
         status = vt_store_index_build(shop->store, shop->model, &build, error);
     vt_shop_leave(shop);
@@ -60,15 +63,17 @@ vt_status vt_shop_index_info(vt_shop *shop, vt_index_info *out, vt_error *error)
     vt_shop_leave(shop);
     if (status != VT_OK)
         return status;
-    *out = (vt_index_info){.kind = info.graph ? "graph" : "exact",
-                           .codec = info.graph ? info.graph_codec : "f16",
-                           .wanted_kind = info.wanted ? "graph" : "exact",
-                           .wanted_codec = info.wanted ? info.codec : "f16",
+    *out = (vt_index_info){.kind = vt_index_kind_name(info.kind),
+                           .codec = info.codec,
+                           .wanted_kind = vt_index_kind_name(info.wanted),
+                           .wanted_codec = info.wanted_codec,
                            .vectors = info.rows,
                            .products = info.products,
                            .dimension = info.dim,
                            .degree = info.degree,
-                           .graph_bytes = info.graph_bytes,
+                           .lists = info.lists,
+                           .graph_bytes = info.lists == 0 ? info.index_bytes : 0,
+                           .list_bytes = info.lists > 0 ? info.index_bytes : 0,
                            .vector_bytes = info.vector_bytes,
                            .resident = info.resident,
                            .change = info.change,
@@ -308,7 +313,7 @@ static vt_status bench_row(measure *m, double share, vt_strategy strategy, vt_in
 {
     measured found;
     vt_status status = measure_strategy(m, strategy, &found, error);
-    if (status == VT_ERR_USAGE) /* there is no graph */
+    if (status == VT_ERR_USAGE) /* there is no graph, or there are no lists */
         return go_on(m, m->count, error);
     if (status == VT_OK && out->count < VT_INDEX_BENCH_CAPACITY)
         out->rows[out->count++] = (struct vt_index_bench_row){
@@ -326,11 +331,23 @@ static vt_status bench_inside(vt_shop *shop, const vt_index_measure *how, vt_ind
     static const struct {
         double share;
         vt_strategy strategy;
-    } rows[] = {
-        {1, VT_STRATEGY_EXACT},       {1, VT_STRATEGY_WALK},       {0.95, VT_STRATEGY_CHECKED},
-        {0.5, VT_STRATEGY_EXACT},     {0.5, VT_STRATEGY_CHECKED},  {0.5, VT_STRATEGY_FILTERED},
-        {0.1, VT_STRATEGY_EXACT},     {0.1, VT_STRATEGY_FILTERED}, {0.01, VT_STRATEGY_EXACT},
-        {0.01, VT_STRATEGY_FILTERED}, {0.001, VT_STRATEGY_EXACT}};
+    } rows[] = {{1, VT_STRATEGY_EXACT},
+                {1, VT_STRATEGY_WALK},
+                {1, VT_STRATEGY_LISTS},
+                {0.95, VT_STRATEGY_CHECKED},
+                {0.95, VT_STRATEGY_FILTERED_LISTS},
+                {0.5, VT_STRATEGY_EXACT},
+                {0.5, VT_STRATEGY_CHECKED},
+                {0.5, VT_STRATEGY_FILTERED},
+                {0.5, VT_STRATEGY_FILTERED_LISTS},
+                {0.1, VT_STRATEGY_EXACT},
+                {0.1, VT_STRATEGY_FILTERED},
+                {0.1, VT_STRATEGY_FILTERED_LISTS},
+                {0.01, VT_STRATEGY_EXACT},
+                {0.01, VT_STRATEGY_FILTERED},
+                {0.01, VT_STRATEGY_FILTERED_LISTS},
+                {0.001, VT_STRATEGY_EXACT}};
+    _Static_assert(sizeof rows / sizeof rows[0] <= VT_INDEX_BENCH_CAPACITY, "there is room");
     vt_searcher searcher;
     vt_status status = vt_shop_need_scanner(shop, &searcher, error);
     if (status != VT_OK)

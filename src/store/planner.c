@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The planner: exact scan over the set, filtered walk, or plain walk with a check.
+ * The planner: exact scan over the set, filtered walk, plain walk with a check, or inverted lists.
+ * Which of graph and lists there is was decided when it was built (index_choice.c).
  *
  * Method: the set is known exactly before the question is planned (filters cannot lie), so its true
  * size is. What each way costs is estimated from it, by the times below, and the cheapest is taken.
@@ -16,11 +17,7 @@
  */
 #include "store/planner.h"
 
-#include "base/mem.h"
-
 #include <math.h>
-#include <stdio.h>
-#include <unistd.h>
 
 /* Nanoseconds. */
 static const double VISIT = 50, VISIT_BYTE = 0.15; /* a node compared: its lines come from memory */
@@ -29,6 +26,9 @@ static const double SCAN = 2, SCAN_BYTE = 0.09;    /* a vector in a scan of all 
 static const double PICK = 30, PICK_BYTE = 0.08;   /* a vector fetched alone */
 static const double FETCH = 6000;                  /* a vector read from the database by product */
 static const double STREAM = 1500;                 /* the same where all are */
+static const double FETCH_ROW = 4000;              /* a vector read from the database alone */
+static const double LIST = 2, LIST_BYTE = 0.02;    /* the centroid of a list compared */
+static const double ROW = 0.5, ROW_BYTE = 0.02;    /* a row of a list compared by its code */
 
 enum {
     WIDTH = 64,          /* of a walk for a page of 10 */
@@ -38,24 +38,31 @@ enum {
     STRAYS = 48,          /* or as many as four that pass come with ... */
     STRAYS_MOST = 400,    /* ... up to this */
     BRIDGED_LEAST = 4,    /* passing nodes within two hops, below which sets fall apart */
-    GRAPH_ROWS = 4096,
-    GRAPH_BYTES = 8 << 20, /* of vectors: scanned in about half a millisecond */
-    GRAPH_DIM = 4096,
+    PREFIX = 32,          /* products that lists answer for */
+    PROBES_LEAST = 16,
+    PROBES_MORE = 2,       /* times the root of the number of lists */
+    MATCHES_PER_HIT = 40,  /* rows of the set met for each hit wanted */
+    RERANKED_PER_HIT = 10, /* of which so many are looked at by the vector, about */
+    LISTS_PAGE = VT_IVF_MAX_HITS / 4,
 };
 static const double CHECKED_SHARE = 0.9; /* sets larger than this are walked as if they were all */
 
 const char *vt_strategy_name(vt_strategy strategy)
 {
-    static const char *const names[VT_STRATEGY_COUNT] = {"automatic", "exact", "walk",
-                                                         "checked walk", "filtered walk"};
+    static const char *const names[VT_STRATEGY_COUNT] = {
+        "automatic", "exact", "walk", "checked walk", "filtered walk", "lists", "filtered lists"};
     return (unsigned)strategy < VT_STRATEGY_COUNT ? names[strategy] : "unknown";
 }
 
 const char *vt_strategy_fallback_name(vt_strategy strategy)
 {
-    static const char *const names[VT_STRATEGY_COUNT] = {"automatic", "exact", "walk, then exact",
+    static const char *const names[VT_STRATEGY_COUNT] = {"automatic",
+                                                         "exact",
+                                                         "walk, then exact",
                                                          "checked walk, then exact",
-                                                         "filtered walk, then exact"};
+                                                         "filtered walk, then exact",
+                                                         "lists, then exact",
+                                                         "filtered lists, then exact"};
     return (unsigned)strategy < VT_STRATEGY_COUNT ? names[strategy] : "unknown";
 }
 
@@ -94,6 +101,33 @@ static double walk_cost(const vt_plan_question *question, const vt_plan *plan)
     return visits * visit_cost(question) + labels * LABEL;
 }
 
+/* ---- costs of lists ---- */
+
+/* Rows of lists that are looked at. */
+static double rows_seen(const vt_plan_question *question, const vt_plan *plan)
+{
+    double rows = (double)question->rows, share = share_of(question);
+    double seen = rows * (double)plan->width / (double)question->lists;
+    if (question->filtered && share > 0)
+        seen = fmax(seen, (double)plan->matches / share);
+    return fmin(seen, rows);
+}
+
+static double row_cost(const vt_plan_question *question)
+{
+    double code = ROW + (double)question->dim / 8 * ROW_BYTE;
+    return question->filtered ? LABEL + fmin(1, 32 * share_of(question)) * code : code;
+}
+
+static double lists_cost(const vt_plan_question *question, const vt_plan *plan)
+{
+    double bytes = 2.0 * (double)question->dim, seen = rows_seen(question, plan);
+    double vector = question->resident ? PICK + bytes * PICK_BYTE : FETCH_ROW;
+    double reranked = fmin(RERANKED_PER_HIT * (double)plan->prefix, share_of(question) * seen);
+    return (double)question->lists * (LIST + 2 * bytes * LIST_BYTE) + seen * row_cost(question) +
+           reranked * vector;
+}
+
 /* ---- plans ---- */
 
 static vt_plan exact_plan(const vt_plan_question *question)
@@ -127,16 +161,63 @@ static bool can_walk(const vt_plan_question *question, vt_strategy strategy)
            question->filtered == (strategy != VT_STRATEGY_WALK);
 }
 
+/* More lists for more products: those of a deep page lie farther apart. */
+static vt_plan lists_plan(const vt_plan_question *question, vt_strategy strategy)
+{
+    vt_plan plan = {.strategy = strategy, .prefix = PREFIX};
+    if (plan.prefix < question->page)
+        plan.prefix = question->page;
+    double lists = (double)question->lists;
+    double probes = PROBES_MORE * sqrt(lists * (double)plan.prefix / PREFIX);
+    plan.width = (size_t)fmin(fmax(probes, PROBES_LEAST), lists);
+    if (strategy == VT_STRATEGY_FILTERED_LISTS)
+        plan.matches = MATCHES_PER_HIT * plan.prefix;
+    plan.share = (float)share_of(question);
+    plan.cost_ns = lists_cost(question, &plan);
+    double worth = fmax(exact_cost(question), 2 * plan.cost_ns);
+    plan.budget = (size_t)fmin(worth / row_cost(question), 1e12);
+    return plan;
+}
+
+static bool can_look_into_lists(const vt_plan_question *question, vt_strategy strategy)
+{
+    return !question->graph && question->lists > 0 && question->rows > 0 &&
+           question->page <= LISTS_PAGE && question->filtered == (strategy != VT_STRATEGY_LISTS);
+}
+
+static bool is_of_lists(vt_strategy strategy)
+{
+    return strategy == VT_STRATEGY_LISTS || strategy == VT_STRATEGY_FILTERED_LISTS;
+}
+
 bool vt_plan_force(const vt_plan_question *question, vt_strategy strategy, vt_plan *out)
 {
-    if (strategy != VT_STRATEGY_EXACT && !can_walk(question, strategy))
+    bool lists = is_of_lists(strategy), exact = strategy == VT_STRATEGY_EXACT;
+    if (!exact && !(lists ? can_look_into_lists(question, strategy) : can_walk(question, strategy)))
         return false;
-    *out = strategy == VT_STRATEGY_EXACT ? exact_plan(question) : walk_plan(question, strategy);
+    *out = exact   ? exact_plan(question)
+           : lists ? lists_plan(question, strategy)
+                   : walk_plan(question, strategy);
     return true;
+}
+
+/* Lists where they cost less; sets that are hardly more than the answer are scanned. */
+static vt_plan search_lists(const vt_plan_question *question)
+{
+    vt_strategy strategy = question->filtered ? VT_STRATEGY_FILTERED_LISTS : VT_STRATEGY_LISTS;
+    vt_plan exact = exact_plan(question);
+    if (question->exact || !can_look_into_lists(question, strategy))
+        return exact;
+    vt_plan lists = lists_plan(question, strategy);
+    if (share_of(question) * (double)question->products < 4.0 * (double)lists.prefix)
+        return exact;
+    return lists.cost_ns < exact.cost_ns ? lists : exact;
 }
 
 vt_plan vt_plan_search(const vt_plan_question *question)
 {
+    if (!question->graph && question->lists > 0)
+        return search_lists(question);
     vt_plan exact = exact_plan(question);
     vt_strategy strategy = VT_STRATEGY_WALK;
     double share = share_of(question), degree = (double)question->degree;
@@ -150,64 +231,4 @@ vt_plan vt_plan_search(const vt_plan_question *question)
         (question->filtered && share * degree * degree < BRIDGED_LEAST))
         return exact;
     return walk.cost_ns < exact.cost_ns ? walk : exact;
-}
-
-/* ---- which index ---- */
-
-static size_t machine_bytes(void)
-{
-    long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
-    size_t all = 0;
-    if (pages < 1 || bytes < 1 || !vt_size_mul((size_t)pages, (size_t)bytes, &all))
-        return SIZE_MAX;
-    return all;
-}
-
-/* Of a node with its place in the table of ids, about; docs/index.md has the layout. */
-static double node_bytes(vt_codec codec, size_t dim)
-{
-    enum { FACTORS = 24, NEIGHBOURS = 32 * 4, LINE = 64, LABEL_AND_TABLE = 16 };
-    double width = ceil((double)dim / 64) * 64;
-    double node = ceil((width / 2 + FACTORS + NEIGHBOURS) / LINE) * LINE;
-    return node + LABEL_AND_TABLE + (codec == VT_CODEC_INT4X2 ? width / 2 : 0);
-}
-
-void vt_index_choose(size_t rows, size_t dim, size_t memory_bytes, vt_index_choice *out)
-{
-    enum { MEMBER_BYTES = 24 };
-    *out = (vt_index_choice){.codec = VT_CODEC_INT4X2, .memory_bytes = memory_bytes};
-    if (memory_bytes == 0)
-        out->memory_bytes = machine_bytes() / 2;
-    double limit = (double)out->memory_bytes, count = (double)rows;
-    double vectors = count * ((double)dim * 2 + MEMBER_BYTES), mb = 1e-6;
-    out->resident = vectors <= limit;
-    out->bytes = out->resident ? (size_t)vectors : (size_t)(count * MEMBER_BYTES);
-    if (rows < GRAPH_ROWS || count * (double)dim * 2 < GRAPH_BYTES) {
-        snprintf(out->why, sizeof out->why, "%zu vectors (%.1f MB) are scanned exactly in no time",
-                 rows, count * (double)dim * 2 * mb);
-        return;
-    }
-    if (dim > GRAPH_DIM) {
-        snprintf(out->why, sizeof out->why, "a graph holds at most %d dimensions, these have %zu",
-                 GRAPH_DIM, dim);
-        return;
-    }
-    double full = count * node_bytes(VT_CODEC_INT4X2, dim);
-    double small = count * node_bytes(VT_CODEC_INT4, dim);
-    if (small > limit) {
-        snprintf(out->why, sizeof out->why,
-                 "the smallest graph takes %.0f MB, the limit is %.0f MB", small * mb, limit * mb);
-        return;
-    }
-    out->graph = true;
-    out->codec = full <= limit ? VT_CODEC_INT4X2 : VT_CODEC_INT4;
-    double graph = full <= limit ? full : small;
-    out->resident = graph + vectors <= limit;
-    out->bytes = (size_t)(graph + (out->resident ? vectors : count * MEMBER_BYTES));
-    snprintf(out->why, sizeof out->why,
-             "%zu vectors of %zu dimensions: %.0f MB as a graph%s%s; the limit is %.0f MB", rows,
-             dim, graph * mb, full <= limit ? "" : " of the coarse codes alone",
-             out->resident ? ", and room for the vectors themselves"
-                           : ", vectors stay in the database",
-             limit * mb);
 }

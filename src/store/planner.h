@@ -11,10 +11,11 @@
 #ifndef VT_STORE_PLANNER_H
 #define VT_STORE_PLANNER_H
 
-#include "index/codec.h"
+#include "index/ann.h"
 #include "store/store.h"
 
-/* "exact", "walk", "checked walk"...; and of a walk that gave up and was answered by the scan. */
+/* "exact", "walk", "checked walk", "lists"...; and of a walk or of lists that gave up, so
+ * that the scan answered. */
 const char *vt_strategy_name(vt_strategy strategy);
 const char *vt_strategy_fallback_name(vt_strategy strategy);
 
@@ -25,33 +26,41 @@ typedef struct vt_plan_question {
     size_t page;           /* products on a page */
     bool filtered;         /* there is a set */
     bool exact;            /* is asked for */
-    bool graph;            /* there is one */
+    bool graph;            /* there is one; otherwise: */
+    size_t lists;          /* inverted lists there are, 0: none */
     bool resident;         /* vectors are in memory; otherwise they are read from the database */
 } vt_plan_question;
 
 typedef struct vt_plan {
     vt_strategy strategy;
-    size_t width;   /* of the walk */
+    size_t width;   /* of the walk; lists looked into */
     size_t prefix;  /* products it answers for; what is behind them on a deep page is scanned for */
-    size_t budget;  /* nodes compared, after which it gives up; 0: no bound */
+    size_t budget;  /* nodes compared, rows of lists, after which it gives up; 0: no bound */
     size_t strays;  /* nodes outside the set that it may expand */
+    size_t matches; /* rows of the set that lists are looked into for; 0: there is no set */
     float share;    /* of rows that are in the set */
     double cost_ns; /* expected */
 } vt_plan;
 
 vt_plan vt_plan_search(const vt_plan_question *question);
-/* The same with a strategy given, for measuring. False: it cannot be (no graph, no set). */
+/* The same with a strategy given, for measuring. False: it cannot be (no graph, no lists, no set).
+ */
 bool vt_plan_force(const vt_plan_question *question, vt_strategy strategy, vt_plan *out);
 
-/* Which index. memory_bytes 0: half of what the machine has. */
+/* Which index. */
 typedef struct vt_index_choice {
-    bool graph;          /* otherwise the exact scan alone */
-    bool resident;       /* vectors are kept in memory as well */
-    vt_codec codec;      /* of the graph */
-    size_t bytes;        /* expected, in memory */
-    size_t memory_bytes; /* the limit */
+    vt_index_kind kind;     /* graph, lists, or the exact scan alone */
+    vt_ann_options options; /* its codec; meaningless for the scan */
+    const char *codec;      /* the same as static text; "f16" for the scan */
+    bool resident;          /* vectors are kept in memory as well */
+    size_t bytes;           /* expected, in memory */
+    size_t memory_bytes;    /* the limit */
     char why[200];
 } vt_index_choice;
-void vt_index_choose(size_t rows, size_t dim, size_t memory_bytes, vt_index_choice *out);
+/* memory_bytes 0: half of what the machine has. wanted: VT_INDEX_AUTO, or the kind that it is to be
+ * whatever the number of rows; where the limit or the dimension does not allow that kind it is the
+ * exact scan, and `why` says what is in the way. */
+void vt_index_choose(size_t rows, size_t dim, size_t memory_bytes, vt_index_kind wanted,
+                     vt_index_choice *out);
 
 #endif

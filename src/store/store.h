@@ -246,13 +246,15 @@ vt_status vt_store_check_postings(vt_store *store, vt_error *error);
 
 /* ---- nearest ---- */
 typedef enum vt_strategy {
-    VT_STRATEGY_AUTO,     /* the planner's choice (planner.h) */
-    VT_STRATEGY_EXACT,    /* every vector that may answer is compared */
-    VT_STRATEGY_WALK,     /* the graph, without a set */
-    VT_STRATEGY_CHECKED,  /* the graph as if there were no set; what is found is held to it */
-    VT_STRATEGY_FILTERED, /* the graph over what is in the set, bridging what is not */
+    VT_STRATEGY_AUTO,           /* the planner's choice (planner.h) */
+    VT_STRATEGY_EXACT,          /* every vector that may answer is compared */
+    VT_STRATEGY_WALK,           /* the graph, without a set */
+    VT_STRATEGY_CHECKED,        /* the graph as if there were no set; what is found is held to it */
+    VT_STRATEGY_FILTERED,       /* the graph over what is in the set, bridging what is not */
+    VT_STRATEGY_LISTS,          /* inverted lists around the query, without a set */
+    VT_STRATEGY_FILTERED_LISTS, /* as many of them as it takes to have met enough of the set */
 } vt_strategy;
-enum { VT_STRATEGY_COUNT = 5 };
+enum { VT_STRATEGY_COUNT = 7 };
 
 typedef struct vt_nearest_options {
     size_t k;                 /* products wanted per query */
@@ -279,7 +281,20 @@ vt_status vt_store_nearest(vt_store *store, uint32_t model, const float *queries
                            vt_nearest_answer *answer, vt_error *error);
 
 /* ---- the index behind it: derived, rebuilt whenever it is missing or damaged ---- */
+typedef enum vt_index_kind {
+    VT_INDEX_AUTO, /* by number, dimension and memory (planner.h) */
+    VT_INDEX_EXACT,
+    VT_INDEX_GRAPH,
+    VT_INDEX_IVF, /* inverted lists */
+} vt_index_kind;
+enum { VT_INDEX_KIND_COUNT = 4 };
+const char *vt_index_kind_name(vt_index_kind kind); /* "auto", "exact", "graph", "ivf" */
+/* By name; false: there is none. */
+bool vt_index_kind_find(const char *name, vt_index_kind *out);
+
 typedef struct vt_store_index_options {
+    vt_index_kind kind;          /* VT_INDEX_AUTO, or what is to be built also where auto would not;
+                                    VT_ERR_LIMIT where it cannot be, with the reason */
     size_t memory_bytes;         /* what it may take; 0: half of what the machine has */
     vt_pool *pool;               /* NULL: in the caller's thread */
     vt_on_progress *on_progress; /* vectors; may be NULL */
@@ -287,13 +302,15 @@ typedef struct vt_store_index_options {
 } vt_store_index_options;
 
 typedef struct vt_store_index_info {
-    bool wanted; /* a graph is worth it; why, or why not: */
+    vt_index_kind wanted; /* what auto chooses, and why: */
     char why[200];
-    const char *codec; /* of the graph that would be built, static text */
+    const char *wanted_codec; /* of what would be built, static text; "f16": exact */
     size_t rows, products, dim;
-    bool graph; /* there is one in memory: */
-    const char *graph_codec;
-    size_t degree, graph_bytes;
+    vt_index_kind kind; /* what is in memory beside or instead of the vectors; exact: nothing */
+    const char *codec;  /* of it, or of the vectors */
+    size_t degree;      /* neighbours of the graph's nodes; 0: it is none */
+    size_t lists;       /* inverted lists; 0: there are none */
+    size_t index_bytes;
     bool resident; /* vectors are in memory as well */
     size_t vector_bytes;
     uint64_t change, newest; /* changes it contains, and those there are */
@@ -305,15 +322,15 @@ typedef struct vt_store_index_info {
 /* Loads it where that was not done, from the snapshot if that fits. */
 vt_status vt_store_index_info_of(vt_store *store, uint32_t model, vt_store_index_info *out,
                                  vt_error *error);
-/* Builds the graph anew and writes the snapshot, whatever there was; searches go on meanwhile.
- * Where a graph is not worth it nothing is built and an old snapshot is taken away. */
+/* Builds graph or lists anew and writes the snapshot, whatever there was; searches go on meanwhile.
+ * Where auto takes neither nothing is built and an old snapshot is taken away. */
 vt_status vt_store_index_build(vt_store *store, uint32_t model,
                                const vt_store_index_options *options, vt_error *error);
 /* The same only where it is missing, or behind by much; writes what has changed. For the end of
  * imports. */
 vt_status vt_store_index_refresh(vt_store *store, uint32_t model,
                                  const vt_store_index_options *options, vt_error *error);
-/* Holds the index in memory to the database, row by row, and looks at everything in the graph:
+/* Holds the index in memory to the database, row by row, and looks at everything in graph or lists:
  * VT_ERR_CORRUPT with the first difference. Of the options on_progress counts, of vectors; changes
  * wait for it, so that it is not to call the store. Cancelled: VT_ERR_CANCELLED. */
 vt_status vt_store_index_check(vt_store *store, uint32_t model,

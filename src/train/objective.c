@@ -264,7 +264,7 @@ vt_status vt_objective_inputs(vt_run_state *run, const vt_batch *batch, vt_tenso
                               size_t *count, vt_error *error)
 {
     const struct vt_objective *objective = run->objective;
-    const vt_pixel_spec *spec = &run->contract.pixels;
+    const vt_pixel_spec *spec = &run->pixels;
     int64_t rows = (int64_t)batch->count;
     inputs[0] =
         tensor_over(VT_F32, 4, (int64_t[]){rows, 3, spec->height, spec->width}, batch->pixels);

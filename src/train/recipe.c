@@ -43,6 +43,8 @@ static const key keys[] = {
     TEXT_KEY(from, NULL),
     TEXT_KEY(preset, NULL),
     INTEGER_KEY(size, 8, 1024, 128),
+    INTEGER_KEY(first_size, 0, 1024, 0),
+    INTEGER_KEY(first_epochs, 0, 100000, 0),
     INTEGER_KEY(dim, 0, 4096, 0),
     TEXT_KEY(pooling, "average"),
     INTEGER_KEY(fuse, 0, 4, 0),
@@ -220,6 +222,17 @@ static vt_status wrong(const char *name, const char *value, const char *may, vt_
     return vt_fail(error, VT_ERR_USAGE, "recipe: \"%s\" is \"%.60s\", it is %s", name, value, may);
 }
 
+static vt_status check_first_size(const vt_recipe *recipe, vt_error *error)
+{
+    if ((recipe->first_size == 0) != (recipe->first_epochs == 0))
+        return vt_fail(error, VT_ERR_USAGE,
+                       "recipe: \"first_size\" and \"first_epochs\" need one another");
+    if (recipe->first_size != 0 && recipe->teacher != NULL)
+        return vt_fail(error, VT_ERR_USAGE,
+                       "recipe: \"first_size\" and \"teacher\" exclude each other");
+    return VT_OK;
+}
+
 vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
 {
     vt_status status = vt_optimizer_parse(recipe->optimizer, &recipe->optimize, error);
@@ -252,7 +265,7 @@ vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
     if (recipe->whiten && recipe->from != NULL)
         return vt_fail(error, VT_ERR_USAGE,
                        "recipe: \"whiten\" is for a network that starts from nothing");
-    return VT_OK;
+    return check_first_size(recipe, error);
 }
 
 static bool is_path(const key *one)

@@ -27,8 +27,9 @@ typedef struct vt_recipe {
     /* As given; texts are the recipe's, NULL: none. */
     const char *arch, *from, *preset, *pooling, *fit, *kernel, *loss, *teacher, *optimizer,
         *schedule, *augment, *sampler, *label, *val, *split, *measure, *precision, *freeze;
-    double epochs, batch, accumulate, lr, ema, size, dim, fuse, width, dropout, depth, val_share,
-        early_stop, seed, threads, crop_ratio, layer_rate, bias_rate, lora;
+    double epochs, batch, accumulate, lr, ema, size, first_size, first_epochs, dim, fuse, width,
+        dropout, depth, val_share, early_stop, seed, threads, crop_ratio, layer_rate, bias_rate,
+        lora;
     bool small_input, whiten, recompute;
     /* What they say; filled by vt_recipe_check. */
     vt_optimizer_options optimize;

@@ -177,7 +177,7 @@ vt_status vt_run_adopt(vt_run_state *run, vt_error *error)
     if (status == VT_OK)
         status = vt_model_dup(opened, &file.model, error);
     if (status == VT_OK)
-        status = vt_model_reshape(file.model, &pictures, error);
+        status = vt_model_reshape(file.model, 0, &pictures, error);
     if (status == VT_OK)
         status = vt_model_widen(file.model, error);
     if (status == VT_OK)

@@ -126,21 +126,6 @@ static vt_status write_model(vt_run_state *run, const vt_run_weights *weights, v
     return status == VT_OK ? set_contract(run, file, error) : status;
 }
 
-/* `file` becomes what an encoder makes of it: with the golden picture. */
-static vt_status pack(const char *path, vt_buf *file, vt_error *error)
-{
-    vt_encoder *encoder = NULL;
-    vt_encoder_options options = vt_encoder_options_defaults();
-    options.precision = VT_PRECISION_F32;
-    options.check_golden = false; /* what it holds is of the file that was gone on from */
-    vt_status status = vt_encoder_open(path, &options, &encoder, error);
-    vt_buf_clear(file);
-    if (status == VT_OK)
-        status = vt_encoder_pack(encoder, file, error);
-    vt_encoder_free(encoder);
-    return status;
-}
-
 vt_status vt_run_export(vt_run_state *run, const vt_run_weights *weights, vt_error *error)
 {
     vt_buf file, name;
@@ -154,7 +139,7 @@ vt_status vt_run_export(vt_run_state *run, const vt_run_weights *weights, vt_err
     if (status == VT_OK)
         status = vt_file_replace(name.data, file.data, file.length, false, error);
     if (status == VT_OK)
-        status = pack(name.data, &file, error);
+        status = vt_encoder_pack_file(name.data, &file, error);
     if (status == VT_OK)
         status = vt_file_replace(run->options->out, file.data, file.length, true, error);
     if (name.length > 0)

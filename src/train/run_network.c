@@ -194,6 +194,33 @@ static vt_status add_adapters(vt_run_state *run, vt_error *error)
     return VT_OK;
 }
 
+/* ---- the size of the first epochs ---- */
+
+/* Pictures grow while the network learns: small ones cost less and teach much of what large ones do
+ * (progressive resizing, Howard 2018; Tan and Le 2021, "EfficientNetV2", section 4). */
+static vt_status open_sides(vt_run_state *run, vt_error *error)
+{
+    const vt_shape pictures = vt_shape_of(4, (int64_t[]){-1, 3, -1, -1});
+    int size = (int)run->recipe->first_size;
+    vt_model *network = NULL;
+    vt_shape shape;
+    if (run->recipe->first_epochs == 0)
+        return VT_OK;
+    vt_status status = vt_model_dup(run->network, &network, error);
+    if (status == VT_OK)
+        status = vt_model_reshape(network, 0, &pictures, error);
+    if (status == VT_OK)
+        status = vt_run_shape_of(network, run->embedding, size, &shape, error);
+    if (status == VT_OK && (size_t)shape.dims[1] != run->dim)
+        status = vt_fail(error, VT_ERR_UNSUPPORTED, "its embedding would have %zu numbers, not %zu",
+                         (size_t)shape.dims[1], run->dim);
+    vt_model_free(network);
+    if (status != VT_OK)
+        return vt_fail_context(
+            error, status, "train: the network takes no pictures of %d px (\"first_size\")", size);
+    return vt_model_reshape(run->model, 0, &pictures, error);
+}
+
 vt_status vt_run_build(vt_run_state *run, vt_error *error)
 {
     vt_shape shape;
@@ -210,6 +237,8 @@ vt_status vt_run_build(vt_run_state *run, vt_error *error)
         status = add_adapters(run, error);
     if (status == VT_OK)
         status = vt_objective_add(run, error);
+    if (status == VT_OK)
+        status = open_sides(run, error);
     if (status == VT_OK)
         status = make_training(run, error);
     if (status == VT_OK)

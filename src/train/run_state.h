@@ -58,6 +58,7 @@ typedef struct vt_run_state {
     vt_pool *pool;
     vt_picture_cache *cache;
     vt_contract contract;
+    vt_pixel_spec pixels; /* of the epoch: the contract's, but for the size of the first epochs */
     vt_hash data_hash;
     vt_heads heads;
 

@@ -175,11 +175,13 @@ offers() {
         says "  --$option"
     done
     # shellcheck disable=SC2086
-    run 0 help $command_words
-    says "usage: vitrine $command_words "
-    # shellcheck disable=SC2086
     run 2 $command_words --no-such-option
     complains '--no-such-option'
+    # What is one code for all commands is asked of one where each start takes a third of a second.
+    [ -z "${VITRINE_SANITIZED:-}" ] || [ "$command_words" = init ] || return 0
+    # shellcheck disable=SC2086
+    run 0 help $command_words
+    says "usage: vitrine $command_words "
     # shellcheck disable=SC2086
     run 2 $command_words -Q
     complains '-Q'
@@ -200,13 +202,13 @@ offers promote queries query-images images preset output precision force json
 offers embed out preset output precision json
 offers events since top prune forget json
 offers info check json
-offers 'index build' memory json
+offers 'index build' kind memory json
 offers 'index info' json
 offers 'index check' sample json
 offers 'index bench' queries json
 offers show json
 offers remove json
-offers 'model export' json
+offers 'model export' json mirror
 offers 'model info' input precision nodes json
 offers 'model check' preset output precision json
 offers 'model run' in out precision json
@@ -333,6 +335,20 @@ says 'equals the catalogue'
 run 0 index bench shop --queries 3 --json
 is_json
 has_members queries strategies strategy share rate recall visited
+run 0 index build shop --kind ivf --json
+is_json
+is kind "$(number kind)" '"ivf"'
+has_members lists list_bytes
+run 0 index info shop
+says 'lists'
+run 0 index check shop --sample 10 --json
+is sound "$(number sound)" true
+run 0 search shop fx/photo0.jpg --json
+is_json
+run 0 index build shop --kind exact --json
+is kind "$(number kind)" '"exact"'
+run 2 index build shop --kind tree
+complains 'tree'
 run 3 index info nowhere --json
 run 2 index check shop --sample 0
 run 2 index build
@@ -750,6 +766,8 @@ is_json
 has_members file bytes nodes parameters
 run 0 model run again.onnx --in fx/x.npy --out made
 is output "$(tail -c 24 made/output_0.npy | od -An -tf4 | awk '{ $1 = $1; print }' | tr '\n' ' ' | sed 's/ *$//')" '1 2 3 4 5 6'
+run 6 model export fx/increment.onnx again.onnx --mirror
+complains 'one width'
 run 5 model export fx/good0.jpg again.onnx
 complains 'good0.jpg'
 mkdir shots empty

@@ -74,7 +74,7 @@ static vt_model *opened(void)
     const vt_shape open = vt_shape_of(4, (int64_t[]){-1, 3, SIDE, SIDE});
     vt_model *model = network(), *copy = NULL;
     assert_int_equal(vt_model_dup(model, &copy, NULL), VT_OK);
-    assert_int_equal(vt_model_reshape(copy, &open, NULL), VT_OK);
+    assert_int_equal(vt_model_reshape(copy, 0, &open, NULL), VT_OK);
     vt_model_free(model);
     return copy;
 }

@@ -2,6 +2,7 @@
 /* PNG, GIF, WebP, TIFF, HEIC and AVIF: pixels, depth, alpha, palette, profiles, orientation, first
  * frames, scaled decoding, limits and damage. */
 #include "image/pictures.h"
+#include "support/sanitized.h"
 
 static void lossless_formats_give_the_pixels(void **state)
 {
@@ -382,6 +383,7 @@ static void cut_files_are_errors(void **state)
 static void random_damage_is_survived(void **state)
 {
     (void)state;
+    one_thread();
     static const char *const suffixes[] = {".png", ".webp", ".tif[compression=lzw]", ".gif"};
     vt_image source = picture_make(70, 50, 2);
     vt_random random;

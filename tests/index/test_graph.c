@@ -183,6 +183,7 @@ static void test_build(void **state)
 static void test_add(void **state)
 {
     (void)state;
+    one_thread();
     vt_graph_options options = vt_graph_options_defaults();
     world w;
     world_init(&w, DIM, ROWS / 2, &options);
@@ -199,6 +200,7 @@ static void test_add(void **state)
 static void test_remove(void **state)
 {
     (void)state;
+    one_thread();
     vt_graph_options options = vt_graph_options_defaults();
     world w;
     world_init(&w, DIM, ROWS, &options);
@@ -234,6 +236,7 @@ static void test_remove(void **state)
 static void test_replace(void **state)
 {
     (void)state;
+    one_thread();
     vt_graph_options options = vt_graph_options_defaults();
     world w;
     world_init(&w, DIM, ROWS, &options);
@@ -256,6 +259,7 @@ static void test_replace(void **state)
 static void test_codecs_and_metrics(void **state)
 {
     (void)state;
+    one_thread();
     for (int codec = 0; codec < VT_CODEC_COUNT; codec += SCRATCH_STRIDE)
         for (int metric = 0; metric <= VT_METRIC_L2; metric += SCRATCH_STRIDE) {
             vt_graph_options options = vt_graph_options_defaults();
@@ -327,6 +331,7 @@ static void test_equal_vectors(void **state)
 static void test_groups_filters_budgets(void **state)
 {
     (void)state;
+    one_thread();
     vt_graph_options options = vt_graph_options_defaults();
     world w;
     world_init(&w, DIM, ROWS, &options);
@@ -462,6 +467,7 @@ static void test_hostile(void **state)
 static void test_million_hits(void **state)
 {
     (void)state;
+    one_thread();
     enum { MANY = VT_GRAPH_MAX_WIDTH + 100 };
     vt_graph_options options = vt_graph_options_defaults();
     vt_graph *graph;
@@ -493,6 +499,7 @@ static void test_million_hits(void **state)
 static void test_memory(void **state)
 {
     (void)state;
+    one_thread();
     vt_graph_options options = vt_graph_options_defaults();
     vt_graph_search_options search = ungrouped();
     world w;

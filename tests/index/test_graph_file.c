@@ -182,7 +182,9 @@ static void round_trip(const world *w, vt_graph *graph, scratch *s)
 static void every_codec_comes_back(void **state)
 {
     for (int codec = 0; codec < VT_CODEC_COUNT; codec++)
-        for (int metric = 0; metric <= VT_METRIC_L2; metric++) {
+        /* Under a sanitizer one metric for each. */
+        for (int metric = SCRATCH_STRIDE == 1 ? 0 : codec % 3; metric <= VT_METRIC_L2;
+             metric += SCRATCH_STRIDE) {
             vt_graph_options options = vt_graph_options_defaults();
             options.codec = (vt_codec)codec;
             options.metric = (vt_metric)metric;
@@ -228,7 +230,7 @@ static void segments_come_back(void **state)
     options.width = 8;
     options.degree = LIST;
     world w;
-    world_init(&w, &options, MANY);
+    world_init(&w, &options, MANY / SCRATCH_STRIDE);
     uint32_t *ids = vt_alloc_array(MANY, sizeof *ids);
     for (size_t i = 0; i < MANY; i++)
         ids[i] = id_of(i);
@@ -307,6 +309,7 @@ static void assert_refused(saved *s, size_t length, const char *what, size_t at)
 
 static void every_flipped_bit_is_found(void **state)
 {
+    one_thread();
     enum { FLIPS = 1000, HEAD_BITS = 1024 };
     saved s;
     vt_random random;
@@ -325,6 +328,7 @@ static void every_flipped_bit_is_found(void **state)
 
 static void truncated_files_are_refused(void **state)
 {
+    one_thread();
     saved s;
     saved_init(&s, state);
     for (size_t length = 0; length < s.file.length;
@@ -340,6 +344,7 @@ static void truncated_files_are_refused(void **state)
 
 static void newer_and_foreign_files_are_refused(void **state)
 {
+    one_thread();
     saved s;
     vt_graph *graph = NULL;
     vt_error error;
@@ -392,6 +397,7 @@ static void try_forged(saved *s, size_t *refused)
 
 static void forged_files_do_no_harm(void **state)
 {
+    one_thread();
     enum { TRIES = 600 / SCRATCH_STRIDE };
     static const uint32_t values[] = {0,        1,        26,  27,         0xffff,     1u << 17,
                                       1u << 18, 1u << 16, 699, UINT32_MAX, 0x7fc00000u};
@@ -491,6 +497,7 @@ static void saving_beside_a_writer_is_consistent(void **state)
 
 static void a_failing_disk_leaves_the_old_one(void **state)
 {
+    one_thread();
     static const int codes[] = {ENOSPC, EIO};
     static const char *const texts[] = {"No space left on device", "Input/output error"};
     saved s;
@@ -551,6 +558,7 @@ static vt_status load_attempt(void *context)
 
 static void memory_that_is_not_there(void **state)
 {
+    one_thread();
     saved s;
     saved_init(&s, state);
     assert_true(each_allocation_failing(save_attempt, &s) > 3);

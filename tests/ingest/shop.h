@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "ingest/ingest.h"
+#include "support/sanitized.h"
 
 #include <ftw.h>
 #include <inttypes.h>

@@ -554,7 +554,7 @@ static void test_allocation_failure(void **state)
     s.options.jobs = 1;
     bool done = false;
     int failures = 0;
-    for (int64_t n = 0; !done; n += 1 + n / 16) {
+    for (int64_t n = 0; !done; n += 1 + n / (SCRATCH_STRIDE < 16 ? 16 : 4)) {
         vt_store_remove(s.store, "1", NULL);
         vt_mem_fail_after(n);
         vt_status status = shop_try_import(&s, s.feed);

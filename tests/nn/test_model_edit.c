@@ -147,9 +147,12 @@ static void test_reshape(void **state)
     static const char *const y[] = {"y"};
     vt_model *model = network();
     vt_error error = {0};
-    assert_int_equal(vt_model_reshape(model, &open, &error), VT_ERR_USAGE); /* two inputs */
+    assert_int_equal(vt_model_reshape(model, 2, &open, &error), VT_ERR_USAGE); /* of two inputs */
+    assert_int_equal(vt_model_reshape(model, 1, &open, &error), VT_OK);
+    assert_int_equal(vt_model_input(model, 1).shape.dims[0], -1);
+    assert_int_not_equal(vt_model_input(model, 0).shape.dims[0], -1);
     assert_int_equal(vt_model_prune(model, y, 1, &error), VT_OK);
-    assert_int_equal(vt_model_reshape(model, &open, &error), VT_OK);
+    assert_int_equal(vt_model_reshape(model, 0, &open, &error), VT_OK);
     assert_int_equal(vt_model_input(model, 0).shape.dims[0], -1);
     assert_true(first(model, 0) == 12);
     vt_model_free(model);

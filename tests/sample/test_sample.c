@@ -218,6 +218,7 @@ static void check_product(scratch *s, char fields[COLUMNS][FIELD_BYTES], size_t 
 
 static void test_tables_and_pictures(void **state)
 {
+    threads_as_in(test_same_bytes_always);
     scratch *s = *state;
     char(*fields)[FIELD_BYTES] = test_malloc(COLUMNS * FIELD_BYTES);
     vt_sample_options options = small_options(50, 64);
@@ -260,6 +261,7 @@ static void test_tables_and_pictures(void **state)
 /* No two products show the same picture, nor do two views of one. */
 static void test_products_differ(void **state)
 {
+    threads_as_in(test_same_bytes_always);
     scratch *s = *state;
     vt_sample_options options = small_options(72, 32);
     options.photo_views = 0;

@@ -315,6 +315,7 @@ static vt_status ask_filtered(void *context)
 
 static void running_out_of_memory_with_a_filter_is_an_error(void **state)
 {
+    threads_as_in(many_threads_search_at_once);
     stock *s = *state;
     assert_int_equal(ask_filtered(s), VT_OK);
     assert_true(each_allocation_failing(ask_filtered, s) > 5);
@@ -337,6 +338,7 @@ static vt_status ask_once(void *context)
 
 static void running_out_of_memory_is_an_error(void **state)
 {
+    threads_as_in(many_threads_search_at_once);
     stock *s = *state;
     assert_true(goods_write(stock_path(s, "query.png"), 0, 0));
     assert_int_equal(ask_once(s), VT_OK); /* libvips and the index are up */

@@ -264,6 +264,7 @@ static vt_status try_init(void *context)
 
 static void a_failure_on_the_way_is_taken_back(void **state)
 {
+    threads_as_in(a_shop_with_a_network_finds_its_products);
     journey *j = *state;
     char path[SCRATCH_PATH_BYTES];
     init_attempt attempt = {j, tiny_shop(j, path)};

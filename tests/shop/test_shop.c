@@ -412,6 +412,7 @@ static vt_status search_once(void *context)
 
 static void running_out_of_memory_is_an_error(void **state)
 {
+    threads_as_in(a_product_is_found_by_its_photo);
     journey *j = *state;
     make_shop(j);
     assert_int_equal(search_once(j), VT_OK);

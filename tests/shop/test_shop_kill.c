@@ -244,7 +244,8 @@ static void shelf_check(shelf *s, const char *shop, uint32_t model)
     must_be_ok(vt_store_index_check(store, model, NULL, error));
     must_be_ok(vt_store_check_postings(store, error));
     must_be_ok(vt_store_index_info_of(store, model, &info, error));
-    assert_true(info.graph); /* there was one from the beginning: it was never lost */
+    assert_true(info.kind ==
+                VT_INDEX_GRAPH); /* there was one from the beginning: it was never lost */
     assert_string_equal(info.snapshot_fault, "");
     for (uint32_t i = 0; i < FEW; i++) {
         uint32_t version = stored_version(store, i);

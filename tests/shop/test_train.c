@@ -85,6 +85,7 @@ static void folders_become_an_encoder(void **state)
  * embedding on what that wrote. */
 static void the_default_encoder_is_gone_on_from(void **state)
 {
+    threads_as_in(folders_become_an_encoder);
     journey *j = *state;
     static const char *const first[] = {"from", "vitrine-s", "width", "1",    "size",
                                         "64",   "lr",        "0.001", "loss", "ce=1,cosface=0.5",
@@ -115,6 +116,7 @@ static void the_default_encoder_is_gone_on_from(void **state)
 
 static void manifests_name_photos_labels_and_splits(void **state)
 {
+    threads_as_in(folders_become_an_encoder);
     journey *j = *state;
     static const char *const kind[] = {"label", "kind", NULL};
     static const char *const test[] = {"val", "test", NULL};
@@ -179,6 +181,7 @@ static void shops_are_trained_on(void **state)
 
 static void recipes_come_from_files_and_settings(void **state)
 {
+    threads_as_in(folders_become_an_encoder);
     journey *j = *state;
     char recipe[SCRATCH_PATH_BYTES];
     write_goods(j, "data", 0);
@@ -248,6 +251,7 @@ static void what_cannot_be_trained_is_refused(void **state)
 
 static void labels_on_one_side_and_products_on_both(void **state)
 {
+    threads_as_in(folders_become_an_encoder);
     journey *j = *state;
     char rows[4096] = "photo,label,product,split\n", other[SCRATCH_PATH_BYTES];
     static const char *const by_product[] = {"split", "product", NULL};

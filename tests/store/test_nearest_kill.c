@@ -113,8 +113,11 @@ static uint32_t stored_version(vt_store *store, uint32_t product)
     return version;
 }
 
-static void shelf_check(shelf *s, const char *shop, uint32_t model)
+/* Searches for fewer than it takes until a process builds a graph for itself (graph.c), which would
+ * be most of the work here; which ones, changes from round to round. */
+static void shelf_check(shelf *s, const char *shop, uint32_t model, uint32_t round)
 {
+    enum { EVERY = 32 };
     vt_store *store = NULL;
     vt_hit hit;
     size_t count = 0;
@@ -129,7 +132,7 @@ static void shelf_check(shelf *s, const char *shop, uint32_t model)
             fail_msg("product %u has version %u, acknowledged was %u", i, version, s->version[i]);
         s->version[i] = version;
         s->unsure[i] = false;
-        if (version == 0 || i % 8 != 0)
+        if (version == 0 || i % EVERY != round % EVERY)
             continue;
         float query[DIM];
         vector_make(i, version, query);
@@ -165,7 +168,7 @@ static void kill_once(shelf *s, const char *shop, uint32_t model, uint32_t round
         shelf_hear(s, &n);
     assert_int_equal(length, 0);
     close(ends[0]);
-    shelf_check(s, shop, model);
+    shelf_check(s, shop, model, round);
 }
 
 static void test_kills(void **state)
@@ -177,12 +180,6 @@ static void test_kills(void **state)
     const char *given = getenv("VITRINE_KILLS");
     int rounds = given != NULL ? atoi(given) : DEFAULT_KILLS;
     fixture_init(&f);
-    if (access("/dev/shm", W_OK) == 0) { /* kills, not power cuts: a disk adds only waiting */
-        fixture_deinit(&f);
-        snprintf(f.dir, sizeof f.dir, "/dev/shm/vitrine-store-XXXXXX");
-        assert_non_null(mkdtemp(f.dir));
-        snprintf(f.shop, sizeof f.shop, "%s/shop", f.dir);
-    }
     vt_store *store = NULL;
     vt_hash fingerprint = fixture_hash(77);
     assert_ok(vt_store_open(f.shop, VT_STORE_CREATE, &store, error));
@@ -199,7 +196,7 @@ static void test_kills(void **state)
     assert_ok(vt_store_open(f.shop, VT_STORE_WRITE, &store, error));
     assert_ok(vt_store_index_refresh(store, model, NULL, error));
     assert_ok(vt_store_index_info_of(store, model, &info, error));
-    assert_true(info.wanted && info.graph && info.snapshot);
+    assert_true(info.wanted == VT_INDEX_GRAPH && info.kind == VT_INDEX_GRAPH && info.snapshot);
     assert_string_equal(info.snapshot_fault, "");
     assert_ok(vt_store_index_check(store, model, NULL, error));
     vt_store_close(store);

@@ -80,39 +80,182 @@ static void test_force(void **state)
         assert_string_not_equal(vt_strategy_name((vt_strategy)i), "unknown");
 }
 
+/* ---- inverted lists ---- */
+
+static vt_plan_question lists_question(size_t rows, uint64_t passing, bool resident)
+{
+    vt_plan_question question = question_of(rows, passing);
+    question.graph = false;
+    question.degree = 0;
+    question.lists = 2000;
+    question.resident = resident;
+    return question;
+}
+
+static void test_lists_by_size(void **state)
+{
+    (void)state;
+    for (int resident = 0; resident < 2; resident++) {
+        vt_plan_question all = lists_question(1000000, 1000000, resident);
+        vt_plan_question half = lists_question(1000000, 500000, resident);
+        vt_plan_question few = lists_question(1000000, 100, resident);
+        vt_plan plan = vt_plan_search(&all);
+        assert_int_equal(plan.strategy, VT_STRATEGY_LISTS);
+        assert_true(plan.width >= 16 && plan.width < 2000 && plan.prefix >= 10);
+        assert_int_equal(plan.matches, 0);
+        plan = vt_plan_search(&half);
+        assert_int_equal(plan.strategy, VT_STRATEGY_FILTERED_LISTS);
+        assert_true(plan.matches > plan.prefix && plan.budget > 0);
+        assert_int_equal(vt_plan_search(&few).strategy, VT_STRATEGY_EXACT);
+        all.exact = true;
+        assert_int_equal(vt_plan_search(&all).strategy, VT_STRATEGY_EXACT);
+    }
+    /* A set of some thousands is read faster from memory than lists are, not from a database. */
+    vt_plan_question near = lists_question(1000000, 5000, true);
+    vt_plan_question far = lists_question(1000000, 5000, false);
+    assert_int_equal(vt_plan_search(&near).strategy, VT_STRATEGY_EXACT);
+    assert_int_equal(vt_plan_search(&far).strategy, VT_STRATEGY_FILTERED_LISTS);
+    /* Deep pages want more lists; pages beyond what lists answer with are scanned. */
+    vt_plan_question page = lists_question(1000000, 1000000, false);
+    size_t width = vt_plan_search(&page).width;
+    page.page = 500;
+    assert_true(vt_plan_search(&page).width > width);
+    assert_true(vt_plan_search(&page).prefix >= 500);
+    page.page = 100000;
+    assert_int_equal(vt_plan_search(&page).strategy, VT_STRATEGY_EXACT);
+    /* The graph comes first. */
+    vt_plan_question both = lists_question(1000000, 1000000, true);
+    both.graph = true;
+    both.degree = 42;
+    assert_int_equal(vt_plan_search(&both).strategy, VT_STRATEGY_WALK);
+}
+
+static void test_force_lists(void **state)
+{
+    (void)state;
+    vt_plan plan = {0};
+    vt_plan_question question = lists_question(100000, 50, true);
+    assert_true(vt_plan_force(&question, VT_STRATEGY_FILTERED_LISTS, &plan));
+    assert_int_equal(plan.strategy, VT_STRATEGY_FILTERED_LISTS);
+    assert_false(vt_plan_force(&question, VT_STRATEGY_LISTS, &plan));
+    assert_false(vt_plan_force(&question, VT_STRATEGY_FILTERED, &plan));
+    question.lists = 0;
+    assert_false(vt_plan_force(&question, VT_STRATEGY_FILTERED_LISTS, &plan));
+    assert_true(vt_plan_force(&question, VT_STRATEGY_EXACT, &plan));
+}
+
+/* ---- which index ---- */
+
 static void test_index_choice(void **state)
 {
     (void)state;
     vt_index_choice choice;
-    vt_index_choose(0, 256, 1 << 30, &choice);
-    assert_false(choice.graph);
-    vt_index_choose(5000, 64, 1 << 30, &choice);
-    assert_false(choice.graph);
+    vt_index_choose(0, 256, 1 << 30, VT_INDEX_AUTO, &choice);
+    assert_int_equal(choice.kind, VT_INDEX_EXACT);
+    vt_index_choose(5000, 64, 1 << 30, VT_INDEX_AUTO, &choice);
+    assert_int_equal(choice.kind, VT_INDEX_EXACT);
+    assert_string_equal(choice.codec, "f16");
     assert_non_null(strstr(choice.why, "exactly"));
-    vt_index_choose(1000000, 256, (size_t)8 << 30, &choice);
-    assert_true(choice.graph && choice.resident);
-    assert_int_equal(choice.codec, VT_CODEC_INT4X2);
-    vt_index_choose(1000000, 256, (size_t)600 << 20, &choice);
-    assert_true(choice.graph && !choice.resident);
+    vt_index_choose(1000000, 256, (size_t)8 << 30, VT_INDEX_AUTO, &choice);
+    assert_true(choice.kind == VT_INDEX_GRAPH && choice.resident);
+    assert_int_equal(choice.options.codec, VT_CODEC_INT4X2);
+    assert_string_equal(choice.codec, "int4x2");
+    vt_index_choose(1000000, 256, (size_t)600 << 20, VT_INDEX_AUTO, &choice);
+    assert_true(choice.kind == VT_INDEX_GRAPH && !choice.resident);
     assert_true(choice.bytes <= (size_t)600 << 20);
-    vt_index_choose(1000000, 256, (size_t)400 << 20, &choice);
-    assert_int_equal(choice.codec, VT_CODEC_INT4);
-    vt_index_choose(1000000, 256, (size_t)40 << 20, &choice);
-    assert_false(choice.graph || choice.resident);
-    assert_non_null(strstr(choice.why, "limit"));
-    vt_index_choose(100000, 8192, (size_t)8 << 30, &choice);
-    assert_false(choice.graph);
-    vt_index_choose(100000, 256, 0, &choice);
+    vt_index_choose(1000000, 256, (size_t)400 << 20, VT_INDEX_AUTO, &choice);
+    assert_int_equal(choice.options.codec, VT_CODEC_INT4);
+    vt_index_choose(100000, 8192, (size_t)8 << 30, VT_INDEX_AUTO, &choice);
+    assert_int_equal(choice.kind, VT_INDEX_EXACT);
+    vt_index_choose(100000, 256, 0, VT_INDEX_AUTO, &choice);
     assert_true(choice.memory_bytes > 0);
+}
+
+/* Lists are what is taken where no graph fits, with the better of their codes that does. */
+static void test_choice_of_lists(void **state)
+{
+    (void)state;
+    vt_index_choice choice;
+    vt_index_choose(1000000, 256, (size_t)300 << 20, VT_INDEX_AUTO, &choice);
+    assert_int_equal(choice.kind, VT_INDEX_IVF);
+    assert_string_equal(choice.codec, "rabitq");
+    assert_false(choice.resident);
+    assert_true(choice.bytes <= (size_t)300 << 20);
+    assert_non_null(strstr(choice.why, "no graph fits"));
+    size_t needed = choice.bytes;
+    vt_index_choose(1000000, 256, needed + (1 << 10), VT_INDEX_AUTO, &choice);
+    assert_string_equal(choice.codec, "rabitq");
+    vt_index_choose(1000000, 256, needed - (1 << 10), VT_INDEX_AUTO, &choice);
+    assert_int_equal(choice.kind, VT_INDEX_IVF);
+    assert_string_equal(choice.codec, "pq");
+    assert_non_null(strstr(choice.why, "product codes"));
+    vt_index_choose(1000000, 256, (size_t)40 << 20, VT_INDEX_AUTO, &choice);
+    assert_int_equal(choice.kind, VT_INDEX_EXACT);
+    assert_false(choice.resident);
+    assert_non_null(strstr(choice.why, "limit"));
+}
+
+static void test_choice_by_the_owner(void **state)
+{
+    (void)state;
+    vt_index_choice choice;
+    vt_index_choose(100, 64, (size_t)1 << 30, VT_INDEX_IVF, &choice);
+    assert_int_equal(choice.kind, VT_INDEX_IVF);
+    assert_true(choice.resident); /* there is room for both */
+    vt_index_choose(100, 64, (size_t)1 << 30, VT_INDEX_GRAPH, &choice);
+    assert_int_equal(choice.kind, VT_INDEX_GRAPH);
+    vt_index_choose(1000000, 256, (size_t)8 << 30, VT_INDEX_EXACT, &choice);
+    assert_int_equal(choice.kind, VT_INDEX_EXACT);
+    /* What cannot be says why, and is not something else. */
+    vt_index_choose(1000000, 256, (size_t)300 << 20, VT_INDEX_GRAPH, &choice);
+    assert_int_equal(choice.kind, VT_INDEX_EXACT);
+    assert_non_null(strstr(choice.why, "smallest graph"));
+    vt_index_choose(1000000, 256, (size_t)40 << 20, VT_INDEX_IVF, &choice);
+    assert_int_equal(choice.kind, VT_INDEX_EXACT);
+    assert_non_null(strstr(choice.why, "inverted lists"));
+    vt_index_choose(100, 5000, (size_t)1 << 30, VT_INDEX_IVF, &choice);
+    assert_int_equal(choice.kind, VT_INDEX_EXACT);
+    assert_non_null(strstr(choice.why, "dimensions"));
+    for (int i = 0; i < VT_INDEX_KIND_COUNT; i++) {
+        vt_index_kind found = VT_INDEX_AUTO;
+        assert_true(vt_index_kind_find(vt_index_kind_name((vt_index_kind)i), &found));
+        assert_int_equal(found, i);
+    }
+    vt_index_kind none;
+    assert_false(vt_index_kind_find("hnsw", &none));
+    assert_false(vt_index_kind_find("", &none));
+}
+
+/* What is expected of lists is what they take. */
+static void test_bytes_of_lists(void **state)
+{
+    (void)state;
+    static const vt_ivf_code codes[] = {VT_IVF_RABITQ, VT_IVF_PQ};
+    for (size_t i = 0; i < 2; i++) {
+        vt_index_choice choice;
+        vt_ivf *ivf = NULL;
+        vt_ivf_options options = vt_ivf_options_defaults();
+        options.metric = VT_METRIC_DOT;
+        options.precise = false;
+        options.code = codes[i];
+        assert_int_equal(vt_ivf_new(200, &options, &ivf, NULL), VT_OK);
+        vt_index_choose(1000000, 200, (size_t)100 << 20, VT_INDEX_IVF, &choice);
+        double expected = (double)choice.bytes - 24e6; /* of members */
+        double measured = (double)vt_ivf_bytes_of(ivf, 1000000);
+        if (choice.options.code == codes[i])
+            assert_true(expected > 0.95 * measured && expected < 1.05 * measured);
+        vt_ivf_free(ivf);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice_by_size),
-        cmocka_unit_test(test_not_resident),
-        cmocka_unit_test(test_force),
-        cmocka_unit_test(test_index_choice),
+        cmocka_unit_test(test_choice_by_size),  cmocka_unit_test(test_not_resident),
+        cmocka_unit_test(test_force),           cmocka_unit_test(test_lists_by_size),
+        cmocka_unit_test(test_force_lists),     cmocka_unit_test(test_index_choice),
+        cmocka_unit_test(test_choice_of_lists), cmocka_unit_test(test_choice_by_the_owner),
+        cmocka_unit_test(test_bytes_of_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

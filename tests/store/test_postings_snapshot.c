@@ -42,7 +42,8 @@ static vt_sqlite *inside(const world *w)
 
 static void world_init(world *w)
 {
-    w->store = fixture_create(&w->f, &w->model);
+    fixture_init(&w->f);
+    w->store = fixture_make_shop(&w->f, &w->model);
     snprintf(w->file, sizeof w->file, "%s/index/postings.vtp", w->f.shop);
     vt_random_init(&w->random, 4);
     logged[0] = '\0';
@@ -234,6 +235,37 @@ static void damaged_and_newer_files_are_reported_and_replaced(void **state)
     world_deinit(&w);
 }
 
+/* One that should be there is reported, as one that is damaged; a young shop has none yet. */
+static void a_missing_file_is_reported(void **state)
+{
+    (void)state;
+    world w;
+    world_init(&w);
+    change(&w, 100, 1);
+    assert_false(file_serves(&w));
+    assert_string_equal(logged, "");
+    reopen(&w, VT_STORE_WRITE);
+    for (uint32_t i = 0; i < 1000; i++) /* a product is enough: changes count */
+        assert_ok(fixture_put(w.store, w.model, 7, 1000 + i, FIXTURE_DIM, 1, error));
+    ask(&w);
+    assert_string_equal(logged, ""); /* they came since this process did */
+    reopen(&w, VT_STORE_WRITE);      /* leaves a file */
+    assert_true(file_serves(&w));
+    assert_string_equal(logged, "");
+    assert_int_equal(unlink(w.file), 0);
+    assert_false(file_serves(&w));
+    assert_non_null(strstr(logged, w.file));
+    assert_non_null(strstr(logged, "there is none, though 1"));
+    assert_non_null(strstr(logged, "the catalogue is read instead"));
+    reopen(&w, VT_STORE_WRITE); /* and who may write makes it again */
+    ask(&w);
+    logged[0] = '\0';
+    reopen(&w, VT_STORE_WRITE);
+    assert_true(file_serves(&w));
+    assert_string_equal(logged, "");
+    world_deinit(&w);
+}
+
 static void copy_file(const char *from, const char *to)
 {
     vt_buf bytes;
@@ -372,6 +404,7 @@ int main(void)
         cmocka_unit_test(a_reader_writes_nothing),
         cmocka_unit_test(the_check_reads_the_file),
         cmocka_unit_test(damaged_and_newer_files_are_reported_and_replaced),
+        cmocka_unit_test(a_missing_file_is_reported),
         cmocka_unit_test(a_catalogue_from_a_backup_is_told_apart),
         cmocka_unit_test(killed_between_commit_and_snapshot),
         cmocka_unit_test(a_failing_disk_leaves_the_old_one),

@@ -22,18 +22,9 @@
 
 #include "base/mem.h"
 #include "base/status.h"
+#include "support/sanitized.h"
 
 enum { SCRATCH_PATH_BYTES = 512 };
-
-/* Tests of arithmetic over thousands of cases take one in so many: all of them, but for fewer where
- * a sanitizer makes each take seconds: another case of the same code shows it nothing new. */
-#if defined(__SANITIZE_THREAD__)
-enum { SCRATCH_STRIDE = 16 };
-#elif defined(__SANITIZE_ADDRESS__)
-enum { SCRATCH_STRIDE = 4 };
-#else
-enum { SCRATCH_STRIDE = 1 };
-#endif
 
 typedef struct scratch {
     char root[64];

@@ -37,6 +37,9 @@ static void wrong_recipes_name_the_key(void **state)
         {"{\"arch\":\"resnet9\",\"from\":\"x.onnx\"}", "\"from\""},
         {"{\"from\":\"x.onnx\",\"whiten\":true}", "\"whiten\""},
         {"{\"arch\":\"resnet9\",\"bias_rate\":0}", "\"bias_rate\""},
+        {"{\"arch\":\"resnet9\",\"first_size\":24}", "\"first_epochs\""},
+        {"{\"arch\":\"resnet9\",\"first_size\":24,\"first_epochs\":2,\"teacher\":\"t.onnx\"}",
+         "\"teacher\""},
         {"{\"epochs\":3}", "\"arch\""},
     };
     char message[512];

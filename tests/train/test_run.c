@@ -147,6 +147,7 @@ static void kills_from_outside_change_nothing(void **state)
  * with the reason, what was saved stays, and the next one goes on from there. */
 static void a_full_disk_loses_nothing(void **state)
 {
+    threads_as_in(it_learns_and_writes_an_encoder);
     attempt whole = {.scratch = *state, .out = "whole.onnx"};
     attempt a = {.scratch = *state, .out = "full.onnx", .resume = true};
     int failures = 0, resumed = 0;
@@ -195,6 +196,7 @@ static void interrupted_runs_save(void **state)
 /* Whoever gets the model learns which files it was made from, not where they lie. */
 static void the_file_names_no_place(void **state)
 {
+    threads_as_in(it_learns_and_writes_an_encoder);
     char teacher[SCRATCH_PATH_BYTES];
     snprintf(teacher, sizeof(teacher), "%s/net.onnx", ((scratch *)*state)->root);
     const char *const settings[] = {"teacher", teacher, "loss", "ce,kd-cosine=0.5",
@@ -231,6 +233,7 @@ static void divergence_is_said(void **state)
 
 static void early_stopping_keeps_the_best(void **state)
 {
+    threads_as_in(it_learns_and_writes_an_encoder);
     static const char *const settings[] = {"early_stop", "2", "epochs", "40", NULL};
     attempt a = {.scratch = *state, .out = "early.onnx", .settings = settings};
     run_good(&a);

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/random.h"
+#include "support/sanitized.h"
 #include "vector/distance.h"
 
 #include <math.h>
@@ -133,6 +134,7 @@ static double brute_force(size_t count, size_t dim, const vt_kmeans_options *opt
 static void bounds_change_nothing(void **state)
 {
     (void)state;
+    one_thread();
     vt_random random;
     vt_random_init(&random, 5);
     for (int round = 0; round < 60; round++) {
@@ -155,6 +157,7 @@ static void bounds_change_nothing(void **state)
 static void clear_groups_are_found(void **state)
 {
     (void)state;
+    one_thread();
     vt_random random;
     vt_random_init(&random, 6);
     blobs(&random, MOST_ROWS, 32, 12, 0.02);
@@ -195,6 +198,7 @@ static void threads_change_nothing(void **state)
 static void on_a_sphere(void **state)
 {
     (void)state;
+    one_thread();
     vt_random random;
     vt_random_init(&random, 8);
     for (int round = 0; round < 20; round++) {

@@ -5,7 +5,7 @@
  *
  * Method of the check: with changes held up, and one snapshot of the database of the same change
  * number, every row of the database is looked for in what is in memory, and the counts must agree;
- * the graph's own validator looks at the rest.
+ * the validator of graph or lists looks at the rest.
  */
 #include "store/sqlite/vectors.h"
 
@@ -20,18 +20,23 @@
 static void memory_tell(vt_sqlite_index *index, vt_store_index_info *out)
 {
     unsigned turn;
-    vt_graph *graph = vt_sqlite_graph_enter(index, &turn);
+    vt_ann *ann = vt_sqlite_ann_enter(index, &turn);
     out->rows = atomic_load(&index->row_count);
     out->products = atomic_load(&index->product_count);
     out->dim = index->dim;
     out->change = (uint64_t)atomic_load(&index->change);
-    out->graph = graph != NULL;
-    if (graph != NULL) {
-        out->graph_codec = vt_codec_name(vt_graph_codec(graph));
-        out->degree = vt_graph_degree(graph);
-        out->graph_bytes = vt_graph_bytes(graph);
+    out->kind = VT_INDEX_EXACT;
+    out->codec = vt_codec_name(VT_CODEC_F16);
+    if (ann != NULL) {
+        vt_ann_facts facts;
+        ann->driver->tell(ann, &facts);
+        out->kind = facts.lists > 0 ? VT_INDEX_IVF : VT_INDEX_GRAPH;
+        out->codec = facts.codec;
+        out->degree = facts.degree;
+        out->lists = facts.lists;
+        out->index_bytes = ann->driver->bytes(ann);
     }
-    vt_sqlite_graph_leave(index, turn);
+    vt_sqlite_ann_leave(index, turn);
     pthread_rwlock_rdlock(&index->rows);
     memcpy(out->snapshot_fault, index->fault, sizeof out->snapshot_fault);
     out->resident = index->flat != NULL;
@@ -44,13 +49,14 @@ static void memory_tell(vt_sqlite_index *index, vt_store_index_info *out)
 static void choice_tell(vt_sqlite_index *index, vt_store_index_info *out)
 {
     vt_index_choice choice;
-    vt_index_choose(out->rows, index->dim, 0, &choice);
-    out->wanted = choice.graph;
-    out->codec = vt_codec_name(choice.codec);
+    vt_index_choose(out->rows, index->dim, index->store->memory_bytes, VT_INDEX_AUTO, &choice);
+    out->wanted = choice.kind;
+    out->wanted_codec = choice.codec;
     memcpy(out->why, choice.why, sizeof out->why);
-    if (!choice.graph || atomic_load(&index->uneven) == 0)
+    if (choice.kind == VT_INDEX_EXACT || atomic_load(&index->uneven) == 0)
         return;
-    out->wanted = false;
+    out->wanted = VT_INDEX_EXACT;
+    out->wanted_codec = vt_codec_name(VT_CODEC_F16);
     snprintf(out->why, sizeof out->why,
              "%zu vectors do not have the length 1: among them walks go astray",
              atomic_load(&index->uneven));
@@ -76,7 +82,7 @@ vt_status vt_sqlite_index_info(vt_store *base, uint32_t model, vt_store_index_in
     status = vt_sqlite_newest_change(connection, &newest, error);
     vt_sqlite_reader_give(store, connection);
     info.newest = (uint64_t)newest;
-    vt_sqlite_graph_tell(store, model, &info);
+    vt_sqlite_ann_tell(store, model, &info);
     if (status == VT_OK)
         *out = info;
     return status;
@@ -92,23 +98,35 @@ vt_status vt_sqlite_index_build(vt_store *base, uint32_t model, bool always,
     vt_status status = vt_sqlite_index_share(store, model, &index, error);
     if (status != VT_OK)
         return status;
-    const vt_sqlite_build how = {options->memory_bytes, options->pool, options->on_progress,
-                                 options->context, true};
-    vt_index_choice choice;
-    vt_index_choose(atomic_load(&index->row_count), index->dim, options->memory_bytes, &choice);
-    bool missing = atomic_load(&index->graph) == NULL;
-    bool build = choice.graph && (always || missing);
-    bool save = choice.graph && !build && vt_sqlite_graph_is_unsaved(index);
-    bool begun = (build || save) && vt_sqlite_graph_begin(index);
+    vt_sqlite_build how = {.pool = options->pool,
+                           .on_progress = options->on_progress,
+                           .context = options->context,
+                           .told = true};
+    size_t memory = options->memory_bytes > 0 ? options->memory_bytes : store->memory_bytes;
+    if (always)
+        vt_index_choose(atomic_load(&index->row_count), index->dim, memory, options->kind,
+                        &how.choice);
+    else
+        vt_sqlite_ann_choose(index, options->memory_bytes, &how.choice);
+    bool wanted = how.choice.kind != VT_INDEX_EXACT;
+    bool build = wanted && (always || atomic_load(&index->ann) == NULL);
+    bool save = wanted && !build && vt_sqlite_ann_is_unsaved(index);
+    bool begun = (build || save) && vt_sqlite_ann_begin(index);
+    bool refused = !wanted && options->kind != VT_INDEX_AUTO && options->kind != VT_INDEX_EXACT;
+    bool discard = !wanted && always && !refused;
+    if (discard && atomic_load(&index->ann) != NULL)
+        atomic_store(&index->broken, true); /* the next question has one without */
     vt_sqlite_index_release(store);
-    if (!choice.graph && always)
-        vt_sqlite_graph_discard(store, model);
+    if (refused)
+        return vt_fail(error, VT_ERR_LIMIT, "build the index: %s", how.choice.why);
+    if (discard)
+        vt_sqlite_ann_discard(store, model);
     if ((build || save) && !begun)
         return vt_fail(error, VT_ERR_BUSY, "build the index: it is being built");
     if (build)
-        return vt_sqlite_graph_build(index, &how, error);
+        return vt_sqlite_ann_build(index, &how, error);
     if (save) {
-        status = vt_sqlite_graph_save(index, error);
+        status = vt_sqlite_ann_save(index, error);
         atomic_store(&index->building, false);
     }
     return status;
@@ -120,7 +138,7 @@ enum { TELL_ROWS = 1024 };
 
 typedef struct check {
     vt_sqlite_index *index;
-    vt_graph *graph;
+    vt_ann *ann;
     vt_sqlite_connection *connection;
     const vt_store_index_options *options;
     size_t rows, seen, total; /* of the database; of all that is looked at */
@@ -184,7 +202,7 @@ static vt_status rows_check(check *c, vt_error *error)
     return status;
 }
 
-static vt_status graph_row_check(void *context, uint32_t id, uint32_t group, vt_error *error)
+static vt_status ann_row_check(void *context, uint32_t id, uint32_t group, vt_error *error)
 {
     check *c = context;
     uint32_t held = 0;
@@ -196,19 +214,19 @@ static vt_status graph_row_check(void *context, uint32_t id, uint32_t group, vt_
          (vt_flat_get_row(c->index->flat, id, c->have, &held) && held == group)))
         return VT_OK;
     return vt_fail(error, VT_ERR_CORRUPT,
-                   "check the index: the graph has picture %u of product %u, the catalogue has not",
-                   id, group);
+                   "check the index: the %s has picture %u of product %u, the catalogue has not",
+                   c->ann->driver->name, id, group);
 }
 
-static vt_status graph_check(check *c, vt_error *error)
+static vt_status ann_check(check *c, vt_error *error)
 {
-    vt_graph_shape shape = {0};
-    vt_status status = vt_graph_check(c->graph, &shape, error);
-    if (status == VT_OK && shape.rows != c->rows)
+    size_t rows = 0;
+    vt_status status = c->ann->driver->check(c->ann, &rows, error);
+    if (status == VT_OK && rows != c->rows)
         status = vt_fail(error, VT_ERR_CORRUPT,
-                         "check the index: the graph has %zu vectors, the catalogue %zu",
-                         shape.rows, c->rows);
-    return status == VT_OK ? vt_graph_each(c->graph, graph_row_check, c, error) : status;
+                         "check the index: the %s has %zu vectors, the catalogue %zu",
+                         c->ann->driver->name, rows, c->rows);
+    return status == VT_OK ? c->ann->driver->each(c->ann, ann_row_check, c, error) : status;
 }
 
 /* With `follow` held: of one state of the catalogue. */
@@ -217,7 +235,7 @@ static vt_status index_check(check *c, vt_error *error)
     vt_sqlite_index *index = c->index;
     int64_t newest = -1;
     vt_status status = VT_OK;
-    c->total = atomic_load(&index->row_count) * (c->graph != NULL ? 2 : 1);
+    c->total = atomic_load(&index->row_count) * (c->ann != NULL ? 2 : 1);
     do {
         status = vt_sqlite_index_follow(index, c->connection, error);
         if (status == VT_OK && atomic_load(&index->broken))
@@ -233,7 +251,7 @@ static vt_status index_check(check *c, vt_error *error)
         if (same)
             break;
     } while (status == VT_OK);
-    return status == VT_OK && c->graph != NULL ? graph_check(c, error) : status;
+    return status == VT_OK && c->ann != NULL ? ann_check(c, error) : status;
 }
 
 vt_status vt_sqlite_index_check(vt_store *base, uint32_t model,
@@ -254,7 +272,7 @@ vt_status vt_sqlite_index_check(vt_store *base, uint32_t model,
         status = vt_sqlite_reader_take(store, &c.connection, error);
     if (status == VT_OK) {
         pthread_mutex_lock(&c.index->follow);
-        c.graph = atomic_load(&c.index->graph);
+        c.ann = atomic_load(&c.index->ann);
         status = index_check(&c, error);
         pthread_mutex_unlock(&c.index->follow);
         vt_sqlite_reader_give(store, c.connection);

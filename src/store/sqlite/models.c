@@ -474,6 +474,6 @@ vt_status vt_sqlite_model_empty(vt_store *base, uint32_t model, size_t limit, ui
         return status;
     *after = reached;
     if (reached == UINT32_MAX)
-        vt_sqlite_graph_discard(store, model);
+        vt_sqlite_ann_discard(store, model);
     return VT_OK;
 }

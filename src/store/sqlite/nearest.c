@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Nearest neighbours: the planner's way, the exact scan where a walk gives up.
+ * Nearest neighbours: the planner's way, the exact scan where a walk gives up. Looking into
+ * inverted lists is a walk like one over the graph here.
  *
  * Method: one plan for a call. Walks answer for the first `prefix` products of a question, always
  * walking the same way however many of those are wanted, so that a page's neighbours come from the
@@ -9,6 +10,10 @@
  *
  * A walk that ran out of its budget, or found fewer products than there are, is not believed: the
  * exact scan answers, and the answer says so.
+ *
+ * Lists order what they find by the vectors themselves, from memory or from the database. That may
+ * be a change ahead of the lists, so that a picture they have is not there any more, and the one in
+ * its place is not in the lists yet: who meets that follows the change himself and asks again.
  */
 #include "store/sqlite/vectors.h"
 
@@ -20,7 +25,7 @@
 
 typedef struct question {
     vt_sqlite_index *index;
-    vt_graph *graph;
+    vt_ann *ann;
     const float *queries;
     size_t count;
     const vt_nearest_options *options;
@@ -30,6 +35,7 @@ typedef struct question {
     size_t *hit_counts;
     uint64_t searched, visited; /* of all queries together */
     size_t fallbacks;           /* queries that the scan answered after a walk */
+    atomic_size_t gone;         /* rows that lists asked for and the database has no more */
 } question;
 
 /* ---- exact ---- */
@@ -87,7 +93,7 @@ static vt_status append_exact(question *q, size_t at, vt_error *error)
 }
 
 /* A walk must have found as many products as there are, unless some are not similar enough. */
-static bool believable(const question *q, const vt_graph_walked *walked, size_t found)
+static bool believable(const question *q, const vt_ann_walked *walked, size_t found)
 {
     size_t wanted = q->plan.prefix < q->passing ? q->plan.prefix : (size_t)q->passing;
     return !walked->ran_out && (found >= wanted || q->options->min_similarity > -INFINITY);
@@ -95,10 +101,10 @@ static bool believable(const question *q, const vt_graph_walked *walked, size_t 
 
 /* From a query's walk to its answer. */
 static vt_status settle(question *q, size_t at, const vt_hit *found, size_t count,
-                        const vt_graph_walked *walked, vt_error *error)
+                        const vt_ann_walked *walked, vt_error *error)
 {
     size_t k = q->options->k;
-    q->searched += walked->visited;
+    q->searched += walked->compared;
     q->visited += walked->visited;
     if (!believable(q, walked, count)) {
         q->fallbacks++;
@@ -111,37 +117,101 @@ static vt_status settle(question *q, size_t at, const vt_hit *found, size_t coun
     return deeper ? append_exact(q, at, error) : VT_OK;
 }
 
-static vt_graph_search_options walk_options(const question *q)
+/* Vectors of rows that lists ask for; a vt_ivf_fetch. */
+static vt_status rows_fetch(void *context, const uint32_t *ids, size_t count, float *vectors,
+                            vt_error *error)
 {
-    vt_graph_search_options walk = vt_graph_search_defaults();
-    walk.k = q->plan.prefix;
-    walk.width = q->plan.width;
-    walk.budget = q->plan.budget;
-    walk.strays = q->plan.strays;
-    walk.share = q->plan.share;
-    walk.checked = q->plan.strategy == VT_STRATEGY_CHECKED;
-    walk.min_similarity = q->options->min_similarity;
-    walk.groups = q->options->products;
-    walk.pool = q->options->pool;
-    return walk;
+    question *q = context;
+    vt_sqlite_index *index = q->index;
+    uint16_t halves[VT_IVF_MAX_DIM];
+    vt_sqlite_source from = {.halves = halves};
+    bool resident = atomic_load(&index->resident);
+    vt_status status =
+        resident ? VT_OK : vt_sqlite_reader_take(index->store, &from.connection, error);
+    for (size_t i = 0; status == VT_OK && i < count; i++) {
+        uint32_t product = 0;
+        float *vector = vectors + i * index->dim;
+        status = vt_sqlite_vector_fetch(index, &from, ids[i], vector, &product, error);
+        if (status != VT_ERR_NOT_FOUND)
+            continue;
+        for (size_t d = 0; d < index->dim; d++)
+            vector[d] = NAN;
+        atomic_fetch_add(&q->gone, !resident);
+        status = VT_OK;
+    }
+    if (from.connection != NULL)
+        vt_sqlite_reader_give(index->store, from.connection);
+    return status;
+}
+
+static vt_ann_search walk_options(question *q)
+{
+    return (vt_ann_search){.k = q->plan.prefix,
+                           .min_similarity = q->options->min_similarity,
+                           .groups = q->options->products,
+                           .pool = q->options->pool,
+                           .width = q->plan.width,
+                           .budget = q->plan.budget,
+                           .checked = q->plan.strategy == VT_STRATEGY_CHECKED,
+                           .strays = q->plan.strays,
+                           .share = q->plan.share,
+                           .matches = q->plan.matches,
+                           .fetch = rows_fetch,
+                           .context = q};
+}
+
+static vt_status catch_up(question *q, vt_error *error)
+{
+    vt_sqlite_index *index = q->index;
+    vt_sqlite_connection *connection;
+    vt_status status = vt_sqlite_reader_take(index->store, &connection, error);
+    if (status != VT_OK)
+        return status;
+    pthread_mutex_lock(&index->follow);
+    if (!atomic_load(&index->broken))
+        status = vt_sqlite_index_follow(index, connection, error);
+    pthread_mutex_unlock(&index->follow);
+    vt_sqlite_reader_give(index->store, connection);
+    return status;
+}
+
+/* Walks for a block of queries; where the database is always ahead they are not believed. */
+static vt_status block_walk(question *q, const float *queries, size_t count,
+                            const vt_ann_search *options, const vt_ann_answers *answers,
+                            vt_error *error)
+{
+    enum { TRIES = 4 };
+    vt_status status = VT_OK;
+    for (int tries = 1; status == VT_OK; tries++) {
+        atomic_store(&q->gone, 0);
+        status = q->ann->driver->search(q->ann, queries, count, options, answers, error);
+        if (status != VT_OK || atomic_load(&q->gone) == 0)
+            return status;
+        if (tries == TRIES)
+            break;
+        status = catch_up(q, error);
+    }
+    for (size_t i = 0; status == VT_OK && i < count; i++)
+        answers->walked[i].ran_out = true;
+    return status;
 }
 
 static vt_status walk(question *q, vt_error *error)
 {
     enum { BLOCK = 256 };
-    const vt_graph_search_options options = walk_options(q);
+    const vt_ann_search options = walk_options(q);
     size_t block = q->count < BLOCK ? q->count : BLOCK;
     vt_hit *hits = vt_alloc_array(block * options.k, sizeof *hits);
     size_t counts[BLOCK];
-    vt_graph_walked walked[BLOCK];
+    vt_ann_walked walked[BLOCK];
     if (hits == NULL)
         return vt_fail_memory(error, "the nearest pictures");
-    const vt_graph_answers answers = {hits, counts, walked};
+    const vt_ann_answers answers = {hits, counts, walked};
     vt_status status = VT_OK;
     for (size_t first = 0; status == VT_OK && first < q->count; first += block) {
         size_t count = q->count - first < block ? q->count - first : block;
-        status = vt_graph_search(q->graph, q->queries + first * q->index->dim, count, &options,
-                                 &answers, error);
+        status =
+            block_walk(q, q->queries + first * q->index->dim, count, &options, &answers, error);
         for (size_t i = 0; status == VT_OK && i < count; i++)
             status = settle(q, first + i, hits + i * options.k, counts[i], &walked[i], error);
     }
@@ -176,10 +246,14 @@ static vt_status plan(question *q, vt_error *error)
         .page = options->page > 0 && options->page < options->k ? options->page : options->k,
         .filtered = options->products != NULL,
         .exact = options->exact || !directed(q),
-        .graph = q->graph != NULL && atomic_load(&index->uneven) == 0,
         .resident = atomic_load(&index->resident)};
-    if (q->graph != NULL)
-        asked.degree = vt_graph_degree(q->graph);
+    if (q->ann != NULL && atomic_load(&index->uneven) == 0) {
+        vt_ann_facts facts;
+        q->ann->driver->tell(q->ann, &facts);
+        asked.graph = facts.degree > 0;
+        asked.degree = facts.degree;
+        asked.lists = facts.lists;
+    }
     q->passing = asked.filtered && asked.passing < asked.products ? asked.passing : asked.products;
     q->plan = vt_plan_search(&asked);
     if (options->strategy == VT_STRATEGY_AUTO || vt_plan_force(&asked, options->strategy, &q->plan))
@@ -213,17 +287,17 @@ vt_status vt_sqlite_nearest(vt_store *base, uint32_t model, const float *queries
     if (status != VT_OK)
         return status;
     unsigned turn;
-    q.graph = vt_sqlite_graph_enter(q.index, &turn);
+    q.ann = vt_sqlite_ann_enter(q.index, &turn);
     status = plan(&q, error);
     if (status == VT_OK && q.plan.strategy == VT_STRATEGY_EXACT)
         status = exact(&q, 0, count, error);
     else if (status == VT_OK)
         status = walk(&q, error);
-    vt_sqlite_graph_leave(q.index, turn);
+    vt_sqlite_ann_leave(q.index, turn);
     if (status == VT_OK && answer != NULL)
         answer_fill(&q, answer);
     if (status == VT_OK && !options->exact)
-        vt_sqlite_graph_want(q.index);
+        vt_sqlite_ann_want(q.index);
     vt_sqlite_index_release(store);
     return status;
 }

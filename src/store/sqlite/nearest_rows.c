@@ -11,6 +11,7 @@
 #include "store/sqlite/vectors.h"
 
 #include "base/status.h"
+#include "vector/distance.h"
 
 #include <string.h>
 
@@ -209,7 +210,7 @@ static bool worth_memory(vt_sqlite_index *index, const vt_idset *products)
     if (products != NULL && vt_idset_count(products) <= there / FETCH_SHARE &&
         atomic_load(&index->fetched) < rows)
         return false;
-    vt_index_choose(rows, index->dim, 0, &choice);
+    vt_sqlite_ann_choose(index, 0, &choice);
     return choice.resident;
 }
 
@@ -231,4 +232,38 @@ vt_status vt_sqlite_rows_search(vt_sqlite_index *index, const float *queries, si
     status = search_memory(index, queries, count, options, hits, hit_counts, scanned, error);
     pthread_rwlock_unlock(&index->rows);
     return status;
+}
+
+/* ---- single vectors ---- */
+
+static vt_status vector_read(vt_sqlite_index *index, const vt_sqlite_source *from, uint32_t picture,
+                             float *out, uint32_t *product, vt_error *error)
+{
+    sqlite3_stmt *row = from->connection->statements[VT_SQL_VECTOR_ROW];
+    sqlite3_bind_int64(row, 1, picture);
+    sqlite3_bind_int64(row, 2, index->model);
+    int result = sqlite3_step(row);
+    vt_status status = VT_ERR_NOT_FOUND;
+    if (result == SQLITE_ROW)
+        status = vt_sqlite_row_key(row, 0, product, error);
+    else if (result != SQLITE_DONE)
+        status = vt_sqlite_fail(from->connection->db, error, "read vectors", index->store->path);
+    if (status == VT_OK)
+        status = vt_sqlite_row_halves(row, 1, index->dim, from->halves, error);
+    if (status == VT_OK)
+        vt_distance()->f16_to_f32(from->halves, out, index->dim);
+    vt_sqlite_reset(row);
+    return status;
+}
+
+vt_status vt_sqlite_vector_fetch(vt_sqlite_index *index, const vt_sqlite_source *from,
+                                 uint32_t picture, float *out, uint32_t *product, vt_error *error)
+{
+    pthread_rwlock_rdlock(&index->rows);
+    bool resident = index->flat != NULL;
+    bool found = resident && vt_flat_get_row(index->flat, picture, out, product);
+    pthread_rwlock_unlock(&index->rows);
+    if (resident)
+        return found ? VT_OK : VT_ERR_NOT_FOUND;
+    return vector_read(index, from, picture, out, product, error);
 }

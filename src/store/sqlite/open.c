@@ -213,7 +213,7 @@ static void sqlite_close(vt_store *base)
 {
     vt_sqlite *store = (vt_sqlite *)base;
     vt_sqlite_postings_keep(store);
-    vt_sqlite_graphs_keep(store);
+    vt_sqlite_anns_keep(store);
     vt_sqlite_indexes_free(store);
     vt_postings_free(store->postings);
     vt_sqlite_readers_close(store);
@@ -243,7 +243,7 @@ static vt_status make_store(const char *dir, bool writable, vt_sqlite **out, vt_
     store->lock_fd = -1;
     pthread_mutex_init(&store->write_lock, NULL);
     pthread_mutex_init(&store->readers_lock, NULL);
-    vt_sqlite_lock_init(&store->index_lock);
+    vt_rwlock_init(&store->index_lock);
     pthread_rwlock_init(&store->postings_lock, NULL);
     store->dir = vt_strdup(real);
     store->path = vt_path_join(real, "catalog.db");

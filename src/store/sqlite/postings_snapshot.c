@@ -6,7 +6,8 @@
  *
  * The file is derived. It is used when it is whole and of this catalogue (session.c), and is then
  * brought up to date by replaying changes like postings that were in memory all the time; whatever
- * else is found is logged, and the catalogue is read. Only the process that may write to the shop
+ * else is found is logged, as is a file that should be there and is not, and the catalogue is read.
+ * Only the process that may write to the shop
  * writes it: when it closes the shop and the file lacks much, and in a thread beside its work when
  * it has been asked questions while much changed.
  *
@@ -30,6 +31,13 @@ enum { KEEP_SHARE = 100, KEEP_LEAST = 1000, KEEP_MOST = 20000 };
 static char *snapshot_path(const vt_sqlite *store)
 {
     return vt_path_join(store->dir, "index/postings.vtp");
+}
+
+/* With the postings shared, or alone. */
+static bool is_worth_saving(int64_t saved, int64_t newest, uint64_t products)
+{
+    uint64_t lacks = (uint64_t)(newest - saved);
+    return lacks > KEEP_MOST || lacks > products / KEEP_SHARE + KEEP_LEAST;
 }
 
 /* ---- loading ---- */
@@ -59,6 +67,20 @@ static vt_status snapshot_find(vt_sqlite *store, vt_sqlite_connection *connectio
     return status;
 }
 
+/* Without a file: whether there should be one. What the catalogue held when this process came was
+ * enough for whoever wrote it to leave one; what came since has had no time to be saved. */
+static bool snapshot_missed(const vt_sqlite *store, vt_error *reason)
+{
+    if (!is_worth_saving(0, store->opened_change, (uint64_t)store->opened_change))
+        return false;
+    char *path = snapshot_path(store);
+    vt_fail(reason, VT_ERR_NOT_FOUND,
+            "read postings \"%s\": there is none, though %lld changes want one",
+            path != NULL ? path : "postings.vtp", (long long)store->opened_change);
+    vt_free(path);
+    return true;
+}
+
 vt_status vt_sqlite_postings_load(vt_sqlite *store, vt_sqlite_connection *connection,
                                   vt_postings **out, int64_t *change, vt_error *error)
 {
@@ -75,7 +97,7 @@ vt_status vt_sqlite_postings_load(vt_sqlite *store, vt_sqlite_connection *connec
     }
     if (status == VT_OK)
         *change = store->postings_saved = (int64_t)vt_snapshot_head_of(file).change;
-    else if (status != VT_ERR_NOT_FOUND)
+    else if (status != VT_ERR_NOT_FOUND || snapshot_missed(store, &reason))
         vt_log(VT_LOG_WARN, "%s; the catalogue is read instead", reason.message);
     vt_snapshot_close(file);
     return status == VT_ERR_NO_MEMORY ? vt_fail(error, status, "%s", reason.message) : VT_OK;
@@ -142,13 +164,6 @@ static void save_and_log(void *context)
     atomic_store(&store->postings_being_saved, false);
 }
 
-/* With the postings shared, or alone. */
-static bool is_worth_saving(const vt_sqlite *store, int64_t newest, uint64_t products)
-{
-    uint64_t lacks = (uint64_t)(newest - store->postings_saved);
-    return lacks > KEEP_MOST || lacks > products / KEEP_SHARE + KEEP_LEAST;
-}
-
 void vt_sqlite_postings_offer(vt_sqlite *store)
 {
     bool saving = false;
@@ -156,8 +171,9 @@ void vt_sqlite_postings_offer(vt_sqlite *store)
         !atomic_compare_exchange_strong(&store->postings_being_saved, &saving, true))
         return;
     pthread_rwlock_rdlock(&store->postings_lock);
-    bool worth = store->postings != NULL && is_worth_saving(store, store->postings_change,
-                                                            vt_idset_count(store->postings->all));
+    bool worth =
+        store->postings != NULL && is_worth_saving(store->postings_saved, store->postings_change,
+                                                   vt_idset_count(store->postings->all));
     pthread_rwlock_unlock(&store->postings_lock);
     if (worth) { /* who has the flag has the thread */
         vt_thread_join(store->postings_saver);
@@ -184,7 +200,7 @@ static vt_status keep_look(vt_sqlite *store, bool *worth, vt_error *error)
         store->postings_saved = (int64_t)vt_snapshot_head_of(file).change;
     vt_snapshot_close(file);
     /* Each product has one change or more, so this many there are at most. */
-    *worth = status == VT_OK && is_worth_saving(store, newest, (uint64_t)newest);
+    *worth = status == VT_OK && is_worth_saving(store->postings_saved, newest, (uint64_t)newest);
     vt_sqlite_reader_give(store, connection);
     return status;
 }

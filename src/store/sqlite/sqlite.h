@@ -142,6 +142,7 @@ typedef struct vt_sqlite {
 
     pthread_rwlock_t index_lock;
     vt_sqlite_index *indexes;
+    size_t memory_bytes; /* that an index may take where nobody says so; 0: index_choice.c's */
     int64_t opened_picture, opened_change; /* the newest when it was opened; 0: none */
 
     pthread_rwlock_t postings_lock;
@@ -295,13 +296,11 @@ vt_status vt_sqlite_each_kept(vt_store *store, vt_store_visit_pair *visit, void 
 /* ---- check.c ---- */
 vt_status vt_sqlite_check(vt_store *store, vt_error *error);
 
-/* ---- vectors.c ---- */
+/* ---- vectors.c, vectors_follow.c ---- */
 /* What is in memory follows what this process has committed; before it is acknowledged. */
 void vt_sqlite_indexes_follow(vt_sqlite *store);
-/* Gives back what is kept of one model's vectors, also the graph's file when another serves. */
+/* Gives back what is kept of one model's vectors, also the index's file when another serves. */
 void vt_sqlite_release(vt_store *store, uint32_t model);
-/* A lock whose writers do not wait for ever. */
-void vt_sqlite_lock_init(pthread_rwlock_t *lock);
 
 /* ---- nearest.c ---- */
 vt_status vt_sqlite_nearest(vt_store *store, uint32_t model, const float *queries, size_t count,
@@ -313,10 +312,10 @@ void vt_sqlite_indexes_free(vt_sqlite *store);
 /* The number of the newest change; 0: there is none. */
 vt_status vt_sqlite_newest_change(vt_sqlite_connection *connection, int64_t *out, vt_error *error);
 
-/* ---- graph_snapshot.c ---- */
+/* ---- ann_snapshot.c ---- */
 /* Before the store is closed: brings the files up to date where that is worth it. */
-void vt_sqlite_graphs_keep(vt_sqlite *store);
-void vt_sqlite_graph_discard(vt_sqlite *store, uint32_t model); /* the file */
+void vt_sqlite_anns_keep(vt_sqlite *store);
+void vt_sqlite_ann_discard(vt_sqlite *store, uint32_t model); /* the files */
 
 /* ---- index_admin.c ---- */
 vt_status vt_sqlite_index_info(vt_store *store, uint32_t model, vt_store_index_info *out,

@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Building the graph over a model's vectors, while searches and changes go on.
+ * Building graph or inverted lists over a model's vectors, while searches and changes go on.
  *
- * Method: the pictures there are at the beginning, in random order, enter a graph that nobody sees
+ * Method: the pictures there are at the beginning, in random order, enter an index that nobody sees
  * yet, some thousands at a time: after each piece comes a report of progress and the question
- * whether to stop. Meanwhile whoever follows the database's changes notes the pictures he touches.
- * At the end those are looked at once more, most of them while changes may still come, the last few
- * with changes held up; then the graph is put in place, and is followed like everything else.
+ * whether to stop. The first piece is as large as its training wants. Meanwhile whoever follows the
+ * database's changes notes the pictures he touches. At the end those are looked at once more, most
+ * of them while changes may still come, the last few with changes held up; then it is put in place,
+ * and is followed like everything else.
  *
- * A process builds by itself when it has scanned so often that a graph would have been of use. What
- * is asked once, by a command, is not worth it: commands find a snapshot or scan.
+ * A process builds by itself when it has scanned so often that it would have been of use. What is
+ * asked once, by a command, is not worth it: commands find a snapshot or scan.
  */
 #include "store/sqlite/vectors.h"
 
 #include "base/log.h"
 #include "base/random.h"
 #include "base/status.h"
-#include "vector/distance.h"
 
 #include <time.h>
 
 enum {
-    FIRST_ROWS = 8192, /* the codec is trained by them */
     LEAST_ROWS = 4096,
     MOST_ROWS = 32768,
     GROW_SHARE = 4,   /* of what is built comes next: the end of each piece looks at all of it */
@@ -29,50 +28,48 @@ enum {
     WORTH_SCANS = 16,
 };
 
+static const vt_ann_driver *driver_of(vt_index_kind kind)
+{
+    return kind == VT_INDEX_IVF ? &vt_ann_ivf : &vt_ann_graph;
+}
+
+void vt_sqlite_ann_choose(vt_sqlite_index *index, size_t memory_bytes, vt_index_choice *out)
+{
+    size_t rows = atomic_load(&index->row_count);
+    vt_index_kind kind = atomic_load(&index->kind);
+    if (memory_bytes == 0)
+        memory_bytes = index->store->memory_bytes;
+    if (kind == VT_INDEX_EXACT)
+        kind = vt_sqlite_ann_wish(index->store, index->model);
+    if (kind == VT_INDEX_IVF && rows > 0) {
+        vt_index_choose(rows, index->dim, memory_bytes, kind, out);
+        if (out->kind == kind)
+            return;
+    }
+    vt_index_choose(rows, index->dim, memory_bytes, VT_INDEX_AUTO, out);
+}
+
 typedef struct build {
     vt_sqlite_index *index;
     vt_sqlite_connection *connection; /* taken when vectors are not in memory */
     const vt_sqlite_build *how;
-    vt_graph *graph;
-    uint32_t *ids; /* (count) shuffled, owned */
-    size_t count;
+    vt_ann *ann;
+    uint32_t *ids;               /* (count) shuffled, owned */
+    size_t count, first;         /* of the first piece */
     float *vectors;              /* (piece, dim) */
     uint32_t *pictures, *groups; /* (piece) */
     size_t piece;
     uint16_t *halves; /* (dim) */
 } build;
 
-/* ---- vectors ---- */
+/* ---- pieces ---- */
 
-/* A picture's vector and product as the index has them now; VT_ERR_NOT_FOUND: it has gone. */
 static vt_status vector_read(build *b, uint32_t picture, float *out, uint32_t *product,
                              vt_error *error)
 {
-    vt_sqlite_index *index = b->index;
-    pthread_rwlock_rdlock(&index->rows);
-    bool resident = index->flat != NULL;
-    bool found = resident && vt_flat_get_row(index->flat, picture, out, product);
-    pthread_rwlock_unlock(&index->rows);
-    if (resident)
-        return found ? VT_OK : VT_ERR_NOT_FOUND;
-    sqlite3_stmt *row = b->connection->statements[VT_SQL_VECTOR_ROW];
-    sqlite3_bind_int64(row, 1, picture);
-    sqlite3_bind_int64(row, 2, index->model);
-    int result = sqlite3_step(row);
-    vt_status status = VT_ERR_NOT_FOUND;
-    if (result == SQLITE_ROW)
-        status = vt_sqlite_row_key(row, 0, product, error);
-    else if (result != SQLITE_DONE)
-        status = vt_sqlite_fail(b->connection->db, error, "read vectors", index->store->path);
-    if (status == VT_OK)
-        status = vt_sqlite_row_halves(row, 1, index->dim, b->halves, error);
-    if (status == VT_OK)
-        vt_distance()->f16_to_f32(b->halves, out, index->dim);
-    vt_sqlite_reset(row);
-    return status;
+    const vt_sqlite_source from = {b->connection, b->halves};
+    return vt_sqlite_vector_fetch(b->index, &from, picture, out, product, error);
 }
-
-/* ---- pieces ---- */
 
 static vt_status piece_add(build *b, size_t first, size_t count, vt_error *error)
 {
@@ -87,8 +84,10 @@ static vt_status piece_add(build *b, size_t first, size_t count, vt_error *error
         if (status == VT_ERR_NOT_FOUND) /* it is among the touched */
             status = VT_OK;
     }
-    const vt_graph_rows rows = {b->vectors, b->pictures, b->groups, held};
-    return status == VT_OK ? vt_graph_build(b->graph, &rows, b->how->pool, error) : status;
+    const vt_ann_rows rows = {b->vectors, b->pictures, b->groups, held};
+    if (status == VT_OK)
+        status = b->ann->driver->build(b->ann, &rows, b->count, b->how->pool, error);
+    return status;
 }
 
 static vt_status go_on(const build *b, size_t done, vt_error *error)
@@ -105,8 +104,10 @@ static vt_status pieces_add(build *b, vt_error *error)
 {
     vt_status status = go_on(b, 0, error);
     for (size_t done = 0; status == VT_OK && done < b->count;) {
-        size_t count = done == 0 ? FIRST_ROWS : done / GROW_SHARE;
-        count = count < LEAST_ROWS ? LEAST_ROWS : count < b->piece ? count : b->piece;
+        size_t count = done / GROW_SHARE;
+        count = count < LEAST_ROWS ? LEAST_ROWS : count < MOST_ROWS ? count : MOST_ROWS;
+        if (done == 0)
+            count = b->first;
         count = count < b->count - done ? count : b->count - done;
         status = piece_add(b, done, count, error);
         done += count;
@@ -121,11 +122,13 @@ static vt_status pieces_add(build *b, vt_error *error)
 static vt_status picture_update(build *b, uint32_t picture, vt_error *error)
 {
     uint32_t product = 0;
-    vt_graph_remove(b->graph, picture);
+    b->ann->driver->remove(b->ann, picture);
     vt_status status = vector_read(b, picture, b->vectors, &product, error);
     if (status == VT_ERR_NOT_FOUND)
         return VT_OK;
-    return status == VT_OK ? vt_graph_add(b->graph, picture, product, b->vectors, error) : status;
+    if (status == VT_OK)
+        status = b->ann->driver->add(b->ann, picture, product, b->vectors, error);
+    return status;
 }
 
 static vt_status touched_update(build *b, const vt_idset *touched, vt_error *error)
@@ -140,18 +143,18 @@ static vt_status touched_update(build *b, const vt_idset *touched, vt_error *err
 
 /* Read-copy-update with two counters (McKenney, Is parallel programming hard, 9.5): walkers count
  * themselves in that of the turn they see, and look once more whether it is still that. */
-vt_graph *vt_sqlite_graph_enter(vt_sqlite_index *index, unsigned *turn)
+vt_ann *vt_sqlite_ann_enter(vt_sqlite_index *index, unsigned *turn)
 {
     for (;;) {
         *turn = atomic_load(&index->turn);
         atomic_fetch_add(&index->walkers[*turn % 2], 1);
         if (atomic_load(&index->turn) == *turn)
-            return atomic_load(&index->graph);
+            return atomic_load(&index->ann);
         atomic_fetch_sub(&index->walkers[*turn % 2], 1);
     }
 }
 
-void vt_sqlite_graph_leave(vt_sqlite_index *index, unsigned turn)
+void vt_sqlite_ann_leave(vt_sqlite_index *index, unsigned turn)
 {
     atomic_fetch_sub(&index->walkers[turn % 2], 1);
 }
@@ -162,23 +165,23 @@ static void moment_wait(void)
     nanosleep(&moment, NULL);
 }
 
-/* Frees a graph that is not in place any more, after the last search that began before. Only one
- * who builds comes here, so that the counter of the turn to come has nobody left of an earlier. */
-static void graph_retire(vt_sqlite_index *index, vt_graph *graph)
+/* Frees what is not in place any more, after the last search that began before. Only one who builds
+ * comes here, so that the counter of the turn to come has nobody left of an earlier. */
+static void retire(vt_sqlite_index *index, vt_ann *ann)
 {
-    if (graph == NULL)
+    if (ann == NULL)
         return;
     unsigned turn = atomic_fetch_add(&index->turn, 1);
     while (atomic_load(&index->walkers[turn % 2]) > 0)
         moment_wait();
-    vt_graph_free(graph);
+    vt_ann_free(ann);
 }
 
-/* Until few are left: then, with `follow` held, also those, and the graph is everyone's. */
+/* Until few are left: then, with `follow` held, also those, and it is everyone's. */
 static vt_status finish(build *b, vt_error *error)
 {
     vt_sqlite_index *index = b->index;
-    vt_graph *replaced = NULL;
+    vt_ann *replaced = NULL;
     vt_status status = VT_OK;
     for (bool last = false; status == VT_OK && !last;) {
         vt_idset *next = NULL, *touched = NULL;
@@ -192,8 +195,9 @@ static vt_status finish(build *b, vt_error *error)
         if (last) {
             status = touched_update(b, touched, error);
             if (status == VT_OK) {
-                replaced = atomic_exchange(&index->graph, b->graph);
-                b->graph = NULL;
+                replaced = atomic_exchange(&index->ann, b->ann);
+                atomic_store(&index->kind, b->how->choice.kind);
+                b->ann = NULL;
             }
         }
         pthread_mutex_unlock(&index->follow);
@@ -201,7 +205,7 @@ static vt_status finish(build *b, vt_error *error)
             status = touched_update(b, touched, error);
         vt_idset_free(touched);
     }
-    graph_retire(index, replaced);
+    retire(index, replaced);
     return status;
 }
 
@@ -215,7 +219,7 @@ static void build_deinit(build *b)
     pthread_mutex_unlock(&b->index->follow);
     if (b->connection != NULL)
         vt_sqlite_reader_give(b->index->store, b->connection);
-    vt_graph_free(b->graph);
+    vt_ann_free(b->ann);
     vt_free(b->ids);
     vt_free(b->vectors);
     vt_free(b->pictures);
@@ -225,8 +229,10 @@ static void build_deinit(build *b)
 
 static vt_status memory_take(build *b, vt_error *error)
 {
-    b->piece = b->count < FIRST_ROWS ? b->count : b->count < MOST_ROWS ? b->count : MOST_ROWS;
-    b->piece = b->piece < LEAST_ROWS ? LEAST_ROWS : b->piece;
+    b->first = b->ann->driver->first_rows(b->count, b->index->dim);
+    b->piece = b->count < MOST_ROWS ? b->count : MOST_ROWS;
+    b->piece = b->piece < b->first ? b->first : b->piece;
+    b->piece = b->piece < LEAST_ROWS ? LEAST_ROWS : b->piece; /* what is touched wants one */
     b->vectors = vt_alloc_array(b->piece, b->index->dim * sizeof *b->vectors);
     b->pictures = vt_alloc_array(b->piece, sizeof *b->pictures);
     b->groups = vt_alloc_array(b->piece, sizeof *b->groups);
@@ -260,25 +266,29 @@ static vt_status ids_take(build *b, vt_error *error)
     return status;
 }
 
-static vt_status graph_build(vt_sqlite_index *index, const vt_sqlite_build *how, vt_error *error)
+static vt_status ann_make(build *b, vt_error *error)
+{
+    const vt_index_choice *choice = &b->how->choice;
+    vt_status status =
+        vt_ann_new(driver_of(choice->kind), b->index->dim, &choice->options, &b->ann, error);
+    if (status == VT_OK)
+        status = ids_take(b, error);
+    if (status == VT_OK && b->count == 0 && choice->kind == VT_INDEX_IVF)
+        status = vt_fail(error, VT_ERR_USAGE,
+                         "build inverted lists: there are no vectors to train them with");
+    if (status == VT_OK)
+        status = memory_take(b, error);
+    if (status == VT_OK) {
+        ids_shuffle(b);
+        status = pieces_add(b, error);
+    }
+    return status == VT_OK ? finish(b, error) : status;
+}
+
+static vt_status ann_build(vt_sqlite_index *index, const vt_sqlite_build *how, vt_error *error)
 {
     build b = {.index = index, .how = how};
-    vt_index_choice choice;
-    vt_index_choose(atomic_load(&index->row_count), index->dim, how->memory_bytes, &choice);
-    vt_graph_options options = vt_graph_options_defaults();
-    options.codec = choice.codec;
-    options.metric = VT_METRIC_DOT; /* as the scan's; the vectors' lengths are 1 */
-    vt_status status = vt_graph_new(index->dim, &options, &b.graph, error);
-    if (status == VT_OK)
-        status = ids_take(&b, error);
-    if (status == VT_OK)
-        status = memory_take(&b, error);
-    if (status == VT_OK) {
-        ids_shuffle(&b);
-        status = pieces_add(&b, error);
-    }
-    if (status == VT_OK)
-        status = finish(&b, error);
+    vt_status status = ann_make(&b, error);
     build_deinit(&b);
     if (status != VT_OK)
         return status;
@@ -286,20 +296,20 @@ static vt_status graph_build(vt_sqlite_index *index, const vt_sqlite_build *how,
     pthread_rwlock_wrlock(&index->rows);
     index->fault[0] = '\0';
     pthread_rwlock_unlock(&index->rows);
-    status = vt_sqlite_graph_save(index, &reason);
+    status = vt_sqlite_ann_save(index, &reason);
     if (status != VT_OK) /* it answers all the same; the owner who asked for it is told */
         return how->told ? vt_fail(error, status, "%s", reason.message) : VT_OK;
     return VT_OK;
 }
 
-bool vt_sqlite_graph_begin(vt_sqlite_index *index)
+bool vt_sqlite_ann_begin(vt_sqlite_index *index)
 {
     return !atomic_exchange(&index->building, true);
 }
 
-vt_status vt_sqlite_graph_build(vt_sqlite_index *index, const vt_sqlite_build *how, vt_error *error)
+vt_status vt_sqlite_ann_build(vt_sqlite_index *index, const vt_sqlite_build *how, vt_error *error)
 {
-    vt_status status = graph_build(index, how, error);
+    vt_status status = ann_build(index, how, error);
     atomic_store(&index->building, false);
     return status;
 }
@@ -315,22 +325,24 @@ static void background_build(void *context)
     int threads = vt_core_count() / 2; /* the rest is for searches */
     if (vt_pool_new(threads > 0 ? threads : 1, &pool, &error) == VT_OK)
         how.pool = pool;
-    vt_status status = graph_build(index, &how, &error);
+    vt_sqlite_ann_choose(index, 0, &how.choice);
+    vt_status status =
+        how.choice.kind != VT_INDEX_EXACT ? ann_build(index, &how, &error) : VT_ERR_CANCELLED;
     if (status != VT_OK && status != VT_ERR_CANCELLED)
-        vt_log(VT_LOG_WARN, "no graph could be built, searches scan: %s", error.message);
+        vt_log(VT_LOG_WARN, "no index could be built, searches scan: %s", error.message);
     vt_pool_free(pool);
     atomic_store(&index->scans, 0);
     atomic_store(&index->building, false);
 }
 
-void vt_sqlite_graph_want(vt_sqlite_index *index)
+void vt_sqlite_ann_want(vt_sqlite_index *index)
 {
-    if (atomic_load(&index->graph) != NULL ||
+    if (atomic_load(&index->ann) != NULL ||
         atomic_fetch_add_explicit(&index->scans, 1, memory_order_relaxed) < WORTH_SCANS)
         return;
     vt_index_choice choice;
-    vt_index_choose(atomic_load(&index->row_count), index->dim, 0, &choice);
-    if (!choice.graph || atomic_load(&index->uneven) > 0) {
+    vt_sqlite_ann_choose(index, 0, &choice);
+    if (choice.kind == VT_INDEX_EXACT || atomic_load(&index->uneven) > 0) {
         atomic_store(&index->scans, 0);
         return;
     }
@@ -344,7 +356,7 @@ void vt_sqlite_graph_want(vt_sqlite_index *index)
     }
 }
 
-void vt_sqlite_graph_stop(vt_sqlite_index *index)
+void vt_sqlite_ann_stop(vt_sqlite_index *index)
 {
     atomic_store(&index->stop, true);
     vt_thread_join(index->builder);
