@@ -255,6 +255,7 @@ static void cells_check(const world *w, vt_store *store, vt_strategy strategy)
 
 static void test_every_cell(void **state)
 {
+    one_thread();
     const world *w = *state;
     vt_store *reader = reader_open(w);
     cells_check(w, w->store, VT_STRATEGY_AUTO);
