@@ -9,15 +9,10 @@ const PAIRS = 10;
 
 // ---- duplicates ----
 
-// Pairs that somebody looked at and found to be two products; this browser remembers them.
-const KEPT = 'duplicates-kept';
-const keptPairs = () => new Set(JSON.parse(localStorage.getItem(KEPT) ?? '[]'));
-const pairKey = pair => JSON.stringify([pair.first.id, pair.second.id]);
-function keep(pair) {
-  const kept = keptPairs();
-  kept.add(pairKey(pair));
-  localStorage.setItem(KEPT, JSON.stringify([...kept].slice(-5000)));
-}
+// Whether both products of a pair stay is kept in the shop, for everybody.
+const pairPath = pair => `/v1/duplicates/${encodeURIComponent(pair.first.id)}/${encodeURIComponent(pair.second.id)}`;
+const keep = pair => call(pairPath(pair), { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ pictures: [pair.first.picture, pair.second.picture] }) });
+const askAgain = pair => call(pairPath(pair), { method: 'DELETE' });
 
 function side(product, remove) {
   const title = product.title ?? product.id, img = make('img', { alt: title, loading: 'lazy' });
@@ -31,14 +26,21 @@ function side(product, remove) {
 export async function showDuplicates(view, signal) {
   let offset = 0;
   const place = make('div', {}), bits = make('select', { id: 'bits' }, ...[['0', 'bits-0'], ['3', 'bits-3'], ['8', 'bits-8']].map(([value, name]) => make('option', { value, textContent: t(name) })));
+  const which = make('select', { id: 'which' }, ...[['false', 'pairs-open'], ['true', 'pairs-kept']].map(([value, name]) => make('option', { value, textContent: t(name) })));
   bits.value = '3';
   const draw = async focus => {
-    const page = await getJson(`/v1/duplicates?bits=${bits.value}&top=${PAIRS}&offset=${offset}`);
+    const page = await getJson(`/v1/duplicates?bits=${bits.value}&kept=${which.value}&top=${PAIRS}&offset=${offset}`), pairs = page.duplicates, kept = which.value === 'true';
     if (signal.aborted) return;
-    const kept = keptPairs(), pairs = page.duplicates.filter(pair => !kept.has(pairKey(pair)));
+    if (!pairs.length && offset > 0) { // what was there has gone meanwhile
+      offset = Math.max(0, offset - PAIRS);
+      await draw(focus);
+      return;
+    }
+    let left = pairs.length; // of this page: what goes moves the next one up
     const gone = async (panel, act) => {
       try {
         await act();
+        left--;
         const next = panel.nextElementSibling ?? panel.previousElementSibling;
         panel.remove();
         if (next?.querySelector('button')) next.querySelector('button').focus(); else await draw(true);
@@ -53,17 +55,17 @@ export async function showDuplicates(view, signal) {
       };
       panel.append(make('p', { className: 'note', textContent: [pair.exact ? t('same-bytes') : t('same-look', pair.bits), pair.pictures > 1 ? t('shared', pair.pictures) : ''].filter(Boolean).join(' · ') }),
         make('div', { className: 'twins' }, side(pair.first, remove(pair.first)), side(pair.second, remove(pair.second))),
-        make('button', { type: 'button', className: 'small', textContent: t('keep-both'), onclick: () => gone(panel, async () => { keep(pair); say(t('kept')); }) }));
+        make('button', { type: 'button', className: 'small', textContent: t(kept ? 'ask-again' : 'keep-both'), onclick: () => gone(panel, async () => { await (kept ? askAgain : keep)(pair); say(t(kept ? 'asked-again' : 'kept')); }) }));
       return panel;
     };
-    const turn = (name, at) => make('button', { type: 'button', className: 'small', textContent: t(name), disabled: at < 0 || at >= page.matched, onclick: () => { offset = at; draw(true).catch(say); } });
+    const turn = (name, by, possible) => make('button', { type: 'button', className: 'small', textContent: t(name), disabled: !possible, onclick: () => { offset = Math.max(0, offset + by()); draw(true).catch(say); } });
     place.replaceChildren(...(pairs.length ? [make('div', { className: 'pairs' }, ...pairs.map(show))]
-      : [make('div', { className: 'empty' }, make('h2', { textContent: t(page.matched ? 'pairs-seen' : 'no-duplicates') }), make('p', { textContent: t('no-duplicates-text') }))]),
-    ...(page.matched > PAIRS ? [make('div', { className: 'pager' }, t('range', offset + 1, offset + page.duplicates.length, number(page.matched)), turn('previous', offset - PAIRS), turn('next', offset + PAIRS))] : []));
+      : [make('div', { className: 'empty' }, make('h2', { textContent: t(kept ? 'none-kept' : 'no-duplicates') }), make('p', { textContent: t('no-duplicates-text') }))]),
+    ...(page.matched > PAIRS || offset > 0 ? [make('div', { className: 'pager' }, t('range', offset + 1, offset + page.duplicates.length, number(page.matched)), turn('previous', () => -PAIRS, offset > 0), turn('next', () => left, offset + PAIRS < page.matched))] : []));
     if (focus) place.querySelector('button')?.focus();
   };
-  bits.onchange = () => { offset = 0; draw().catch(say); };
-  view.replaceChildren(make('div', { className: 'toolbar' }, make('label', {}, t('closeness'), bits)), place);
+  bits.onchange = which.onchange = () => { offset = 0; draw().catch(say); };
+  view.replaceChildren(make('div', { className: 'toolbar' }, make('label', {}, t('closeness'), bits), make('label', {}, t('which-pairs'), which)), place);
   await draw();
 }
 

@@ -5,9 +5,12 @@
 
 #include "base/mem.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 void vt_rwlock_init(pthread_rwlock_t *lock)
 {
@@ -63,4 +66,14 @@ void vt_thread_join(vt_thread *thread)
         return;
     pthread_join(thread->handle, NULL);
     vt_free(thread);
+}
+
+void vt_thread_lower(int nice)
+{
+    id_t self = (id_t)gettid(); /* on Linux each thread has a value of its own */
+    errno = 0;
+    int now = getpriority(PRIO_PROCESS, self);
+    /* One that stays where it is only takes more than was meant. */
+    if (now != -1 || errno == 0)
+        (void)setpriority(PRIO_PROCESS, self, now + nice);
 }

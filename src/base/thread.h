@@ -54,6 +54,9 @@ typedef struct vt_thread vt_thread;
 vt_status vt_thread_start(const char *name, void (*run)(void *context), void *context,
                           vt_thread **out, vt_error *error);
 void vt_thread_join(vt_thread *thread); /* waits, then frees; NULL is fine */
+/* The calling thread, and those that it starts from here on, step back behind others: so much is
+ * added to its nice value (setpriority(2); up to 19 in all). There is no way back. */
+void vt_thread_lower(int nice);
 
 /* A bounded first-in-first-out queue of pointers. The queue never owns what it holds. */
 typedef struct vt_queue vt_queue;

@@ -7,12 +7,20 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
 
-enum { SECONDS_PER_DAY = 86400, MILLISECONDS = 1000 };
+enum {
+    SECONDS_PER_DAY = 86400,
+    MILLISECONDS = 1000,
+    KEPT_BLOCK_BYTES = 4 << 20, /* larger ones go back to the kernel at once */
+    KEPT_FREE_BYTES = 16 << 20, /* of each thread */
+};
 
 /* ---- serve ---- */
 
@@ -84,6 +92,17 @@ static int tell_address(const serving *what, const char *address)
     return code;
 }
 
+/* Each photo takes about a megabyte for a moment. What the allocator gives back to the kernel after
+ * every one returns as page faults: they were half of what a search took (9.5 ms of a core with
+ * them, 4.5 without). */
+static void keep_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, KEPT_BLOCK_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_FREE_BYTES);
+#endif
+}
+
 static int serve(serving *what, FILE *log)
 {
     vt_error error = {0};
@@ -91,6 +110,7 @@ static int serve(serving *what, FILE *log)
     vt_server *server = NULL;
     sigset_t signals;
     int code = 0;
+    keep_memory();
     if (log != NULL) {
         what->server.on_access = print_access;
         what->server.context = log;

@@ -322,6 +322,19 @@ vt_status vt_listener_open(const char *listen, vt_listener *out, vt_error *error
 /* Tells systemd, where there is one. */
 void vt_notify(const char *state);
 
+/* ---- workers.c ---- */
+
+/* Nice values on top of the process's: what computes for requests, and jobs. */
+enum { VT_NICE_WORK = 5, VT_NICE_JOB = 10 };
+/* VT_ERR_BUSY: too many requests wait already. */
+vt_status vt_work_admit(vt_request *request, vt_error *error);
+/* Puts the request in the queue; false: it was refused instead. */
+bool vt_work_enqueue(vt_request *request);
+void vt_work_on(vt_request *request); /* in the calling thread */
+vt_status vt_workers_start(vt_server *server, vt_error *error);
+/* The encoder is there before the first one asks, and its threads compute as workers do. */
+vt_status vt_workers_warm(vt_server *server, vt_error *error);
+
 /* ---- server.c ---- */
 
 /* Whether who asks may do what another scope than the route's is for. */

@@ -141,6 +141,7 @@ static void run_line(void *context)
 {
     const vt_job_lane *lane = context;
     vt_jobs *jobs = lane->jobs;
+    vt_thread_lower(VT_NICE_JOB); /* behind those who wait for an answer */
     pthread_mutex_lock(&jobs->lock);
     while (!jobs->closing) {
         vt_job_record *job = next_in_line(jobs, lane);

@@ -5,6 +5,8 @@
 #include "base/hash.h"
 #include "shop/review.h"
 
+#include <string.h>
+
 enum { DUPLICATES_TOP = 100, DUPLICATES_OFFSET = 1000000, DUPLICATES_BITS = 11 };
 
 static void put_side(vt_json_writer *writer, const char *name, const vt_product *product,
@@ -29,6 +31,21 @@ static void put_pair(vt_json_writer *writer, const vt_duplicate *pair)
     vt_json_close(writer);
 }
 
+/* *out stays when the parameter is not given. */
+static vt_status read_flag(vt_request *request, const char *name, bool *out, vt_error *error)
+{
+    char *text = NULL;
+    vt_status status = vt_query_text(request, name, &text, error);
+    if (status != VT_OK || text == NULL)
+        return status;
+    bool yes = strcmp(text, "true") == 0, no = strcmp(text, "false") == 0;
+    vt_free(text);
+    if (!yes && !no)
+        return vt_fail(error, VT_ERR_USAGE, "parameter \"%s\" is neither true nor false", name);
+    *out = yes;
+    return VT_OK;
+}
+
 vt_status vt_answer_duplicates(vt_request *request, vt_error *error)
 {
     vt_duplicate_options options = vt_duplicate_options_defaults();
@@ -42,6 +59,8 @@ vt_status vt_answer_duplicates(vt_request *request, vt_error *error)
         status = vt_query_size(request, "bits", DUPLICATES_BITS, &bits, error);
     options.near_bits = (int)bits;
     if (status == VT_OK)
+        status = read_flag(request, "kept", &options.kept, error);
+    if (status == VT_OK)
         status = vt_shop_duplicates(request->server->shop, &options, &list, error);
     if (status != VT_OK)
         return status;
@@ -54,6 +73,45 @@ vt_status vt_answer_duplicates(vt_request *request, vt_error *error)
     vt_json_put_int(&writer, "offset", (int64_t)options.offset);
     vt_duplicate_list_free(list);
     return vt_reply_end(request, &writer, MHD_HTTP_OK, error);
+}
+
+static vt_status read_pictures(const vt_json *body, vt_store_pair *out, vt_error *error)
+{
+    const vt_json *list = vt_json_get(body, "pictures");
+    vt_hash *hashes[] = {&out->first_picture, &out->second_picture};
+    bool good = vt_json_count(body) == 1 && vt_json_kind_of(list) == VT_JSON_ARRAY &&
+                vt_json_count(list) == 2;
+    for (size_t i = 0; good && i < 2; i++)
+        good = vt_unhex(vt_json_text(vt_json_at(list, i), ""), hashes[i]->bytes, VT_HASH_BYTES);
+    return good ? VT_OK
+                : vt_fail(
+                      error, VT_ERR_USAGE,
+                      "read what stays: \"pictures\" are two hashes, and nothing else is needed");
+}
+
+vt_status vt_answer_keep_pair(vt_request *request, vt_error *error)
+{
+    char *const *ids = request->routing.parameters;
+    vt_store_pair pair = {.first = ids[0], .second = ids[1]};
+    vt_json *body = NULL;
+    vt_status status = vt_body_json(request, &body, error);
+    if (status == VT_OK)
+        status = read_pictures(body, &pair, error);
+    vt_json_free(body);
+    if (status == VT_OK)
+        status = vt_shop_keep_pair(request->server->shop, &pair, error);
+    if (status == VT_OK)
+        request->http = MHD_HTTP_NO_CONTENT;
+    return status;
+}
+
+vt_status vt_answer_forget_pair(vt_request *request, vt_error *error)
+{
+    char *const *ids = request->routing.parameters;
+    vt_status status = vt_shop_forget_pair(request->server->shop, ids[0], ids[1], error);
+    if (status == VT_OK)
+        request->http = MHD_HTTP_NO_CONTENT;
+    return status;
 }
 
 vt_status vt_answer_models(vt_request *request, vt_error *error)

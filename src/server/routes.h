@@ -25,7 +25,7 @@ vt_handler vt_answer_batch, vt_answer_image;
 vt_handler vt_answer_add_job, vt_answer_jobs, vt_answer_job, vt_answer_job_events,
     vt_answer_job_rejects, vt_answer_job_report, vt_answer_cancel_job;
 /* review_routes.c */
-vt_handler vt_answer_duplicates, vt_answer_models;
+vt_handler vt_answer_duplicates, vt_answer_keep_pair, vt_answer_forget_pair, vt_answer_models;
 /* key_routes.c, status_route.c */
 vt_handler vt_answer_keys, vt_answer_add_key, vt_answer_revoke_key, vt_answer_status;
 /* vision_route.c */

@@ -10,9 +10,7 @@
  * whose body is lines does so whenever there are some, and its next bytes stay in the socket. The
  * worker leaves the answer in the request and resumes the connection; the network thread sends it.
  *
- * Admission: at most `queue` requests wait. One more is told at once, by the network thread, to
- * come back: under overload the work that is done is work that somebody still waits for. Bodies of
- * all requests together have a bound too.
+ * Who is let in, and who works: workers.c.
  *
  * Stopping: no new connection is taken, what was accepted is finished (or given up after stop_ms),
  * the workers end with the queue, and only then the network threads.
@@ -32,12 +30,8 @@
 #include <unistd.h>
 
 enum {
-    WORKERS_PER_CORE = 4, /* most of them wait for the network to run on what they decoded */
-    WORKERS_LEAST = 16,   /* so many photos can meet in one batch */
-    WORKERS_MOST = 256,
     NETWORK_THREADS_MOST = 8,
     CONNECTION_BYTES = 32 << 10, /* of a head, and of what is sent at once */
-    RETRY_MS = 1000,
     STOP_POLL_US = 10000,
 };
 
@@ -197,7 +191,7 @@ static vt_status check_head(vt_request *request, vt_error *error)
     if ((uint64_t)bytes > limit)
         return vt_fail(error, VT_ERR_LIMIT, "the body has %lld bytes, at most %zu may be",
                        (long long)bytes, limit);
-    return VT_OK;
+    return request->routing.route->immediate ? VT_OK : vt_work_admit(request, error);
 }
 
 static vt_request *begin(vt_server *server, struct MHD_Connection *connection, const char *path,
@@ -226,66 +220,19 @@ static vt_request *begin(vt_server *server, struct MHD_Connection *connection, c
     return request;
 }
 
-/* ---- work ---- */
-
-static void work_on(vt_request *request)
-{
-    vt_error error = {0};
-    vt_status status = vt_answer_request(request, &error);
-    if (request->routing.route->body == VT_BODY_LINES && !request->lines.ended) {
-        if (status != VT_OK)
-            vt_body_refuse(request, status, &error);
-        request->phase = VT_PHASE_BODY;
-        vt_request_waits(request, VT_WAIT_BODY); /* for the next line */
-        return;
-    }
-    if (status != VT_OK)
-        vt_reply_problem(request, status, &error);
-    vt_body_drop(request);
-    request->phase = VT_PHASE_READY;
-}
-
-static void work(void *context)
-{
-    vt_server *server = context;
-    vt_request *request;
-    while ((request = vt_queue_take(server->queue)) != NULL) {
-        atomic_fetch_sub(&server->waiting, 1);
-        struct MHD_Connection *connection = request->connection;
-        work_on(request);
-        MHD_resume_connection(connection); /* the request is the network thread's again */
-    }
-}
-
-/* Puts the request in the queue; false: it was refused instead. */
-static bool enqueue(vt_request *request)
-{
-    vt_server *server = request->server;
-    /* Who was let in with the first lines keeps the place: there is room for so many of them. */
-    if (atomic_fetch_add(&server->waiting, 1) < server->options.queue || request->lines.begun) {
-        vt_request_waits(request, VT_WAIT_US);
-        request->phase = VT_PHASE_QUEUED;
-        MHD_suspend_connection(request->connection);
-        if (vt_queue_push(server->queue, request))
-            return true;
-        MHD_resume_connection(request->connection); /* closed: the server ends */
-    }
-    atomic_fetch_sub(&server->waiting, 1);
-    atomic_fetch_add(&server->metrics.refused_queue, 1);
-    request->retry_ms = RETRY_MS;
-    vt_error error = {0};
-    vt_status status = vt_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, VT_ERR_BUSY, &error,
-                                 "too many requests wait already");
-    vt_body_refuse(request, status, &error);
-    if (request->lines.ended || request->routing.route->body != VT_BODY_LINES)
-        request->phase = VT_PHASE_READY;
-    return false;
-}
+/* ---- its course ---- */
 
 static enum MHD_Result send_answer(vt_request *request)
 {
     vt_request_waits(request, VT_WAIT_READER);
     return vt_reply_send(request) ? MHD_YES : MHD_NO;
+}
+
+/* The client sends the body when it is told to go on: one that is refused has sent none of it. */
+static bool is_held_back(vt_request *request)
+{
+    const char *expect = vt_header(request, "Expect");
+    return expect != NULL && vt_text_equal_nocase(expect, "100-continue");
 }
 
 /* Several pieces of a body can come in one go, although the first led to a suspension. */
@@ -303,8 +250,8 @@ static enum MHD_Result finish(vt_request *request)
     if (request->draining)
         request->phase = VT_PHASE_READY;
     else if (request->routing.route->immediate)
-        work_on(request);
-    else if (enqueue(request))
+        vt_work_on(request);
+    else if (vt_work_enqueue(request))
         return MHD_YES;
     return send_answer(request);
 }
@@ -319,7 +266,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (request == NULL) {
         request = begin(server, connection, path, method);
         *slot = request;
-        return request != NULL ? MHD_YES : MHD_NO;
+        if (request == NULL)
+            return MHD_NO;
+        if (!request->draining || !is_held_back(request))
+            return MHD_YES;
+        request->phase = VT_PHASE_READY;
+        return send_answer(request);
     }
     if (is_suspended(request)) /* a worker has it: what comes meanwhile comes again */
         return MHD_YES;
@@ -327,7 +279,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         bool lines = vt_body_gather(request, bytes, *length);
         *length = 0;
         if (lines)
-            enqueue(request);
+            vt_work_enqueue(request);
         /* Who was refused and does not stop sending is not listened to for ever. */
         return request->forgotten_bytes / 2 > server->options.body_bytes ? MHD_NO : MHD_YES;
     }
@@ -420,27 +372,6 @@ static vt_status start_daemon(vt_server *server, vt_error *error)
     return VT_OK;
 }
 
-static vt_status start_workers(vt_server *server, vt_error *error)
-{
-    int workers = server->options.workers;
-    if (workers <= 0) {
-        workers = vt_core_count() * WORKERS_PER_CORE;
-        workers = workers < WORKERS_LEAST ? WORKERS_LEAST : workers;
-    }
-    workers = workers < WORKERS_MOST ? workers : WORKERS_MOST;
-    vt_status status =
-        vt_queue_new((size_t)server->options.queue + VT_BATCHES_MOST, &server->queue, error);
-    server->threads = vt_calloc((size_t)workers, sizeof(*server->threads));
-    if (status == VT_OK && server->threads == NULL)
-        status = vt_fail_memory(error, "the workers");
-    while (status == VT_OK && server->worker_count < workers) {
-        status = vt_thread_start("vt-serve", work, server, &server->threads[server->worker_count],
-                                 error);
-        server->worker_count += status == VT_OK;
-    }
-    return status;
-}
-
 static vt_status check_exposure(const vt_server *server, vt_error *error)
 {
     if (server->listener.loopback || server->options.open_to_all ||
@@ -503,15 +434,14 @@ static vt_status start(vt_server *server, const char *directory, vt_error *error
         status = vt_pages_new(server, &server->pages, error);
     if (status == VT_OK)
         status = vt_connections_new(&server->options, &server->connections, error);
-    /* The encoder is there before the first one asks. */
     if (status == VT_OK)
-        status = vt_shop_warm(server->shop, error);
+        status = vt_workers_warm(server, error);
     if (status == VT_OK && server->options.events)
         status = vt_shop_add_events(server->shop, NULL, 0, NULL, error);
     if (status == VT_OK)
         status = start_jobs(server, directory, error);
     if (status == VT_OK)
-        status = start_workers(server, error);
+        status = vt_workers_start(server, error);
     if (status == VT_OK)
         status = start_daemon(server, error);
     return status;

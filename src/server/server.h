@@ -11,6 +11,7 @@
  *
  * listen.c        addresses, sockets, those that systemd hands over, readiness
  * server.c        the life of a server and of each request, over libmicrohttpd
+ * workers.c       who is let in, the threads that work
  * connections.c   deadlines for slow heads, bodies and readers
  * routes.c        the table of routes; routing.c finds the one of a request
  * body.c, request.c, reply.c, multipart.c  what comes in and what goes out

@@ -12,6 +12,8 @@
 #ifndef VT_SHOP_REVIEW_H
 #define VT_SHOP_REVIEW_H
 
+#include "store/store.h"
+
 #include "vitrine.h"
 
 /* ---- duplicates ---- */
@@ -28,6 +30,7 @@ typedef struct vt_duplicate_options {
     int near_bits; /* of the 64 of a perceptual hash that may differ, up to 11; < 0: only the same
                       bytes */
     size_t top, offset;
+    bool kept; /* those of which somebody said that both stay, instead of all others */
 } vt_duplicate_options;
 vt_duplicate_options vt_duplicate_options_defaults(void); /* 3 bits, 20 from 0 */
 
@@ -39,10 +42,18 @@ typedef struct vt_duplicate_list {
 
 /* Pairs of products that have a picture in common, the closest first: *out, vt_duplicate_list_free.
  * Each picture is compared with the one of others that is nearest; plain surfaces only with the
- * same bytes. Reads every picture's hashes. */
+ * same bytes. Reads every picture's hashes when the shop or near_bits is another than the last
+ * time; what was found is kept for the pages that follow (80 bytes a pair). */
 vt_status vt_shop_duplicates(vt_shop *shop, const vt_duplicate_options *options,
                              vt_duplicate_list **out, vt_error *error);
 void vt_duplicate_list_free(vt_duplicate_list *list);
+
+/* Both stay: the pair is no longer listed, to nobody, as long as both have these pictures.
+ * VT_ERR_NOT_FOUND: one of them is not there, or has no such picture. Durable. */
+vt_status vt_shop_keep_pair(vt_shop *shop, const vt_store_pair *pair, vt_error *error);
+/* Takes that back; VT_ERR_NOT_FOUND: nobody said it. */
+vt_status vt_shop_forget_pair(vt_shop *shop, const char *first, const char *second,
+                              vt_error *error);
 
 /* ---- models ---- */
 

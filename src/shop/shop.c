@@ -20,6 +20,7 @@ vt_status vt_shop_open(const char *directory, vt_open_mode mode, vt_shop **out, 
         return vt_fail_memory(error, "a shop");
     pthread_mutex_init(&shop->lock, NULL);
     pthread_mutex_init(&shop->writing_turn, NULL);
+    pthread_mutex_init(&shop->pairs_lock, NULL);
     pthread_rwlock_init(&shop->use, NULL);
     vt_arena_init(&shop->category_arena, CATEGORY_BYTES);
     shop->directory = vt_strdup(directory);
@@ -50,10 +51,12 @@ void vt_shop_close(vt_shop *shop)
     vt_encoder_free(shop->encoder);
     vt_event_log_close(shop->events);
     vt_store_close(shop->store);
+    vt_pairs_found_free(shop->pairs);
     vt_arena_deinit(&shop->category_arena);
     vt_free(shop->categories);
     vt_free(shop->directory);
     pthread_rwlock_destroy(&shop->use);
+    pthread_mutex_destroy(&shop->pairs_lock);
     pthread_mutex_destroy(&shop->writing_turn);
     pthread_mutex_destroy(&shop->lock);
     vt_free(shop);

@@ -52,10 +52,12 @@ struct vt_shop {
     pthread_mutex_t writing_turn; /* held by an import, a put while it stores, and by a promotion
                                      while it switches */
     pthread_mutex_t lock;
-    vt_encoder *encoder;                  /* NULL until needed */
-    struct vt_event_log *events;          /* for adding; NULL until needed */
-    vt_batcher *batcher;                  /* for single queries; NULL until needed */
-    vt_pool *pool;                        /* NULL until needed */
+    vt_encoder *encoder;         /* NULL until needed */
+    struct vt_event_log *events; /* for adding; NULL until needed */
+    vt_batcher *batcher;         /* for single queries; NULL until needed */
+    vt_pool *pool;               /* NULL until needed */
+    pthread_mutex_t pairs_lock;
+    struct vt_pairs_found *pairs;         /* duplicates of the newest listing; NULL until needed */
     struct vt_category_count *categories; /* of the newest vt_shop_info */
     vt_arena category_arena;
 };
@@ -79,6 +81,9 @@ void vt_shop_leave(vt_shop *shop);
 /* Whether another model than this one serves now: what failed with it may be tried again. */
 bool vt_shop_has_moved(vt_shop *shop, uint32_t model);
 enum { VT_SHOP_RETRIES = 3 };
+
+/* ---- shop_duplicates.c ---- */
+void vt_pairs_found_free(struct vt_pairs_found *found);
 
 /* ---- shop_eval.c ---- */
 /* VT_ERR_USAGE unless the ranks to measure at, k (count), ascend from 1 to at most `largest`. */

@@ -201,6 +201,39 @@ vt_status vt_store_each_category(vt_store *store, vt_store_visit_category *visit
     return store->driver->each_category(store, visit, context, error);
 }
 
+/* Ids of two different products of a store that may be written. */
+static vt_status check_pair(const vt_store *store, const char *action, const char *first,
+                            const char *second, vt_error *error)
+{
+    vt_status status = check_id(action, first, error);
+    if (status == VT_OK)
+        status = check_id(action, second, error);
+    if (status == VT_OK)
+        status = check_writable(store, action, first, error);
+    if (status == VT_OK && vt_text_equal(first, second))
+        status = vt_fail(error, VT_ERR_USAGE, "%s \"%s\": two products are needed", action, first);
+    return status;
+}
+
+vt_status vt_store_keep_pair(vt_store *store, const vt_store_pair *pair, vt_error *error)
+{
+    vt_status status = check_pair(store, "keep product", pair->first, pair->second, error);
+    return status != VT_OK ? status : store->driver->keep_pair(store, pair, error);
+}
+
+vt_status vt_store_forget_pair(vt_store *store, const char *first, const char *second,
+                               vt_error *error)
+{
+    vt_status status = check_pair(store, "forget of product", first, second, error);
+    return status != VT_OK ? status : store->driver->forget_pair(store, first, second, error);
+}
+
+vt_status vt_store_each_kept(vt_store *store, vt_store_visit_pair *visit, void *context,
+                             vt_error *error)
+{
+    return store->driver->each_kept(store, visit, context, error);
+}
+
 vt_status vt_store_stats_of(vt_store *store, uint32_t model, vt_store_stats *out, vt_error *error)
 {
     return store->driver->stats(store, model, out, error);

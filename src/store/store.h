@@ -176,6 +176,26 @@ vt_status vt_store_each_category(vt_store *store, vt_store_visit_category *visit
  * sizes fit dimensions). VT_ERR_CORRUPT with the first fault. */
 vt_status vt_store_check(vt_store *store, vt_error *error);
 
+/* ---- pairs that stay ---- */
+/* Two products of which somebody said that both stay although a picture of the one looks like a
+ * picture of the other. It holds as long as both have these pictures; it is no change of a product
+ * and takes no change number. */
+typedef struct vt_store_pair {
+    const char *first, *second; /* ids, in any order */
+    vt_hash first_picture, second_picture;
+} vt_store_pair;
+/* Durable when it returns VT_OK, also when it was said before. VT_ERR_NOT_FOUND when one is not
+ * there or has no such picture, VT_ERR_USAGE when both are the same. */
+vt_status vt_store_keep_pair(vt_store *store, const vt_store_pair *pair, vt_error *error);
+/* Takes back everything that was said of the two; VT_ERR_NOT_FOUND when nothing was. */
+vt_status vt_store_forget_pair(vt_store *store, const char *first, const char *second,
+                               vt_error *error);
+/* Keys of the two products, in no order; for several pictures of theirs several times. */
+typedef vt_status vt_store_visit_pair(void *context, uint32_t first, uint32_t second,
+                                      vt_error *error);
+vt_status vt_store_each_kept(vt_store *store, vt_store_visit_pair *visit, void *context,
+                             vt_error *error);
+
 /* ---- words: docs/text.md ---- */
 enum { VT_STORE_MAX_WORDS = 64, VT_STORE_MAX_WORDS_BYTES = 4096 };
 

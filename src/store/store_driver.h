@@ -39,6 +39,10 @@ struct vt_store_driver {
                              vt_error *error);
     vt_status (*put)(vt_store *store, uint32_t model, const vt_product *product, vt_error *error);
     vt_status (*remove)(vt_store *store, const char *id, vt_error *error);
+    /* Of two different products. */
+    vt_status (*keep_pair)(vt_store *store, const vt_store_pair *pair, vt_error *error);
+    vt_status (*forget_pair)(vt_store *store, const char *first, const char *second,
+                             vt_error *error);
 
     /* Reads; ids not NULL. */
     vt_status (*serving)(vt_store *store, uint32_t *model, vt_error *error);
@@ -63,6 +67,8 @@ struct vt_store_driver {
                               vt_error *error);
     vt_status (*each_category)(vt_store *store, vt_store_visit_category *visit, void *context,
                                vt_error *error);
+    vt_status (*each_kept)(vt_store *store, vt_store_visit_pair *visit, void *context,
+                           vt_error *error);
     vt_status (*stats)(vt_store *store, uint32_t model, vt_store_stats *out, vt_error *error);
     vt_status (*change)(vt_store *store, uint64_t *out, vt_error *error);
     vt_status (*check)(vt_store *store, vt_error *error);

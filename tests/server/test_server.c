@@ -473,6 +473,14 @@ static void too_many_are_told_to_come_back(void **state)
     assert_non_null(strstr(vt_buf_text(&got.text), "Retry-After: 1"));
     expect_status(got, 503);
     expect_status(ask_json(s, "GET", "/healthz", NULL), 200);
+    /* The head is enough to be refused by: this body never comes. */
+    static const char large[] = "POST /v1/search HTTP/1.1\r\nHost: localhost\r\n"
+                                "Expect: 100-continue\r\nContent-Type: application/json\r\n"
+                                "Content-Length: 1000000\r\n\r\n";
+    int fd = connect_to(s->port);
+    send_all(fd, large, sizeof(large) - 1);
+    expect_status(receive(fd), 503);
+    close(fd);
     pthread_mutex_unlock(&s->server->write_lock);
     for (int i = 0; i < 2; i++) {
         expect_status(receive(fds[i]), 200);

@@ -623,7 +623,8 @@ static void promote_older(journey *j, int version)
     vt_promote_report report;
     vt_promote_options how = forced();
     make(j, false);
-    run_sql(j, "DROP TABLE words; DROP INDEX models_serving; ALTER TABLE models DROP COLUMN source;"
+    run_sql(j, "DROP TABLE kept_pairs; DROP TABLE words; DROP INDEX models_serving; ALTER TABLE "
+               "models DROP COLUMN source;"
                "ALTER TABLE models DROP COLUMN state; ALTER TABLE models DROP COLUMN change;"
                "PRAGMA user_version = 2");
     if (version == 1)

@@ -56,6 +56,8 @@ static void test_each_rule(void **state)
         {"UPDATE products SET content = x'00' WHERE key = 2", "content"},
         {"UPDATE pictures SET width = -1 WHERE key = 2", "width"},
         {"UPDATE attributes SET kind = 7 WHERE product = 2 AND position = 0", "kind"},
+        {"INSERT INTO kept_pairs VALUES (2, 3)", "stays beside itself"},
+        {"INSERT INTO kept_pairs VALUES (1, 999)", "row"},
         {"DROP TABLE changes", "changes"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -4,7 +4,7 @@
 #include "fixture.h"
 
 #include "base/file.h"
-#include "store/sqlite/sqlite.h"
+#include "store/sqlite/words.h"
 
 static sqlite3 *open_db(const char *path)
 {
@@ -94,6 +94,10 @@ static const char old_product[] =
     "INSERT INTO changes (product, kind) VALUES (1, 0);"
     "INSERT INTO models (fingerprint, name, dim) VALUES (x'%s', 'm', 3)";
 
+static const char old_words[] =
+    "INSERT INTO words (rowid, title, category, attributes, description)"
+    " SELECT " VT_SQL_WORDS_OF " FROM products p";
+
 static void make_old(const fixture *f, size_t version)
 {
     char sql[1024], hex[VT_HASH_HEX];
@@ -102,11 +106,14 @@ static void make_old(const fixture *f, size_t version)
     assert_ok(vt_dir_make(f->shop, error));
     run_sql(f->catalog, "PRAGMA journal_mode = WAL");
     sqlite3 *db = open_db(f->catalog);
+    assert_ok(vt_sqlite_words_register(db, error));
     assert_ok(vt_sqlite_migrate(db, vt_sqlite_migrations, version, true, error));
     assert_int_equal(ask(db, "PRAGMA user_version"), version);
-    sqlite3_close(db);
     snprintf(sql, sizeof sql, old_product, hex);
     run_sql(f->catalog, sql);
+    if (version >= VT_SQLITE_VERSION_WORDS)
+        assert_int_equal(sqlite3_exec(db, old_words, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
 }
 
 static void switch_model(vt_store *store, vt_store *reader)
@@ -239,7 +246,7 @@ static void test_magic(void **state)
     assert_int_equal(head[16] << 8 | head[17], 4096);
     assert_int_equal(head[18], 2);
     assert_int_equal(head[19], 2);
-    assert_memory_equal(head + 60, "\0\0\0\4", 4);
+    assert_memory_equal(head + 60, "\0\0\0\5", 4);
     assert_memory_equal(head + 68, "VTRN", 4);
     fixture_deinit(&f);
 }

@@ -187,7 +187,7 @@ static void older_catalogues_get_it(void **state)
     vt_store *store = fixture_create(&f, &model);
     assert_int_equal(put(store, model, "a", "红色 mug", "x"), VT_OK);
     vt_store_close(store);
-    snprintf(back, sizeof back, "DROP TABLE words; PRAGMA user_version = %d",
+    snprintf(back, sizeof back, "DROP TABLE kept_pairs; DROP TABLE words; PRAGMA user_version = %d",
              VT_SQLITE_VERSION_WORDS - 1);
     run_sql(f.catalog, back);
     vt_store *reader = NULL;

@@ -64,6 +64,9 @@ for path in $(cd "$root" && sed -n "s/^ *subdir('\([a-z]*\)'.*/\1/p" meson.build
     case $path in bench | fuzz) continue ;; esac
     check "$path is copied" yes "$(grep -q "^COPY .*$path" steps && echo yes)"
 done
+for path in $(sed -n "s|.*'\.\./\([a-z]*\)/.*|\1|p" "$root/tests/meson.build" | sort -u); do
+    check "$path is copied" yes "$(grep -q "^COPY .*$path" steps && echo yes)"
+done
 # packages STAGE: that the stage installs
 packages() {
     awk -v wanted="$1" '/^FROM /{ stage++ } stage == wanted && /apt-get install/' steps |

@@ -126,6 +126,7 @@ await check('duplicates are looked at side by side, deleted and kept', {}, async
   assert.equal((await ids()).includes('twin-c'), false);
   await pair('Twin a and Twin b').getByRole('button', { name: 'Keep both' }).click();
   await pair('Twin a and Twin b').waitFor({ state: 'detached' });
+  await page.evaluate(() => localStorage.clear()); // the shop remembers, not the browser
   assert.equal((await ids()).includes('twin-b'), true);
   await page.reload();
   await page.locator('.empty, .pairs').waitFor();
@@ -133,6 +134,11 @@ await check('duplicates are looked at side by side, deleted and kept', {}, async
   await page.getByLabel('Show pairs with').selectOption('0');
   await page.waitForFunction(() => document.querySelector('.empty, .pairs'));
   assert.equal(await pair('Twin a and Twin b').count(), 0);
+  await page.getByLabel('Which').selectOption('true');
+  await pair('Twin a and Twin b').getByRole('button', { name: 'Ask again' }).click();
+  await pair('Twin a and Twin b').waitFor({ state: 'detached' });
+  await page.getByLabel('Which').selectOption('false');
+  await pair('Twin a and Twin b').waitFor();
   await page.evaluate(() => Promise.all(['twin-a', 'twin-b'].map(id => fetch(`/v1/products/${id}`, { method: 'DELETE' }))));
 });
 

@@ -62,6 +62,12 @@ static const check_rule serving_rules[] = {
      " coalesce((SELECT max(seq) FROM sqlite_sequence WHERE name = 'changes'), 0)"},
 };
 
+static const check_rule kept_rules[] = {
+    {"a product that stays beside itself, key",
+     "SELECT a.product FROM kept_pairs k JOIN pictures a ON a.key = k.first"
+     " JOIN pictures b ON b.key = k.second WHERE a.product = b.product"},
+};
+
 /* After all else: of texts that are not as they must be there can be no such words. */
 static const check_rule word_rules[] = {
     {"words of a product that is not there, key",
@@ -229,6 +235,9 @@ vt_status vt_sqlite_check(vt_store *base, vt_error *error)
     if (status == VT_OK && connection->version >= VT_SQLITE_VERSION_SERVING)
         status = check_rules(store, connection->db, serving_rules,
                              sizeof serving_rules / sizeof *serving_rules, error);
+    if (status == VT_OK && connection->version >= VT_SQLITE_VERSION_KEPT)
+        status = check_rules(store, connection->db, kept_rules,
+                             sizeof kept_rules / sizeof *kept_rules, error);
     if (status == VT_OK)
         status = check_products(store, connection, error);
     if (status == VT_OK)

@@ -34,6 +34,9 @@
     "SELECT p.id, p.key, i.key, i.source, i.hash, i.phash, i.width, i.height, i.bytes"             \
     " FROM pictures i CROSS JOIN products p ON p.key = i.product "
 
+#define PICTURES_OF(id)                                                                            \
+    "(SELECT key FROM pictures WHERE product = (SELECT key FROM products WHERE id = " id "))"
+
 static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_BEGIN] = "BEGIN",
     [VT_SQL_COMMIT] = "COMMIT",
@@ -96,6 +99,10 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_WORDS_FIELDS] = "SELECT fields(words) FROM words WHERE words MATCH ?1 AND rowid = ?2",
     [VT_SQL_WORDS_EACH] = "SELECT rowid, title, category, attributes, description FROM words",
 
+    [VT_SQL_KEPT_EACH] = "SELECT a.product, b.product FROM kept_pairs k"
+                         " CROSS JOIN pictures a ON a.key = k.first"
+                         " CROSS JOIN pictures b ON b.key = k.second",
+
     [VT_SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [VT_SQL_MODEL_INSERT] = "INSERT INTO models (fingerprint, name, dim) VALUES (?1, ?2, ?3)",
     [VT_SQL_MODEL_COMING] = "UPDATE models SET state = 1, name = ?2, source = ?3 WHERE key = ?1",
@@ -128,6 +135,14 @@ static const char *const sql_text[VT_SQL_COUNT] = {
         "UPDATE pictures SET product = ?1, position = ?2, source = ?3, hash = ?4, phash = ?5,"
         " width = ?6, height = ?7, bytes = ?8 WHERE key = ?9",
     [VT_SQL_PICTURE_DELETE] = "DELETE FROM pictures WHERE key = ?1",
+    [VT_SQL_PICTURE_FIND] = "SELECT key FROM pictures WHERE hash = ?2 AND product ="
+                            " (SELECT key FROM products WHERE id = ?1) ORDER BY position",
+    [VT_SQL_KEPT_PUT] = "INSERT OR IGNORE INTO kept_pairs (first, second) VALUES (?1, ?2)",
+    [VT_SQL_KEPT_DELETE] = "DELETE FROM kept_pairs WHERE (first IN " PICTURES_OF(
+        "?1") " AND second"
+              " IN " PICTURES_OF("?2") ") OR (first IN " PICTURES_OF(
+                  "?2") " AND"
+                        " second IN " PICTURES_OF("?1") ")",
     [VT_SQL_VECTOR_PUT] = "INSERT INTO vectors (picture, model, data) VALUES (?1, ?2, ?3)"
                           " ON CONFLICT (picture, model) DO UPDATE SET data = excluded.data",
     /* A picture that is gone meanwhile gets none. */
@@ -144,8 +159,13 @@ static const char *const sql_text[VT_SQL_COUNT] = {
     [VT_SQL_WORDS_DELETE] = "DELETE FROM words WHERE rowid = ?1",
 };
 
-/* The same of catalogues of older versions, which readers take as they are. Of version 3 and below:
- * there are no words, and nobody asks for them (vt_sqlite_words). */
+/* The same of catalogues of older versions, which readers take as they are. Of version 4 and below:
+ * nobody said of two products that they stay. */
+static const char *const sql_text_4[VT_SQL_READ_COUNT] = {
+    [VT_SQL_KEPT_EACH] = "SELECT 0, 0 WHERE 0",
+};
+
+/* Of version 3 and below: there are no words, and nobody asks for them (vt_sqlite_words). */
 static const char *const sql_text_3[VT_SQL_READ_COUNT] = {
     [VT_SQL_WORDS_FIND] = "SELECT 0 WHERE ?1 < 0",
     [VT_SQL_WORDS_SCORED] = "SELECT 0, 0 WHERE ?1 < 0",
@@ -179,6 +199,8 @@ static const char *text_of(size_t statement, int version)
         return sql_text_2[statement];
     if (version < VT_SQLITE_VERSION_WORDS && sql_text_3[statement] != NULL)
         return sql_text_3[statement];
+    if (version < VT_SQLITE_VERSION_KEPT && sql_text_4[statement] != NULL)
+        return sql_text_4[statement];
     return sql_text[statement];
 }
 

@@ -90,13 +90,24 @@ static const char version_words[] =
     ");"
     "INSERT INTO words (rowid, title, category, attributes, description)"
     " SELECT " VT_SQL_WORDS_OF " FROM products p ORDER BY p.key;";
+
+/* By pictures, so that what was said of two products holds as long as they show what they showed. */
+static const char version_kept[] =
+    "CREATE TABLE kept_pairs ("
+    "  first INTEGER NOT NULL REFERENCES pictures (key) ON DELETE CASCADE,"
+    "  second INTEGER NOT NULL REFERENCES pictures (key) ON DELETE CASCADE,"
+    "  PRIMARY KEY (first, second),"
+    "  CHECK (first < second)"
+    ") STRICT, WITHOUT ROWID;"
+    "CREATE INDEX kept_pairs_by_second ON kept_pairs (second);";
 /* clang-format on */
 
 const vt_sqlite_migration vt_sqlite_migrations[VT_SQLITE_VERSION] = {
     {1, version_1},
     {2, version_2},
     {VT_SQLITE_VERSION_SERVING, version_serving},
-    {VT_SQLITE_VERSION_WORDS, version_words}};
+    {VT_SQLITE_VERSION_WORDS, version_words},
+    {VT_SQLITE_VERSION_KEPT, version_kept}};
 
 static bool run_steps(sqlite3 *db, const vt_sqlite_migration *steps, size_t count, int64_t version)
 {

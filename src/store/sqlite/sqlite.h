@@ -13,6 +13,7 @@
  * there                                              postings.c values in memory, kept in step
  *     words.c       products by words (words.h)        words_text.c texts and questions for it
  *     session.c     who gave which change number       postings_snapshot.c values in a file
+ *     kept_pairs.c  products that stay although they look alike
  *
  * Call order: vt_sqlite_reader_take, statements, vt_sqlite_reader_give; or write_lock, the writer's
  * statements inside one transaction, write_unlock.
@@ -34,8 +35,9 @@
 enum {
     VT_SQLITE_APPLICATION_ID = 0x5654524E, /* "VTRN" */
     VT_SQLITE_VERSION_SERVING = 3,         /* that brought which model serves */
-    VT_SQLITE_VERSION_WORDS = 4, /* that brought the index of words; the last one so far */
-    VT_SQLITE_VERSION = VT_SQLITE_VERSION_WORDS,
+    VT_SQLITE_VERSION_WORDS = 4,           /* that brought the index of words */
+    VT_SQLITE_VERSION_KEPT = 5, /* that brought pairs that are to stay; the last one so far */
+    VT_SQLITE_VERSION = VT_SQLITE_VERSION_KEPT,
     VT_SQLITE_READABLE = 1, /* versions below it have to be migrated before they are read */
     VT_SQLITE_CHANGE_PUT = 0,
     VT_SQLITE_CHANGE_REMOVED = 1
@@ -78,6 +80,7 @@ typedef enum vt_sqlite_sql {
     VT_SQL_WORDS_SCORED,
     VT_SQL_WORDS_FIELDS,
     VT_SQL_WORDS_EACH,
+    VT_SQL_KEPT_EACH,
     VT_SQL_READ_COUNT, /* readers prepare those above, the writer all */
     VT_SQL_BEGIN_WRITE = VT_SQL_READ_COUNT,
     VT_SQL_MODEL_INSERT,
@@ -99,6 +102,9 @@ typedef enum vt_sqlite_sql {
     VT_SQL_PICTURE_INSERT,
     VT_SQL_PICTURE_UPDATE,
     VT_SQL_PICTURE_DELETE,
+    VT_SQL_PICTURE_FIND,
+    VT_SQL_KEPT_PUT,
+    VT_SQL_KEPT_DELETE,
     VT_SQL_VECTOR_PUT,
     VT_SQL_VECTOR_ADD,
     VT_SQL_VECTORS_LAST,
@@ -279,6 +285,13 @@ vt_status vt_sqlite_row_halves(sqlite3_stmt *row, int column, size_t dim, uint16
 /* Between the machine's byte order and the file's, which is little-endian; in place. */
 void vt_sqlite_swap_halves(uint16_t *halves, size_t count);
 bool vt_sqlite_halves_are_finite(const uint16_t *halves, size_t count);
+
+/* ---- kept_pairs.c ---- */
+vt_status vt_sqlite_keep_pair(vt_store *store, const vt_store_pair *pair, vt_error *error);
+vt_status vt_sqlite_forget_pair(vt_store *store, const char *first, const char *second,
+                                vt_error *error);
+vt_status vt_sqlite_each_kept(vt_store *store, vt_store_visit_pair *visit, void *context,
+                              vt_error *error);
 
 /* ---- check.c ---- */
 vt_status vt_sqlite_check(vt_store *store, vt_error *error);
