@@ -69,14 +69,15 @@ inside() { build run --isolation chroot "$@"; }
 check "its version" "$(sed -n "s/^ *version: '\([^']*\)'.*/vitrine \1/p" "$root/meson.build" | head -n 1)" \
     "$(inside "$container" -- /usr/local/bin/vitrine --version 2>"$work/log")"
 check "who that is" 10001 "$(inside "$container" -- id -u 2>"$work/log")"
-mkdir "$work/shop" && chown 10001:10001 "$work/shop"
-on_shop() { inside -v "$work/shop:/shop" "$container" -- /usr/local/bin/vitrine "$@"; }
-on_shop init /shop >"$work/log" 2>&1
+# In the container's own tree: in chroots what is mounted over a VOLUME does not outlast the run.
+mkdir "$place/data" && chown 10001:10001 "$place/data"
+on_shop() { inside "$container" -- /usr/local/bin/vitrine "$@"; }
+on_shop init /data >"$work/log" 2>&1
 check "a shop is made" 0 $?
-key=$(on_shop key add /shop --scopes search 2>"$work/log")
+key=$(on_shop key add /data --scopes search 2>"$work/log")
 check "a key is made" yes "$([ -n "$key" ] && echo yes)"
 # The image's own command, at a port of ours.
-command=$(sed -n 's/^CMD \[\(.*\)\]$/\1/p' "$recipe" | sed 's/[",]//g; s/0\.0\.0\.0:8080/0.0.0.0:18080/')
+command=$(sed -n 's/^CMD \[\(.*\)\]$/\1/p' "$recipe" | sed 's/[",]//g; s/0\.0\.0\.0:8080/0.0.0.0:18080/; s|/shop|/data|')
 # shellcheck disable=SC2086
 on_shop $command >"$work/served" 2>&1 &
 runner=$!
@@ -90,7 +91,7 @@ check "it serves" yes "$([ -s "$work/health" ] && echo yes)"
 check "strangers are refused" 401 "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:18080/v1/info)"
 check "its key is known" 200 \
     "$(curl -s -o /dev/null -w '%{http_code}' -H "X-Api-Key: $key" http://127.0.0.1:18080/v1/info)"
-server=$(pgrep -f '^/usr/local/bin/vitrine serve /shop --listen 0.0.0.0:18080' | head -n 1)
+server=$(pgrep -f '^/usr/local/bin/vitrine serve /data --listen 0.0.0.0:18080' | head -n 1)
 check "the server's user" 10001 "$(awk '/^Uid:/ { print $2 }' "/proc/${server:-0}/status" 2>/dev/null)"
 [ -z "$server" ] || kill -TERM "$server"
 wait $runner
