@@ -94,7 +94,8 @@ vt_encoder_info vt_encoder_info_of(const vt_encoder *encoder);
  * gives it, in its metadata: what a shop keeps. Appends to `file`. Not for classic (VT_ERR_USAGE).
  */
 vt_status vt_encoder_pack(const vt_encoder *encoder, vt_buf *file, vt_error *error);
-/* The same of the file at `path`, whatever golden vector it has. Replaces what is in `file`. */
+/* The same of a model file with a contract that is going to be `path`, whatever golden vector is in
+ * it: it is opened as an encoder beside that place, and `file` becomes what is to be written. */
 vt_status vt_encoder_pack_file(const char *path, vt_buf *file, vt_error *error);
 
 typedef struct vt_encoder_check {

@@ -13,6 +13,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     GOLDEN_VERSION = 1,
@@ -260,7 +261,8 @@ vt_status vt_encoder_pack(const vt_encoder *encoder, vt_buf *file, vt_error *err
     return status;
 }
 
-vt_status vt_encoder_pack_file(const char *path, vt_buf *file, vt_error *error)
+/* Opens what lies at `path` and puts it into `file` with a golden vector of its own. */
+static vt_status pack_anew(const char *path, vt_buf *file, vt_error *error)
 {
     vt_encoder *encoder = NULL;
     vt_encoder_options options = vt_encoder_options_defaults();
@@ -271,5 +273,21 @@ vt_status vt_encoder_pack_file(const char *path, vt_buf *file, vt_error *error)
     if (status == VT_OK)
         status = vt_encoder_pack(encoder, file, error);
     vt_encoder_free(encoder);
+    return status;
+}
+
+vt_status vt_encoder_pack_file(const char *path, vt_buf *file, vt_error *error)
+{
+    vt_buf name;
+    vt_buf_init(&name, 1 << 16);
+    vt_status status =
+        vt_buf_printf(&name, "%s.new", path) ? VT_OK : vt_fail_memory(error, "a path");
+    if (status == VT_OK)
+        status = vt_file_replace(name.data, file->data, file->length, false, error);
+    if (status == VT_OK)
+        status = pack_anew(name.data, file, error);
+    if (name.length > 0)
+        unlink(name.data);
+    vt_buf_deinit(&name);
     return status;
 }

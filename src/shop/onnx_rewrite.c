@@ -14,7 +14,6 @@
 #include "nn/weights.h"
 
 #include <string.h>
-#include <unistd.h>
 
 vt_onnx_rewrite_options vt_onnx_rewrite_options_defaults(void)
 {
@@ -61,23 +60,6 @@ static vt_status mirror(vt_model **model, vt_error *error)
     return status;
 }
 
-/* `file` gets a golden vector of the network that it holds. */
-static vt_status renew_golden(const char *out, vt_buf *file, vt_error *error)
-{
-    vt_buf name;
-    vt_buf_init(&name, 1 << 16);
-    vt_status status =
-        vt_buf_printf(&name, "%s.new", out) ? VT_OK : vt_fail_memory(error, "a path");
-    if (status == VT_OK)
-        status = vt_file_replace(name.data, file->data, file->length, false, error);
-    if (status == VT_OK)
-        status = vt_encoder_pack_file(name.data, file, error);
-    if (name.length > 0)
-        unlink(name.data);
-    vt_buf_deinit(&name);
-    return status;
-}
-
 vt_status vt_onnx_rewrite(const char *path, const char *out, const vt_onnx_rewrite_options *options,
                           vt_onnx_rewrite_report *report, vt_error *error)
 {
@@ -91,7 +73,7 @@ vt_status vt_onnx_rewrite(const char *path, const char *out, const vt_onnx_rewri
     if (status == VT_OK)
         status = vt_model_write(model, &file, error);
     if (status == VT_OK && mirrored && vt_model_metadata(model, VT_METADATA_CONTRACT) != NULL)
-        status = renew_golden(out, &file, error);
+        status = vt_encoder_pack_file(out, &file, error);
     if (status != VT_OK)
         vt_fail_context(error, status, "export \"%.200s\"", path);
     if (status == VT_OK)

@@ -264,10 +264,10 @@ vt_status vt_objective_inputs(vt_run_state *run, const vt_batch *batch, vt_tenso
                               size_t *count, vt_error *error)
 {
     const struct vt_objective *objective = run->objective;
-    const vt_pixel_spec *spec = &run->pixels;
+    const vt_pixel_spec pixels = vt_run_pixels(run);
     int64_t rows = (int64_t)batch->count;
     inputs[0] =
-        tensor_over(VT_F32, 4, (int64_t[]){rows, 3, spec->height, spec->width}, batch->pixels);
+        tensor_over(VT_F32, 4, (int64_t[]){rows, 3, pixels.height, pixels.width}, batch->pixels);
     for (size_t p = 0; p < objective->part_count; p++)
         fill_part(run, &objective->parts[p], batch, inputs);
     *count = objective->input_count;

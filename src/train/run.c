@@ -268,20 +268,13 @@ static void order_epoch(vt_run_state *run)
         run->order[2 * i] = run->order[2 * i + 1] = run->order[i];
 }
 
-static void choose_size(vt_run_state *run)
-{
-    run->pixels = run->contract.pixels;
-    if ((double)run->epoch < run->recipe->first_epochs)
-        run->pixels.width = run->pixels.height = (int)run->recipe->first_size;
-}
-
 static vt_status train_epoch(vt_run_state *run, vt_error *error)
 {
     order_epoch(run);
-    choose_size(run);
+    const vt_pixel_spec pixels = vt_run_pixels(run);
     const vt_loader_plan plan = {.cache = run->cache,
                                  .augment = &run->recipe->augmentation,
-                                 .spec = &run->pixels,
+                                 .spec = &pixels,
                                  .order = run->order,
                                  .count = run->per_epoch * (size_t)run->recipe->batch,
                                  .batch = (size_t)run->recipe->batch,

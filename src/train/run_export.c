@@ -11,7 +11,6 @@
 #include "nn/weights.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 enum { FILE_BYTES = 0x7fffffff, TEXT_BYTES = 64 << 20 };
 
@@ -128,23 +127,13 @@ static vt_status write_model(vt_run_state *run, const vt_run_weights *weights, v
 
 vt_status vt_run_export(vt_run_state *run, const vt_run_weights *weights, vt_error *error)
 {
-    vt_buf file, name;
+    vt_buf file;
     vt_buf_init(&file, FILE_BYTES);
-    vt_buf_init(&name, 1 << 16);
-    vt_status status = VT_OK;
-    if (!vt_buf_printf(&name, "%s.new", run->options->out))
-        status = vt_fail_memory(error, "a path");
+    vt_status status = write_model(run, weights, &file, error);
     if (status == VT_OK)
-        status = write_model(run, weights, &file, error);
-    if (status == VT_OK)
-        status = vt_file_replace(name.data, file.data, file.length, false, error);
-    if (status == VT_OK)
-        status = vt_encoder_pack_file(name.data, &file, error);
+        status = vt_encoder_pack_file(run->options->out, &file, error);
     if (status == VT_OK)
         status = vt_file_replace(run->options->out, file.data, file.length, true, error);
-    if (name.length > 0)
-        unlink(name.data);
-    vt_buf_deinit(&name);
     vt_buf_deinit(&file);
     return status == VT_OK
                ? VT_OK

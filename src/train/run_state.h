@@ -58,7 +58,6 @@ typedef struct vt_run_state {
     vt_pool *pool;
     vt_picture_cache *cache;
     vt_contract contract;
-    vt_pixel_spec pixels; /* of the epoch: the contract's, but for the size of the first epochs */
     vt_hash data_hash;
     vt_heads heads;
 
@@ -109,6 +108,15 @@ static inline size_t vt_run_outputs(const vt_run_state *run, const char **output
             outputs[count++] = run->heads.items[h].output;
     outputs[count++] = run->embedding;
     return count;
+}
+
+/* Pixels of the epoch: the contract's, but for the size of the first epochs. */
+static inline vt_pixel_spec vt_run_pixels(const vt_run_state *run)
+{
+    vt_pixel_spec pixels = run->contract.pixels;
+    if ((double)run->epoch < run->recipe->first_epochs)
+        pixels.width = pixels.height = (int)run->recipe->first_size;
+    return pixels;
 }
 
 /* Of a head: its labels' names and how many there are. */

@@ -109,7 +109,6 @@ static bench *start(const char *loss, const char *augment, const char *seed)
     assert_int_equal(vt_recipe_check(&b->recipe, NULL), VT_OK);
     run->recipe = &b->recipe;
     run->contract.pixels.width = run->contract.pixels.height = SIDE;
-    run->pixels = run->contract.pixels;
     run->dim = DIM;
     run->embedding = vt_strdup("embedding");
     if (vt_heads_parse(&b->recipe, &run->heads, &error) != VT_OK)
