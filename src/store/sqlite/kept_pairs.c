@@ -89,28 +89,24 @@ vt_status vt_sqlite_forget_pair(vt_store *base, const char *first, const char *s
     return status;
 }
 
+typedef struct pair_visit {
+    vt_store_visit_pair *visit;
+    void *context;
+} pair_visit;
+
+static vt_status take_pair(void *context, sqlite3_stmt *row, vt_error *error)
+{
+    const pair_visit *to = context;
+    uint32_t first = 0, second = 0;
+    vt_status status = vt_sqlite_row_key(row, 0, &first, error);
+    if (status == VT_OK)
+        status = vt_sqlite_row_key(row, 1, &second, error);
+    return status == VT_OK ? to->visit(to->context, first, second, error) : status;
+}
+
 vt_status vt_sqlite_each_kept(vt_store *base, vt_store_visit_pair *visit, void *context,
                               vt_error *error)
 {
-    vt_sqlite *store = (vt_sqlite *)base;
-    vt_sqlite_connection *connection;
-    vt_status status = vt_sqlite_reader_take(store, &connection, error);
-    if (status != VT_OK)
-        return status;
-    sqlite3_stmt *row = connection->statements[VT_SQL_KEPT_EACH];
-    int result;
-    while (status == VT_OK && (result = sqlite3_step(row)) != SQLITE_DONE) {
-        uint32_t first = 0, second = 0;
-        if (result != SQLITE_ROW)
-            status = vt_sqlite_fail(connection->db, error, "read catalogue", store->path);
-        if (status == VT_OK)
-            status = vt_sqlite_row_key(row, 0, &first, error);
-        if (status == VT_OK)
-            status = vt_sqlite_row_key(row, 1, &second, error);
-        if (status == VT_OK)
-            status = visit(context, first, second, error);
-    }
-    vt_sqlite_reset(row);
-    vt_sqlite_reader_give(store, connection);
-    return status;
+    pair_visit to = {visit, context};
+    return vt_sqlite_each_row((vt_sqlite *)base, VT_SQL_KEPT_EACH, take_pair, &to, error);
 }

@@ -156,28 +156,24 @@ static vt_status row_model(sqlite3_stmt *row, vt_store_model *out, vt_error *err
     return status;
 }
 
+typedef struct model_visit {
+    vt_store_visit_model *visit;
+    void *context;
+} model_visit;
+
+static vt_status take_model(void *context, sqlite3_stmt *row, vt_error *error)
+{
+    const model_visit *to = context;
+    vt_store_model model;
+    vt_status status = row_model(row, &model, error);
+    return status == VT_OK ? to->visit(to->context, &model, error) : status;
+}
+
 vt_status vt_sqlite_each_model(vt_store *base, vt_store_visit_model *visit, void *context,
                                vt_error *error)
 {
-    vt_sqlite *store = (vt_sqlite *)base;
-    vt_sqlite_connection *connection;
-    vt_status status = vt_sqlite_reader_take(store, &connection, error);
-    if (status != VT_OK)
-        return status;
-    sqlite3_stmt *row = connection->statements[VT_SQL_MODEL_EACH];
-    int result;
-    while (status == VT_OK && (result = sqlite3_step(row)) != SQLITE_DONE) {
-        vt_store_model model;
-        if (result != SQLITE_ROW)
-            status = vt_sqlite_fail(connection->db, error, "read catalogue", store->path);
-        else
-            status = row_model(row, &model, error);
-        if (status == VT_OK)
-            status = visit(context, &model, error);
-    }
-    vt_sqlite_reset(row);
-    vt_sqlite_reader_give(store, connection);
-    return status;
+    model_visit to = {visit, context};
+    return vt_sqlite_each_row((vt_sqlite *)base, VT_SQL_MODEL_EACH, take_model, &to, error);
 }
 
 /* ---- a model that is coming ---- */

@@ -198,28 +198,44 @@ vt_status vt_sqlite_each_picture(vt_store *base, vt_store_visit_picture *visit, 
     return status;
 }
 
-vt_status vt_sqlite_each_category(vt_store *base, vt_store_visit_category *visit, void *context,
-                                  vt_error *error)
+vt_status vt_sqlite_each_row(vt_sqlite *store, vt_sqlite_sql statement, vt_sqlite_take_row *take,
+                             void *context, vt_error *error)
 {
-    vt_sqlite *store = (vt_sqlite *)base;
     vt_sqlite_connection *connection;
     vt_status status = vt_sqlite_reader_take(store, &connection, error);
     if (status != VT_OK)
         return status;
-    sqlite3_stmt *row = connection->statements[VT_SQL_CATEGORIES];
+    sqlite3_stmt *row = connection->statements[statement];
     int result;
-    while (status == VT_OK && (result = sqlite3_step(row)) != SQLITE_DONE) {
-        const char *category = NULL;
-        if (result != SQLITE_ROW)
-            status = vt_sqlite_fail(connection->db, error, "read catalogue", store->path);
-        else
-            status = vt_sqlite_row_text(row, 0, &category, error);
-        if (status == VT_OK && category != NULL)
-            status = visit(context, category, (uint64_t)sqlite3_column_int64(row, 1), error);
-    }
+    while (status == VT_OK && (result = sqlite3_step(row)) != SQLITE_DONE)
+        status = result == SQLITE_ROW
+                     ? take(context, row, error)
+                     : vt_sqlite_fail(connection->db, error, "read catalogue", store->path);
     vt_sqlite_reset(row);
     vt_sqlite_reader_give(store, connection);
     return status;
+}
+
+typedef struct category_visit {
+    vt_store_visit_category *visit;
+    void *context;
+} category_visit;
+
+static vt_status take_category(void *context, sqlite3_stmt *row, vt_error *error)
+{
+    const category_visit *to = context;
+    const char *category = NULL;
+    vt_status status = vt_sqlite_row_text(row, 0, &category, error);
+    if (status != VT_OK || category == NULL)
+        return status;
+    return to->visit(to->context, category, (uint64_t)sqlite3_column_int64(row, 1), error);
+}
+
+vt_status vt_sqlite_each_category(vt_store *base, vt_store_visit_category *visit, void *context,
+                                  vt_error *error)
+{
+    category_visit to = {visit, context};
+    return vt_sqlite_each_row((vt_sqlite *)base, VT_SQL_CATEGORIES, take_category, &to, error);
 }
 
 static uint64_t file_bytes(const char *path, const char *suffix)

@@ -269,6 +269,11 @@ vt_status vt_sqlite_row_product(vt_sqlite_connection *connection, sqlite3_stmt *
                                 vt_arena *arena, vt_product *out, vt_error *error);
 /* The picture in the columns from `column` on: key, source, hash, phash, width, height, bytes. The
  * source is borrowed from the row. */
+/* Hands every row of a statement without parameters to `take`, on a connection of its own, until
+ * one fails. */
+typedef vt_status vt_sqlite_take_row(void *context, sqlite3_stmt *row, vt_error *error);
+vt_status vt_sqlite_each_row(vt_sqlite *store, vt_sqlite_sql statement, vt_sqlite_take_row *take,
+                             void *context, vt_error *error);
 vt_status vt_sqlite_row_picture(sqlite3_stmt *row, int column, vt_picture *out, vt_error *error);
 /* Borrowed from the row; NULL for NULL. VT_ERR_CORRUPT when it is no valid text. */
 vt_status vt_sqlite_row_text(sqlite3_stmt *row, int column, const char **out, vt_error *error);
