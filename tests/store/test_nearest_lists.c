@@ -5,6 +5,7 @@
  * what is wrong with it; what its owner may ask for.
  */
 #include "../index/clustered.h"
+#include "cells.h"
 #include "fixture.h"
 
 #include "base/thread.h"
@@ -109,15 +110,6 @@ static size_t ask(const world *w, vt_store *store, const float *query, vt_neares
     return count;
 }
 
-static size_t shared(const vt_hit *a, size_t a_count, const vt_hit *b, size_t b_count)
-{
-    size_t both = 0;
-    for (size_t i = 0; i < a_count; i++)
-        for (size_t j = 0; j < b_count; j++)
-            both += a[i].group == b[j].group;
-    return both;
-}
-
 /* ---- without a set ---- */
 
 static void unfiltered_check(const world *w, vt_store *store)
@@ -139,7 +131,7 @@ static void unfiltered_check(const world *w, vt_store *store)
         assert_int_equal(ask(w, w->store, query, &options, truth, &answer), K);
         assert_string_equal(answer.strategy, "exact");
         assert_true(answer.complete);
-        both += shared(found, K, truth, K);
+        both += hits_shared(found, K, truth, K);
         for (size_t i = 0; i < K; i++) /* by the vectors themselves */
             if (found[i].group == truth[i].group)
                 assert_true(fabsf(found[i].similarity - truth[i].similarity) < 1e-5f);
@@ -186,27 +178,13 @@ static void test_batch(void **state)
 
 /* ---- cells ---- */
 
-typedef enum correlation { UNCORRELATED, POSITIVE, NEGATIVE } correlation;
-
-/* `count` products, drawn from all, or from a quarter more of the nearest or farthest. */
 static vt_idset *set_make(const world *w, const float *query, size_t count, correlation how,
                           uint64_t seed)
 {
-    vt_idset *set = NULL;
     vt_hit *all = vt_alloc_array(PRODUCTS, sizeof *all);
     vt_nearest_options options = {.k = PRODUCTS, .min_similarity = -INFINITY, .exact = true};
     size_t there = ask(w, w->store, query, &options, all, NULL);
-    size_t from = how == UNCORRELATED ? there : count + count / 4;
-    from = from < there ? from : there;
-    vt_hit *first = how == NEGATIVE ? all + (there - from) : all;
-    vt_random random;
-    vt_random_init(&random, seed);
-    assert_ok(vt_idset_new(&set, error));
-    for (size_t i = 0; i < count && i < from; i++) {
-        size_t at = i + (size_t)vt_random_below(&random, from - i);
-        assert_ok(vt_idset_add(set, first[at].group, error));
-        first[at] = first[i];
-    }
+    vt_idset *set = set_draw(all, there, count, how, seed);
     vt_free(all);
     return set;
 }
@@ -231,7 +209,7 @@ static double cell_recall(const world *w, vt_store *store, double share, correla
         assert_int_equal(have, want);
         for (size_t i = 0; i < have; i++)
             assert_true(vt_idset_has(set, found[i].group));
-        both += shared(found, have, truth, want);
+        both += hits_shared(found, have, truth, want);
         wanted += want;
         vt_idset_free(set);
     }

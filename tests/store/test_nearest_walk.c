@@ -5,6 +5,7 @@
  * seen; questions that are no good.
  */
 #include "../index/clustered.h"
+#include "cells.h"
 #include "fixture.h"
 
 #include <time.h>
@@ -78,36 +79,19 @@ static size_t ask(world *w, const float *query, vt_nearest_options *options, vt_
 
 static double shared(const vt_hit *a, size_t a_count, const vt_hit *b, size_t b_count)
 {
-    size_t both = 0;
-    for (size_t i = 0; i < a_count; i++)
-        for (size_t j = 0; j < b_count; j++)
-            both += a[i].group == b[j].group;
+    size_t both = hits_shared(a, a_count, b, b_count);
     return b_count == 0 ? 1 : (double)both / (double)b_count;
 }
 
 /* ---- cells ---- */
 
-typedef enum correlation { UNCORRELATED, POSITIVE, NEGATIVE } correlation;
-
-/* `count` products, drawn from all, or from a quarter more of the nearest or farthest. */
 static vt_idset *set_make(world *w, const float *query, size_t count, correlation how,
                           uint64_t seed)
 {
-    vt_idset *set = NULL;
     vt_hit *all = vt_alloc_array(PRODUCTS, sizeof *all);
     vt_nearest_options options = {.k = PRODUCTS, .min_similarity = -INFINITY, .exact = true};
     size_t there = ask(w, query, &options, all, NULL);
-    size_t from = how == UNCORRELATED ? there : count + count / 4;
-    from = from < there ? from : there;
-    vt_hit *first = how == NEGATIVE ? all + (there - from) : all;
-    vt_random random;
-    vt_random_init(&random, seed);
-    assert_ok(vt_idset_new(&set, error));
-    for (size_t i = 0; i < count && i < from; i++) {
-        size_t at = i + (size_t)vt_random_below(&random, from - i);
-        assert_ok(vt_idset_add(set, first[at].group, error));
-        first[at] = first[i];
-    }
+    vt_idset *set = set_draw(all, there, count, how, seed);
     vt_free(all);
     return set;
 }
