@@ -186,7 +186,7 @@ static void graphs(void)
     for (int codec = 0; codec < VT_CODEC_COUNT; codec++) {
         char path[1024];
         vt_graph_options options = vt_graph_options_defaults();
-        vt_graph_origin origin = {.change = 3};
+        vt_index_origin origin = {.change = 3};
         vt_graph *graph;
         options.codec = (vt_codec)codec;
         options.degree = 4;
@@ -213,7 +213,7 @@ static void lists_of(vt_ivf_code code, bool precise, const char *name)
     float vectors[ROWS * DIM] = {0};
     uint32_t ids[ROWS];
     vt_ivf_options options = vt_ivf_options_defaults();
-    vt_ivf_origin origin = {.change = 3};
+    vt_index_origin origin = {.change = 3};
     vt_ivf *ivf;
     options.code = code;
     options.precise = precise;

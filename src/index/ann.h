@@ -20,10 +20,9 @@
 #ifndef VT_INDEX_ANN_H
 #define VT_INDEX_ANN_H
 
-#include "base/hash.h"
-#include "base/snapshot.h"
 #include "index/graph.h"
 #include "index/ivf.h"
+#include "index/origin.h"
 
 typedef struct vt_ann_driver vt_ann_driver;
 
@@ -80,15 +79,8 @@ typedef struct vt_ann_facts {
     size_t lists;  /* 0 for the graph */
 } vt_ann_facts;
 
-/* What a snapshot was made from. */
-typedef struct vt_ann_origin {
-    uint64_t change;             /* number of the newest change that it contains for certain */
-    vt_snapshot_session session; /* of the writer that gave that number: base/snapshot.h */
-    vt_hash model;               /* fingerprint of the encoder of its vectors */
-} vt_ann_origin;
-
 typedef struct vt_ann_file_info {
-    vt_ann_origin origin;
+    vt_index_origin origin;
     vt_metric metric;
     size_t dim, rows;
     uint64_t bytes; /* of the file */
@@ -122,7 +114,8 @@ struct vt_ann_driver {
     vt_status (*check)(vt_ann *ann, size_t *rows, vt_error *error);
     void (*tell)(vt_ann *ann, vt_ann_facts *out); /* in no time */
     size_t (*bytes)(vt_ann *ann);                 /* memory held, without what searches use */
-    vt_status (*save)(vt_ann *ann, const char *path, const vt_ann_origin *origin, vt_error *error);
+    vt_status (*save)(vt_ann *ann, const char *path, const vt_index_origin *origin,
+                      vt_error *error);
     vt_status (*file_info)(const char *path, vt_ann_file_info *out, vt_error *error);
     vt_status (*load)(vt_ann *out, const char *path, vt_pool *pool, vt_ann_file_info *info,
                       vt_error *error);

@@ -99,21 +99,19 @@ static size_t graph_bytes(vt_ann *ann)
 
 /* ---- files ---- */
 
-static vt_status graph_save(vt_ann *ann, const char *path, const vt_ann_origin *origin,
+static vt_status graph_save(vt_ann *ann, const char *path, const vt_index_origin *origin,
                             vt_error *error)
 {
-    const vt_graph_origin from = {origin->change, origin->session, origin->model};
-    return vt_graph_save(ann->graph, path, &from, error);
+    return vt_graph_save(ann->graph, path, origin, error);
 }
 
 static vt_ann_file_info info_of(const vt_graph_file_info *info)
 {
-    return (vt_ann_file_info){
-        .origin = {info->origin.change, info->origin.session, info->origin.model},
-        .metric = info->options.metric,
-        .dim = info->dim,
-        .rows = info->rows,
-        .bytes = info->bytes};
+    return (vt_ann_file_info){.origin = info->origin,
+                              .metric = info->options.metric,
+                              .dim = info->dim,
+                              .rows = info->rows,
+                              .bytes = info->bytes};
 }
 
 static vt_status graph_file_info(const char *path, vt_ann_file_info *out, vt_error *error)

@@ -65,7 +65,7 @@ static void segment_write(const vt_graph *graph, size_t index, vt_snapshot_write
     }
 }
 
-static void parameters_write(const vt_graph *graph, const vt_graph_origin *origin,
+static void parameters_write(const vt_graph *graph, const vt_index_origin *origin,
                              vt_snapshot_writer *writer)
 {
     graph_parameters parameters = {
@@ -97,7 +97,7 @@ static void parameters_write(const vt_graph *graph, const vt_graph_origin *origi
     }
 }
 
-vt_status vt_graph_save(vt_graph *graph, const char *path, const vt_graph_origin *origin,
+vt_status vt_graph_save(vt_graph *graph, const char *path, const vt_index_origin *origin,
                         vt_error *error)
 {
     vt_snapshot_writer *writer;

@@ -4,7 +4,7 @@
  * building it takes. Derived: whatever is wrong with one, the graph is built again from the store.
  * docs/formats/graph-index.md is the format.
  *
- *     vt_graph_origin origin = {.change = newest, .session = session, .model = fingerprint};
+ *     vt_index_origin origin = {.change = newest, .session = session, .model = fingerprint};
  *     vt_graph_save(graph, path, &origin, error);
  *
  *     vt_graph_file_info info;
@@ -24,25 +24,17 @@
 #ifndef VT_INDEX_GRAPH_FILE_H
 #define VT_INDEX_GRAPH_FILE_H
 
-#include "base/hash.h"
-#include "base/snapshot.h"
 #include "index/graph.h"
-
-/* What a graph was made from. */
-typedef struct vt_graph_origin {
-    uint64_t change;             /* number of the newest change that it contains for certain */
-    vt_snapshot_session session; /* of the writer that gave that number: snapshot.h */
-    vt_hash model;               /* fingerprint of the encoder of its vectors */
-} vt_graph_origin;
+#include "index/origin.h"
 
 /* Writes beside `path`, syncs, renames, syncs the directory: afterwards, and after a crash, the
  * file is the old one or the new one, whole. VT_ERR_IO (no room, too), VT_ERR_NO_MEMORY: the old
  * one stays. Directories are not made. */
-vt_status vt_graph_save(vt_graph *graph, const char *path, const vt_graph_origin *origin,
+vt_status vt_graph_save(vt_graph *graph, const char *path, const vt_index_origin *origin,
                         vt_error *error);
 
 typedef struct vt_graph_file_info {
-    vt_graph_origin origin;
+    vt_index_origin origin;
     vt_graph_options options; /* that the graph was made with */
     size_t dim, rows;
     uint64_t bytes; /* of the file */

@@ -21,7 +21,7 @@ uint32_t ivf_rotation_sum(const vt_ivf *ivf)
     return vt_crc32c(0, ivf->rotation.signs, signs * sizeof *ivf->rotation.signs);
 }
 
-static void parameters_write(const vt_ivf *ivf, const vt_ivf_origin *origin,
+static void parameters_write(const vt_ivf *ivf, const vt_index_origin *origin,
                              vt_snapshot_writer *writer)
 {
     const vt_ivf_options *options = &ivf->options;
@@ -65,7 +65,7 @@ static void tables_write(const vt_ivf *ivf, vt_snapshot_writer *writer)
     }
 }
 
-vt_status vt_ivf_save(const vt_ivf *ivf, const char *path, const vt_ivf_origin *origin,
+vt_status vt_ivf_save(const vt_ivf *ivf, const char *path, const vt_index_origin *origin,
                       vt_error *error)
 {
     vt_snapshot_writer *writer;

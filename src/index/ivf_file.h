@@ -3,7 +3,7 @@
  * Snapshots of inverted lists. Derived: whatever is wrong with one, the lists are built again from
  * the store. docs/formats/inverted-lists.md is the format.
  *
- *     vt_ivf_origin origin = {.change = newest, .session = session, .model = fingerprint};
+ *     vt_index_origin origin = {.change = newest, .session = session, .model = fingerprint};
  *     vt_ivf_save(ivf, path, &origin, error);
  *
  *     vt_ivf_file_info info;
@@ -21,25 +21,17 @@
 #ifndef VT_INDEX_IVF_FILE_H
 #define VT_INDEX_IVF_FILE_H
 
-#include "base/hash.h"
-#include "base/snapshot.h"
 #include "index/ivf.h"
-
-/* What the lists were made from. */
-typedef struct vt_ivf_origin {
-    uint64_t change;             /* number of the newest change that they contain for certain */
-    vt_snapshot_session session; /* of the writer that gave that number: snapshot.h */
-    vt_hash model;               /* fingerprint of the encoder of their vectors */
-} vt_ivf_origin;
+#include "index/origin.h"
 
 /* Writes beside `path`, syncs, renames, syncs the directory: afterwards, and after a crash, the
  * file is the old one or the new one, whole. VT_ERR_USAGE while the lists are not trained;
  * VT_ERR_IO, VT_ERR_NO_MEMORY: the old one stays. Directories are not made. */
-vt_status vt_ivf_save(const vt_ivf *ivf, const char *path, const vt_ivf_origin *origin,
+vt_status vt_ivf_save(const vt_ivf *ivf, const char *path, const vt_index_origin *origin,
                       vt_error *error);
 
 typedef struct vt_ivf_file_info {
-    vt_ivf_origin origin;
+    vt_index_origin origin;
     vt_ivf_options options; /* that the lists were made with */
     size_t dim, rows, lists;
     uint64_t bytes; /* of the file */

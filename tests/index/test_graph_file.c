@@ -26,7 +26,7 @@ typedef struct world {
     float *vectors; /* (rows, DIM) */
     float *queries; /* (QUERIES, DIM) */
     vt_graph *graph;
-    vt_graph_origin origin;
+    vt_index_origin origin;
 } world;
 
 static void world_init(world *w, const vt_graph_options *options, size_t rows)
@@ -606,7 +606,7 @@ static bool bench_save(size_t rows, size_t dim, const char *path, vt_pool *pool)
     vt_graph_options options = vt_graph_options_defaults();
     options.width = 16; /* what is built need not be good */
     vt_graph *graph;
-    vt_graph_origin origin = {0};
+    vt_index_origin origin = {0};
     float *vectors = vt_alloc_array(rows, dim * sizeof *vectors);
     uint32_t *ids = vt_alloc_array(rows, sizeof *ids);
     if (!vectors || !ids || !clustered_init(&c, dim, 1 + rows / 1000, 3) ||

@@ -13,7 +13,7 @@
 #include "support/snapshots.h"
 
 enum { DIM = 40, ROWS = 500, QUERIES = 10, K = 10, LISTS = 7, FILE_BYTES = 1 << 26 };
-static const vt_ivf_origin origin = {.change = 77, .session = {{1, 2, 3}}, .model = {{9, 8, 7}}};
+static const vt_index_origin origin = {.change = 77, .session = {{1, 2, 3}}, .model = {{9, 8, 7}}};
 
 typedef struct world {
     float *vectors; /* (ROWS + QUERIES, DIM) */

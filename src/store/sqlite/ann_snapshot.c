@@ -233,14 +233,14 @@ static void files_discard(const vt_sqlite *store, uint32_t model, const vt_ann_d
     }
 }
 
-static vt_status origin_make(vt_sqlite_index *index, vt_ann_origin *out, vt_error *error)
+static vt_status origin_make(vt_sqlite_index *index, vt_index_origin *out, vt_error *error)
 {
     vt_sqlite_connection *connection = NULL;
     vt_status status = vt_sqlite_reader_take(index->store, &connection, error);
     if (status != VT_OK)
         return status;
     int64_t change = atomic_load(&index->change);
-    *out = (vt_ann_origin){.change = (uint64_t)change};
+    *out = (vt_index_origin){.change = (uint64_t)change};
     status = vt_sqlite_session_of(connection, change, &out->session, error);
     if (status == VT_OK) /* nobody would ever remove it again */
         status = vt_sqlite_model_serves(connection, index->model, NULL, error);
@@ -255,7 +255,7 @@ vt_status vt_sqlite_ann_save(vt_sqlite_index *index, vt_error *error)
     vt_ann *ann = atomic_load(&index->ann);
     char *path = snapshot_path(index->store, index->model, ann->driver);
     char *folder = vt_path_join(index->store->dir, "index");
-    vt_ann_origin origin = {0};
+    vt_index_origin origin = {0};
     vt_status status = path == NULL || folder == NULL ? vt_fail_memory(error, "a path")
                                                       : vt_dir_make(folder, error);
     if (status == VT_OK)
