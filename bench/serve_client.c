@@ -7,6 +7,7 @@
  *     serve_client closed URL CONNECTIONS SECONDS PHOTO...
  *     serve_client open   URL RATE        SECONDS PHOTO...
  *     serve_client slow   URL CONNECTIONS SECONDS        heads that drip a byte a second
+ *     serve_client deaf       CONNECTIONS SECONDS        prints its URL, and reads nothing of them
  *
  * Method: one thread, epoll, requests written once before the clock starts, so that the client,
  * which has no machine of its own, takes little of the server's. Connections are kept; the open
@@ -356,6 +357,22 @@ static bool drip(client *c, size_t count)
     return true;
 }
 
+/* What a crowd costs that nobody listens to: the kernel takes its connections. */
+static bool ignore(int connections, double seconds)
+{
+    struct sockaddr_in where = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof where;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&where, length) != 0 ||
+        listen(fd, connections) != 0 || getsockname(fd, (struct sockaddr *)&where, &length) != 0)
+        return fail("listen");
+    printf("http://127.0.0.1:%u\n", (unsigned)ntohs(where.sin_port));
+    fflush(stdout);
+    usleep((useconds_t)(seconds * 1e6));
+    close(fd);
+    return true;
+}
+
 /* ---- what came of it ---- */
 
 static double at(times *list, double part)
@@ -407,6 +424,8 @@ static bool ask_all(client *c, bool slow, double amount)
 
 int main(int argc, char **argv)
 {
+    if (argc == 4 && strcmp(argv[1], "deaf") == 0)
+        return ignore((int)strtol(argv[2], NULL, 10), strtod(argv[3], NULL)) ? 0 : 1;
     client c = {.poll = epoll_create1(EPOLL_CLOEXEC)};
     bool slow = argc > 1 && strcmp(argv[1], "slow") == 0;
     double amount = argc > 4 ? strtod(argv[3], NULL) : 0.0;
@@ -417,7 +436,8 @@ int main(int argc, char **argv)
         ((slow || c.closed_loop) && !(amount >= 1.0 && amount <= CONNECTIONS_MOST)) ||
         !parse_url(argv[2], &c.where)) {
         fprintf(stderr, "usage: serve_client closed|open|slow http://ADDRESS:PORT "
-                        "CONNECTIONS|RATE SECONDS PHOTO...\n");
+                        "CONNECTIONS|RATE SECONDS PHOTO...\n"
+                        "       serve_client deaf CONNECTIONS SECONDS\n");
         return 2;
     }
     c.connections = vt_calloc(CONNECTIONS_MOST, sizeof *c.connections);

@@ -4,8 +4,8 @@
  * runner threads take what waits and run it as one batch.
  *
  * Nobody waits for a batch to fill: a runner takes what is there the moment it is free, so one
- * caller gets the shortest answer and many callers get large batches by themselves. When fewer
- * pictures wait than there are cores, one run spreads over all of them; when a queue waits, every
+ * caller gets the shortest answer and many callers get large batches by themselves. While fewer
+ * pictures meet than there are cores, one run spreads over all of them; when there are more, every
  * runner works on one core with a network of its own, in batches of the size that was measured best
  * (tuner.c decides both). The choice changes vectors by rounding only.
  *
@@ -61,7 +61,8 @@ struct vt_batcher {
     pthread_cond_t waiting;
     request *first, *last;
     int pending;
-    int busy; /* runners that run something */
+    int running; /* pictures */
+    int busy;    /* runners that run something */
     bool busy_wide;
     bool closing;
     vt_tuner tuner;
@@ -105,6 +106,7 @@ static void take_batch(vt_batcher *batcher, const vt_tuner_choice *choice, reque
     if (batcher->first == NULL)
         batcher->last = NULL;
     batcher->pending -= choice->count;
+    batcher->running += choice->count;
     batcher->busy++;
     batcher->busy_wide = choice->wide;
     batcher->wide_runs += choice->wide;
@@ -160,6 +162,7 @@ static void finish_batch(runner *self, request **batch, const vt_tuner_choice *c
         batch[i]->done = true;
         pthread_cond_signal(batch[i]->finished);
     }
+    batcher->running -= choice->count;
     batcher->busy--;
     batcher->busy_wide = false;
     if (status == VT_OK)
@@ -305,6 +308,7 @@ static vt_status submit(vt_batcher *batcher, const float *tensors, int count, fl
         requests[i].finished = &finished;
         enqueue(batcher, &requests[i]);
     }
+    vt_tuner_meet(&batcher->tuner, batcher->pending + batcher->running);
     pthread_cond_broadcast(&batcher->waiting);
     for (int i = 0; i < count; i++)
         while (!requests[i].done)

@@ -96,6 +96,7 @@ typedef struct vt_tuner {
     vt_tuner_timing narrow[VT_TUNER_SIZES], wide[VT_TUNER_SIZES]; /* by log2 of the batch */
     int best;                                                     /* index of the best narrow one */
     bool settled; /* no larger batch will be tried */
+    int crowded;  /* so many more times fewer pictures than cores must meet before a wide run */
 } vt_tuner;
 typedef struct vt_tuner_choice {
     int count; /* pictures; 0: leave them to another */
@@ -103,6 +104,8 @@ typedef struct vt_tuner_choice {
 } vt_tuner_choice;
 /* cores: that wide runs spread over; 1: there are none. */
 void vt_tuner_init(vt_tuner *tuner, int cores, int maximum_batch);
+/* Pictures came: so many are there now, those that run included. */
+void vt_tuner_meet(vt_tuner *tuner, int pictures);
 /* waiting: pictures; idle: runners without work, the one that asks included. */
 vt_tuner_choice vt_tuner_choose(const vt_tuner *tuner, int waiting, int idle);
 void vt_tuner_note(vt_tuner *tuner, const vt_tuner_choice *run, double took_ms);

@@ -48,6 +48,23 @@ static void few_pictures_spread_over_all_cores(void **state)
     expect_choice(&tuner, 1, 1, 1, false);
 }
 
+static void while_pictures_meet_each_has_one_core(void **state)
+{
+    (void)state;
+    vt_tuner tuner;
+    vt_tuner_init(&tuner, CORES, MAXIMUM);
+    vt_tuner_meet(&tuner, CORES - 1);
+    expect_choice(&tuner, 1, CORES, 1, true);
+    vt_tuner_meet(&tuner, CORES);
+    expect_choice(&tuner, 1, CORES, 1, false);
+    int alone = 0;
+    for (; alone < 1000 && !vt_tuner_choose(&tuner, 1, CORES).wide; alone++)
+        vt_tuner_meet(&tuner, 1);
+    assert_in_range(alone, 8, 100); /* a moment of quiet is not the end of a crowd */
+    vt_tuner_meet(&tuner, CORES);
+    expect_choice(&tuner, 1, CORES, 1, false);
+}
+
 static void a_network_that_gains_nothing_from_cores_runs_on_one(void **state)
 {
     (void)state;
@@ -131,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_pictures_spread_over_all_cores),
+        cmocka_unit_test(while_pictures_meet_each_has_one_core),
         cmocka_unit_test(a_network_that_gains_nothing_from_cores_runs_on_one),
         cmocka_unit_test(sizes_are_tried_as_the_queue_fills_them),
         cmocka_unit_test(the_best_size_per_picture_is_kept),
