@@ -113,6 +113,10 @@ static void one_picture_at_a_time_runs_over_all_cores(void **state)
     vt_batcher_stats stats = vt_batcher_stats_of(c.batcher);
     assert_int_equal(stats.wide_runs, PICTURES);
     assert_int_equal(stats.narrow_runs, 0);
+    /* As many as there are cores have met: the next one might meet others too. */
+    assert_int_equal(vt_batcher_embed(c.batcher, c.images, 3, c.vectors, NULL), VT_OK);
+    crowd_embed(&c, 3);
+    assert_int_equal(vt_batcher_stats_of(c.batcher).wide_runs, PICTURES);
     vt_batcher_free(c.batcher);
     expect_single_results(&c, encoder);
     /* Unless more are said to come. */
