@@ -213,6 +213,7 @@ int main(int argc, char **argv)
 {
     vt_error error = {0};
     vt_session_options options = vt_session_options_defaults();
+    options.winograd = true; /* as encoders have it */
     int64_t batch, threads;
     const char *what = argc > 1 ? argv[1] : "";
     vt_status status;

@@ -217,6 +217,7 @@ int main(int argc, char **argv)
     vt_error error;
     vt_model *model = NULL;
     vt_training_options options = vt_training_options_defaults();
+    options.winograd = true; /* as vitrine train does */
     options.recompute = argc == 7 && strcmp(argv[6], "recompute") == 0;
     bool files = argc == 8;
     if ((argc != 6 && !options.recompute && !files) ||

@@ -35,7 +35,7 @@ struct vt_session {
     vt_executor executor;
     vt_precision precision;
     int threads;
-    bool split_batches;
+    bool split_batches, winograd;
     vt_value_id *outputs;
     size_t output_count;
     bool *bound;                  /* by input */
@@ -74,6 +74,7 @@ static vt_status runner_new(const vt_session *session, vt_plan *plan, vt_runner 
 {
     if (session->executor == VT_EXECUTOR_REFERENCE)
         return vt_reference_runner_new(plan, out, error);
+    plan->winograd = session->winograd;
     vt_status status = vt_plan_optimize(plan, session->precision, error);
     if (status == VT_OK)
         status = vt_memory_plan(plan, error);
@@ -300,6 +301,7 @@ vt_status vt_session_new(const vt_model *model, const vt_session_options *option
     session->executor = options->executor;
     session->precision = options->precision;
     session->split_batches = options->split_batches;
+    session->winograd = options->winograd;
     session->threads = options->threads;
     session->output_count = options->outputs == NULL ? graph->output_count : options->output_count;
     session->outputs = vt_calloc(session->output_count, sizeof(*session->outputs));

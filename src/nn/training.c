@@ -166,6 +166,7 @@ vt_status vt_training_new_on(const vt_model *model, const vt_training_options *o
     training->threads = options->threads;
     training->frozen = options->frozen_statistics;
     training->recompute = options->recompute;
+    training->winograd = options->winograd;
     memcpy(&training->seed_data[0], &options->seed, sizeof(options->seed));
     vt_status status = graph_init(training, error);
     if (status == VT_OK)
@@ -317,6 +318,7 @@ static vt_status runner_new(const vt_training *training, vt_plan *plan, vt_runne
 {
     if (training->executor == VT_EXECUTOR_REFERENCE)
         return vt_reference_runner_new(plan, out, error);
+    plan->winograd = training->winograd;
     vt_status status = vt_plan_optimize(plan, training->precision, error);
     if (status != VT_OK) {
         vt_plan_free(plan);

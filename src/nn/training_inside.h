@@ -36,7 +36,7 @@ struct vt_training {
     vt_executor executor;
     vt_precision precision;
     int threads;
-    bool frozen, recompute;
+    bool frozen, recompute, winograd;
     vt_tracked *list; /* parameters, then states */
     size_t parameter_count, state_count;
     void *memory; /* behind all of them */

@@ -164,6 +164,8 @@ static vt_status make_training(vt_run_state *run, vt_error *error)
     options.threads = (int)run->recipe->threads;
     options.seed = (uint64_t)run->recipe->seed;
     options.recompute = run->recipe->recompute;
+    options.winograd =
+        true; /* what it loses is far less than what a batch's choice of photos does */
     /* Statistics of frozen layers are those that their weights were trained with. */
     options.frozen_statistics = run->recipe->lora > 0 || run->recipe->freeze != NULL;
     if (status == VT_OK)

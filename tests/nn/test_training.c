@@ -197,6 +197,29 @@ static void test_executors(void **state)
     vt_model_free(model);
 }
 
+/* Steps by Winograd's algorithm go where the others go. */
+static void test_winograd(void **state)
+{
+    (void)state;
+    vt_model *model = network(0.25F, NULL);
+    vt_training_options options = options_of(VT_PRECISION_F32);
+    vt_training *exact = start(model, VT_EXECUTOR_ONEDNN, &options);
+    options.winograd = true;
+    vt_training *fast = start(model, VT_EXECUTOR_ONEDNN, &options);
+    batch data;
+    for (int i = 0; i < 6; i++) {
+        fill(&data, (uint64_t)i, BATCH);
+        float a = step(fast, &data, NULL), b = step(exact, &data, NULL);
+        compare(&a, &b, 1, 1e-4, "loss");
+        compare_trainings(fast, exact, 2e-3);
+        descend(fast, 0.05F);
+        descend(exact, 0.05F);
+    }
+    vt_training_free(fast);
+    vt_training_free(exact);
+    vt_model_free(model);
+}
+
 /* The loss against differences along the gradient, in f32. */
 static void test_learns(void **state)
 {
@@ -525,11 +548,12 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_executors), cmocka_unit_test(test_learns),
-        cmocka_unit_test(test_bf16),      cmocka_unit_test(test_repeats),
-        cmocka_unit_test(test_memory),    cmocka_unit_test(test_model),
-        cmocka_unit_test(test_frozen),    cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_recomputes),
+        cmocka_unit_test(test_executors),  cmocka_unit_test(test_winograd),
+        cmocka_unit_test(test_learns),     cmocka_unit_test(test_bf16),
+        cmocka_unit_test(test_repeats),    cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_model),      cmocka_unit_test(test_frozen),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_recomputes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,31 @@ vt_dtype vt_layout_type(const vt_layout *layout)
     return VT_DTYPE_NONE;
 }
 
+static vt_layout *layout_tagged(int rank, const dnnl_dims_t dims, vt_dtype dtype,
+                                dnnl_format_tag_t tag)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    dnnl_memory_desc_t layout = NULL;
+    dnnl_status_t made =
+        dnnl_memory_desc_create_with_tag(&layout, rank, dims, vt_layout_dtype(dtype), tag);
+    return made == dnnl_success ? layout : NULL;
+#else
+    vt_layout *layout = vt_calloc(1, sizeof *layout);
+    if (layout && dnnl_memory_desc_init_by_tag(layout, rank, dims, vt_layout_dtype(dtype), tag) !=
+                      dnnl_success) {
+        vt_free(layout);
+        return NULL;
+    }
+    return layout;
+#endif
+}
+
+vt_layout *vt_layout_new_blocks(const int64_t dims[4], vt_dtype dtype)
+{
+    dnnl_dims_t sizes = {dims[0], dims[1], dims[2], dims[3]};
+    return layout_tagged(4, sizes, dtype, dnnl_aBcd16b);
+}
+
 vt_layout *vt_layout_new(int rank, const int64_t *dims, const int64_t *strides, bool any,
                          vt_dtype dtype)
 {
@@ -63,13 +88,13 @@ vt_layout *vt_layout_new(int rank, const int64_t *dims, const int64_t *strides, 
         steps[i] = strides ? strides[i] : step;
         step *= sizes[i] > 0 ? sizes[i] : 1;
     }
+    if (any) {
+        return layout_tagged(count, sizes, dtype, dnnl_format_tag_any);
+    }
 #if DNNL_VERSION_MAJOR >= 3
     dnnl_memory_desc_t layout = NULL;
     dnnl_status_t made =
-        any ? dnnl_memory_desc_create_with_tag(&layout, count, sizes, vt_layout_dtype(dtype),
-                                               dnnl_format_tag_any)
-            : dnnl_memory_desc_create_with_strides(&layout, count, sizes, vt_layout_dtype(dtype),
-                                                   steps);
+        dnnl_memory_desc_create_with_strides(&layout, count, sizes, vt_layout_dtype(dtype), steps);
     return made == dnnl_success ? layout : NULL;
 #else
     vt_layout *layout = vt_calloc(1, sizeof *layout);
@@ -77,9 +102,7 @@ vt_layout *vt_layout_new(int rank, const int64_t *dims, const int64_t *strides, 
         return NULL;
     }
     dnnl_status_t made =
-        any ? dnnl_memory_desc_init_by_tag(layout, count, sizes, vt_layout_dtype(dtype),
-                                           dnnl_format_tag_any)
-            : dnnl_memory_desc_init_by_strides(layout, count, sizes, vt_layout_dtype(dtype), steps);
+        dnnl_memory_desc_init_by_strides(layout, count, sizes, vt_layout_dtype(dtype), steps);
     if (made != dnnl_success) {
         vt_free(layout);
         return NULL;
@@ -496,6 +519,27 @@ static dnnl_status_t skip_padded_weights(dnnl_primitive_desc_t desc, bool groupe
 }
 #endif
 
+static dnnl_status_t convolution_by(dnnl_alg_kind_t algorithm, dnnl_engine_t engine,
+                                    const vt_layout *const layouts[4], const vt_pd_window *window,
+                                    dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *out)
+{
+    /* Winograd's takes weights as they are for training, transformed beforehand for inference. */
+    dnnl_prop_kind_t kind = window->trained && algorithm == dnnl_convolution_winograd
+                                ? dnnl_forward_training
+                                : dnnl_forward_inference;
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_convolution_forward_primitive_desc_create(
+        out, engine, kind, algorithm, layouts[0], layouts[1], layouts[2], layouts[3],
+        window->strides, window->dilates, window->low, window->high, attr);
+#else
+    dnnl_convolution_desc_t description;
+    dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
+        &description, kind, algorithm, layouts[0], layouts[1], layouts[2], layouts[3],
+        window->strides, window->dilates, window->low, window->high);
+    return describe(status, &description, attr, engine, out);
+#endif
+}
+
 dnnl_status_t vt_pd_convolution(dnnl_engine_t engine, const vt_layout *const layouts[4],
                                 const vt_pd_window *window, const vt_posts *posts,
                                 dnnl_primitive_desc_t *out)
@@ -507,10 +551,13 @@ dnnl_status_t vt_pd_convolution(dnnl_engine_t engine, const vt_layout *const lay
     if (status != dnnl_success) {
         return status;
     }
+    status = window->winograd
+                 ? convolution_by(dnnl_convolution_winograd, engine, layouts, window, attr, out)
+                 : dnnl_unimplemented;
+    if (status != dnnl_success && status != dnnl_out_of_memory) {
+        status = convolution_by(dnnl_convolution_direct, engine, layouts, window, attr, out);
+    }
 #if DNNL_VERSION_MAJOR >= 3
-    status = dnnl_convolution_forward_primitive_desc_create(
-        out, engine, dnnl_forward_inference, dnnl_convolution_direct, layouts[0], layouts[1],
-        layouts[2], layouts[3], window->strides, window->dilates, window->low, window->high, attr);
     if (status == dnnl_success && posts->quant) {
         status = skip_padded_weights(*out, grouped);
         if (status != dnnl_success) {
@@ -518,15 +565,33 @@ dnnl_status_t vt_pd_convolution(dnnl_engine_t engine, const vt_layout *const lay
             *out = NULL;
         }
     }
-#else
-    dnnl_convolution_desc_t description;
-    status = dnnl_dilated_convolution_forward_desc_init(
-        &description, dnnl_forward_inference, dnnl_convolution_direct, layouts[0], layouts[1],
-        layouts[2], layouts[3], window->strides, window->dilates, window->low, window->high);
-    status = describe(status, &description, attr, engine, out);
 #endif
     dnnl_primitive_attr_destroy(attr);
     return status;
+}
+
+dnnl_status_t vt_pd_has_winograd(dnnl_engine_t engine, bool *has)
+{
+    const vt_pd_window window = {
+        .kernel = {3, 3}, .strides = {1, 1}, .low = {1, 1}, .high = {1, 1}};
+    const int64_t maps[4] = {1, 16, 16, 16}, weights[4] = {16, 16, 3, 3};
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t desc = NULL;
+    vt_layout *any = vt_layout_new(4, maps, NULL, true, VT_F32);
+    vt_layout *kernels = vt_layout_new(4, weights, NULL, true, VT_F32);
+    const vt_layout *const layouts[4] = {any, kernels, NULL, any};
+    dnnl_status_t status = any && kernels ? attr_new(NULL, &attr) : dnnl_out_of_memory;
+    if (status == dnnl_success) {
+        status = convolution_by(dnnl_convolution_winograd, engine, layouts, &window, attr, &desc);
+        dnnl_primitive_attr_destroy(attr);
+    }
+    *has = status == dnnl_success;
+    if (*has) {
+        dnnl_primitive_desc_destroy(desc);
+    }
+    vt_layout_free(any);
+    vt_layout_free(kernels);
+    return status == dnnl_out_of_memory ? status : dnnl_success;
 }
 
 dnnl_status_t vt_pd_pooling(dnnl_engine_t engine, dnnl_alg_kind_t algorithm,

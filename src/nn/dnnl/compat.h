@@ -45,6 +45,9 @@ dnnl_data_type_t vt_layout_dtype(vt_dtype dtype);
  */
 vt_layout *vt_layout_new(int rank, const int64_t *dims, const int64_t *strides, bool any,
                          vt_dtype dtype);
+/* Pictures (batch, channels, height, width) with 16 channels beside each other, pixel by pixel. The
+ * caller's; NULL: no memory. */
+vt_layout *vt_layout_new_blocks(const int64_t dims[4], vt_dtype dtype);
 vt_layout *vt_layout_dup(const vt_layout *layout);
 /* The same bytes with exchanged axes (axis i was order[i]); NULL: no memory. */
 vt_layout *vt_layout_permute(const vt_layout *layout, const int *order);
@@ -112,12 +115,16 @@ typedef struct vt_posts {
 typedef struct vt_pd_window {
     dnnl_dims_t kernel, strides, dilates; /* by spatial axis; dilates: oneDNN's, 0 is dense */
     dnnl_dims_t low, high;                /* padding */
+    bool winograd; /* of convolutions: Winograd's algorithm where oneDNN has it, else the direct one */
+    bool trained;  /* the weights change from run to run: none of their forms lasts */
 } vt_pd_window;
 
 dnnl_status_t
 vt_pd_convolution(dnnl_engine_t engine, const vt_layout *const layouts[4],
                   const vt_pd_window *window, const vt_posts *posts,
                   dnnl_primitive_desc_t *out); /* source, weights, bias or NULL, result */
+/* Whether this oneDNN has Winograd's algorithm for this CPU. */
+dnnl_status_t vt_pd_has_winograd(dnnl_engine_t engine, bool *has);
 dnnl_status_t vt_pd_pooling(dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
                             const vt_layout *const layouts[2], const vt_pd_window *window,
                             dnnl_primitive_desc_t *out); /* source, result */

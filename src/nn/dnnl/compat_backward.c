@@ -29,27 +29,28 @@ static void drop(dnnl_primitive_desc_t desc)
 /* ---- convolution ---- */
 
 /* layouts: source, weights, result. */
-static dnnl_status_t hint_of(dnnl_engine_t engine, const vt_layout *const layouts[3],
-                             const vt_pd_window *window, dnnl_primitive_attr_t attr,
-                             dnnl_primitive_desc_t *out)
+static dnnl_status_t hint_of(dnnl_alg_kind_t algorithm, dnnl_engine_t engine,
+                             const vt_layout *const layouts[3], const vt_pd_window *window,
+                             dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *out)
 {
 #if DNNL_VERSION_MAJOR >= 3
     return dnnl_convolution_forward_primitive_desc_create(
-        out, engine, dnnl_forward_training, dnnl_convolution_direct, layouts[0], layouts[1], NULL,
-        layouts[2], window->strides, window->dilates, window->low, window->high, attr);
+        out, engine, dnnl_forward_training, algorithm, layouts[0], layouts[1], NULL, layouts[2],
+        window->strides, window->dilates, window->low, window->high, attr);
 #else
     dnnl_convolution_desc_t description;
     dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
-        &description, dnnl_forward_training, dnnl_convolution_direct, layouts[0], layouts[1], NULL,
-        layouts[2], window->strides, window->dilates, window->low, window->high);
+        &description, dnnl_forward_training, algorithm, layouts[0], layouts[1], NULL, layouts[2],
+        window->strides, window->dilates, window->low, window->high);
     return make(status, &description, attr, engine, NULL, out);
 #endif
 }
 
 /* The same with one of them, number `other`, in the type of the rest: a hint has one type. */
-static dnnl_status_t convolution_hint(dnnl_engine_t engine, const vt_layout *const layouts[3],
-                                      int other, const vt_pd_window *window,
-                                      dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *out)
+static dnnl_status_t convolution_hint(dnnl_alg_kind_t algorithm, dnnl_engine_t engine,
+                                      const vt_layout *const layouts[3], int other,
+                                      const vt_pd_window *window, dnnl_primitive_attr_t attr,
+                                      dnnl_primitive_desc_t *out)
 {
     vt_layout_view view = vt_layout_view_of(layouts[other]);
     vt_layout *same = vt_layout_new(view.rank, view.dims, NULL, true,
@@ -59,8 +60,79 @@ static dnnl_status_t convolution_hint(dnnl_engine_t engine, const vt_layout *con
     }
     const vt_layout *used[3] = {layouts[0], layouts[1], layouts[2]};
     used[other] = same;
-    dnnl_status_t status = hint_of(engine, used, window, attr, out);
+    dnnl_status_t status = hint_of(algorithm, engine, used, window, attr, out);
     vt_layout_free(same);
+    return status;
+}
+
+typedef dnnl_status_t backward_function(dnnl_alg_kind_t algorithm, dnnl_engine_t engine,
+                                        const vt_layout *const *layouts, const vt_pd_window *window,
+                                        dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *out);
+
+static dnnl_status_t backward_data_by(dnnl_alg_kind_t algorithm, dnnl_engine_t engine,
+                                      const vt_layout *const *layouts, const vt_pd_window *window,
+                                      dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_desc_t hint = NULL;
+    dnnl_status_t status = convolution_hint(algorithm, engine, layouts, 0, window, attr, &hint);
+    if (status == dnnl_success) {
+#if DNNL_VERSION_MAJOR >= 3
+        status = dnnl_convolution_backward_data_primitive_desc_create(
+            out, engine, algorithm, layouts[0], layouts[1], layouts[2], window->strides,
+            window->dilates, window->low, window->high, hint, attr);
+#else
+        dnnl_convolution_desc_t description;
+        status = dnnl_dilated_convolution_backward_data_desc_init(
+            &description, algorithm, layouts[0], layouts[1], layouts[2], window->strides,
+            window->dilates, window->low, window->high);
+        status = make(status, &description, attr, engine, hint, out);
+#endif
+    }
+    drop(hint);
+    return status;
+}
+
+static dnnl_status_t backward_weights_by(dnnl_alg_kind_t algorithm, dnnl_engine_t engine,
+                                         const vt_layout *const *layouts,
+                                         const vt_pd_window *window, dnnl_primitive_attr_t attr,
+                                         dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_desc_t hint = NULL;
+    const vt_layout *const forward[3] = {layouts[0], layouts[1], layouts[3]};
+    dnnl_status_t status = convolution_hint(algorithm, engine, forward, 1, window, attr, &hint);
+    if (status == dnnl_success) {
+#if DNNL_VERSION_MAJOR >= 3
+        status = dnnl_convolution_backward_weights_primitive_desc_create(
+            out, engine, algorithm, layouts[0], layouts[1], layouts[2], layouts[3], window->strides,
+            window->dilates, window->low, window->high, hint, attr);
+#else
+        dnnl_convolution_desc_t description;
+        status = dnnl_dilated_convolution_backward_weights_desc_init(
+            &description, algorithm, layouts[0], layouts[1], layouts[2], layouts[3],
+            window->strides, window->dilates, window->low, window->high);
+        status = make(status, &description, attr, engine, hint, out);
+#endif
+    }
+    drop(hint);
+    return status;
+}
+
+/* By Winograd's algorithm where it is asked for and oneDNN has it, else by the direct one. */
+static dnnl_status_t backward(backward_function *by, dnnl_engine_t engine,
+                              const vt_layout *const *layouts, const vt_pd_window *window,
+                              dnnl_primitive_desc_t *out)
+{
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_status_t status = vt_attr_plain(&attr);
+    if (status != dnnl_success) {
+        return status;
+    }
+    status = window->winograd ? by(dnnl_convolution_winograd, engine, layouts, window, attr, out)
+                              : dnnl_unimplemented;
+    if (status != dnnl_success && status != dnnl_out_of_memory) {
+        status = by(dnnl_convolution_direct, engine, layouts, window, attr, out);
+    }
+    dnnl_primitive_attr_destroy(attr);
     return status;
 }
 
@@ -69,29 +141,7 @@ dnnl_status_t vt_pd_convolution_backward_data(dnnl_engine_t engine,
                                               const vt_pd_window *window,
                                               dnnl_primitive_desc_t *out)
 {
-    dnnl_primitive_attr_t attr = NULL;
-    dnnl_primitive_desc_t hint = NULL;
-    dnnl_status_t status = vt_attr_plain(&attr);
-    if (status != dnnl_success) {
-        return status;
-    }
-    status = convolution_hint(engine, layouts, 0, window, attr, &hint);
-    if (status == dnnl_success) {
-#if DNNL_VERSION_MAJOR >= 3
-        status = dnnl_convolution_backward_data_primitive_desc_create(
-            out, engine, dnnl_convolution_direct, layouts[0], layouts[1], layouts[2],
-            window->strides, window->dilates, window->low, window->high, hint, attr);
-#else
-        dnnl_convolution_desc_t description;
-        status = dnnl_dilated_convolution_backward_data_desc_init(
-            &description, dnnl_convolution_direct, layouts[0], layouts[1], layouts[2],
-            window->strides, window->dilates, window->low, window->high);
-        status = make(status, &description, attr, engine, hint, out);
-#endif
-    }
-    drop(hint);
-    dnnl_primitive_attr_destroy(attr);
-    return status;
+    return backward(backward_data_by, engine, layouts, window, out);
 }
 
 dnnl_status_t vt_pd_convolution_backward_weights(dnnl_engine_t engine,
@@ -99,30 +149,7 @@ dnnl_status_t vt_pd_convolution_backward_weights(dnnl_engine_t engine,
                                                  const vt_pd_window *window,
                                                  dnnl_primitive_desc_t *out)
 {
-    dnnl_primitive_attr_t attr = NULL;
-    dnnl_primitive_desc_t hint = NULL;
-    dnnl_status_t status = vt_attr_plain(&attr);
-    if (status != dnnl_success) {
-        return status;
-    }
-    const vt_layout *const forward[3] = {layouts[0], layouts[1], layouts[3]};
-    status = convolution_hint(engine, forward, 1, window, attr, &hint);
-    if (status == dnnl_success) {
-#if DNNL_VERSION_MAJOR >= 3
-        status = dnnl_convolution_backward_weights_primitive_desc_create(
-            out, engine, dnnl_convolution_direct, layouts[0], layouts[1], layouts[2], layouts[3],
-            window->strides, window->dilates, window->low, window->high, hint, attr);
-#else
-        dnnl_convolution_desc_t description;
-        status = dnnl_dilated_convolution_backward_weights_desc_init(
-            &description, dnnl_convolution_direct, layouts[0], layouts[1], layouts[2], layouts[3],
-            window->strides, window->dilates, window->low, window->high);
-        status = make(status, &description, attr, engine, hint, out);
-#endif
-    }
-    drop(hint);
-    dnnl_primitive_attr_destroy(attr);
-    return status;
+    return backward(backward_weights_by, engine, layouts, window, out);
 }
 
 /* ---- pooling ---- */

@@ -79,6 +79,14 @@ bool vt_lower_window_fits(const vt_pd_window *window, int rank);
 vt_layout *vt_lower_conv_weights(const vt_shape *weights, int64_t groups, vt_dtype dtype);
 /* A convolution's window as oneDNN takes it. False: not for oneDNN. */
 bool vt_lower_conv_window(const vt_window *window, vt_pd_window *out);
+/* ---- winograd.c ---- */
+/* Whether a convolution, or a gradient of one, is to ask for Winograd's algorithm. maps: of the
+ * result of the convolution. */
+bool vt_winograd_fits(const vt_dnnl *dnnl, const vt_step *step, const vt_shape *weights,
+                      const vt_shape *maps);
+/* Whether this source or result of a convolution is kept in blocks for the sake of others. */
+bool vt_winograd_block(const vt_dnnl *dnnl, const vt_step *step, const vt_shape *maps);
+
 /* lower_pool.c: the window of a pool with this result. False: oneDNN has no such pooling. */
 bool vt_lower_pool_window(const vt_window *window, const vt_shape *result, bool counts_padding,
                           vt_pd_window *out);

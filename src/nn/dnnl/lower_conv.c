@@ -3,8 +3,8 @@
  * Conv in one to three dimensions, with groups, dilation and uneven padding.
  *
  * Source, weights and result are left to oneDNN's choice, so that a chain of convolutions stays in
- * blocks of channels and the weights are arranged once, when the runner is made. Only the direct
- * algorithm is asked for: Winograd's loses digits.
+ * blocks of channels and the weights are arranged once, when the runner is made. Winograd's
+ * algorithm, which loses digits, is asked for where the plan allows it: winograd.c.
  */
 #include "nn/dnnl/lower.h"
 #include "nn/ops/op.h"
@@ -124,7 +124,7 @@ static vt_status describe(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args,
                           vt_error *error)
 {
     const vt_shape *result = &args->outputs[0].shape, *source = &args->inputs[0].shape;
-    bool trained = !dnnl->plan->values[step->node.inputs[1]].constant, possible = true;
+    bool trained = d->window->trained, possible = true;
     vt_status status =
         step->quant ? vt_lower_quant_init(dnnl, step, result, d->bias, d->posts, d->quant, error)
                     : vt_lower_posts(dnnl, step, result, d->posts, &possible, error);
@@ -147,6 +147,14 @@ static vt_status describe(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args,
     return status == VT_OK && possible ? vt_lower_answer(ask(dnnl, d, out), done, error) : status;
 }
 
+/* Left to oneDNN's choice, or in blocks where Winograd's convolutions need them. */
+static vt_layout *maps_layout(vt_dnnl *dnnl, const vt_step *step, const vt_shape *maps,
+                              vt_dtype dtype)
+{
+    return vt_winograd_block(dnnl, step, maps) ? vt_layout_new_blocks(maps->dims, dtype)
+                                               : vt_layout_new_any(maps->rank, maps->dims, dtype);
+}
+
 vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bool *done,
                         vt_error *error)
 {
@@ -165,12 +173,14 @@ vt_status vt_lower_conv(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, bo
 
     const vt_shape *result = &args->outputs[0].shape;
     vt_layout *layouts[4] = {
-        vt_layout_new_any(source->shape.rank, source->shape.dims, step->compute),
+        maps_layout(dnnl, step, &source->shape, step->compute),
         vt_lower_conv_weights(&weights->shape, vt_node_int(&step->node, "group", 1),
                               step->quant ? VT_I8 : step->compute),
         has_bias ? vt_layout_new_plain(1, &weights->shape.dims[0], VT_F32) : NULL,
-        vt_layout_new_any(result->rank, result->dims, step->result),
+        maps_layout(dnnl, step, result, step->result),
     };
+    pd_window.winograd = vt_winograd_fits(dnnl, step, &weights->shape, result);
+    pd_window.trained = !dnnl->plan->values[step->node.inputs[1]].constant;
     vt_posts posts = {.sums = true};
     vt_lower_quant quant = {.bias_buffer = VT_NO_BUFFER};
     dnnl_primitive_desc_t desc = NULL;

@@ -97,6 +97,9 @@ static vt_status lower(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args, boo
     if (status != VT_OK || rank < 3 || rank > 5 || !vt_lower_conv_window(&conv.window, &window)) {
         return status;
     }
+    window.winograd =
+        weights ? vt_winograd_fits(dnnl, step, &args->outputs[0].shape, &args->inputs[1].shape)
+                : vt_winograd_fits(dnnl, step, &args->inputs[1].shape, &args->inputs[0].shape);
     return weights ? lower_weights(dnnl, step, args, &window, done, error)
                    : lower_data(dnnl, step, args, &window, done, error);
 }

@@ -346,6 +346,9 @@ static vt_status build(vt_dnnl *dnnl, vt_error *error)
         status = runner_init(dnnl, error);
     }
     if (status == VT_OK) {
+        status = vt_winograd_settle(dnnl, error);
+    }
+    if (status == VT_OK) {
         status = add_inputs(dnnl, error);
     }
     for (size_t i = 0; status == VT_OK && i < dnnl->plan->step_count; i++) {

@@ -75,6 +75,7 @@ struct vt_dnnl {
     vt_runner base; /* first: the runner that callers see */
     vt_plan *plan;  /* owned */
     int threads;
+    bool blocks; /* convolutions keep maps in blocks of channels (winograd.c) */
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     vt_arena arena;
@@ -184,6 +185,10 @@ bool vt_dnnl_can_convert(vt_dtype from, vt_dtype to);
 void vt_dnnl_convert(vt_dtype from, const void *source, vt_dtype to, void *target, size_t count);
 /* max(low, min(x, high)) in place; NaN stays. False: no float type. */
 bool vt_dnnl_clamp(vt_dtype dtype, void *data, size_t count, float low, float high);
+
+/* ---- winograd.c ---- */
+/* Once, before the first step: whether there is such an algorithm, and whether maps are in blocks. */
+vt_status vt_winograd_settle(vt_dnnl *dnnl, vt_error *error);
 
 /* ---- describe.c ---- */
 vt_status vt_dnnl_describe(vt_runner *base, void (*visit)(void *context, const vt_step_info *step),
