@@ -191,8 +191,7 @@ static void tap_place(tap_walk *walk)
 static bool tap_begin(const vt_window *window, const int64_t *tap, tap_walk *walk)
 {
     int last = window->rank - 1;
-    walk->window = window;
-    walk->tap = tap;
+    *walk = (tap_walk){.window = window, .tap = tap};
     for (int i = 0; i <= last; i++) {
         positions_of_tap(window, i, tap[i], &walk->first[i], &walk->end[i]);
         walk->position[i] = walk->first[i];
