@@ -756,6 +756,14 @@ typedef struct vt_onnx_memory {
     uint64_t activation_bytes, unshared_bytes; /* intermediate values: planned, and without reuse */
     uint64_t peak_bytes; /* estimate: parameters, prepared, activations, inputs, outputs */
 } vt_onnx_memory;
+/* Classes that a model names, of its only head or of one with a name. */
+typedef struct vt_onnx_head {
+    const char *name;          /* "": the only one, without a name */
+    const char *output;        /* value with its scores; NULL: it has shaped the embedding alone */
+    bool several;              /* any number of the classes a picture, not one */
+    const char *const *labels; /* (label_count) */
+    size_t label_count;
+} vt_onnx_head;
 typedef struct vt_onnx_info {
     const char *producer, *graph;
     int64_t ir_version, opset;
@@ -773,9 +781,12 @@ typedef struct vt_onnx_info {
     const char *plan_failure; /* NULL: it can */
     vt_onnx_memory memory;
     size_t reorders;            /* layout conversions per run */
-    const char *feature_output; /* what would serve as the embedding; NULL: the first output */
+    const char *feature_output; /* what serves as the embedding as the contract says, or would with
+                                   a preset; NULL: the first output */
     const char *contract;       /* pixel contract as JSON; NULL: none in the file */
     bool has_golden;
+    vt_onnx_head *heads; /* (head_count) as its metadata says */
+    size_t head_count;
 } vt_onnx_info;
 typedef struct vt_onnx_info_options {
     const char *const *input_shapes; /* "1x3x224x224", one per input in order; none: the declared

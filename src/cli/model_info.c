@@ -10,7 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LAYERS_SHOWN = 12, GROUPS_SHOWN = 24, GROUPS_KEPT = 1024 };
+enum {
+    NAME_WIDTH = 28,
+    CONTRACT_WIDTH = 64,
+    LAYERS_SHOWN = 12,
+    GROUPS_SHOWN = 24,
+    GROUPS_KEPT = 1024
+};
 
 /* ---- the file ---- */
 
@@ -30,6 +36,41 @@ static void print_line(const char *title, const char *text, const char *more)
     printf("%s\n", more);
 }
 
+static void print_head(const vt_onnx_head *head)
+{
+    bool named = head->name[0] != '\0';
+    printf("%-11s ", named ? "head" : "classes");
+    vt_cli_print_cut(stdout, head->name, NAME_WIDTH);
+    printf("%s%zu labels%s", named ? "  " : "", head->label_count,
+           head->several ? ", several a picture" : "");
+    if (head->output == NULL) {
+        printf(", for the embedding alone\n");
+        return;
+    }
+    printf(" in ");
+    vt_cli_print_cut(stdout, head->output, NAME_WIDTH);
+    putchar('\n');
+}
+
+/* Its JSON, on lines that end behind a comma. */
+static void print_contract(const char *contract)
+{
+    size_t column = 0, length;
+    printf("%-11s ", "contract");
+    for (; *contract != '\0'; contract += length) {
+        length = strcspn(contract, ",");
+        length += contract[length] == ',';
+        if (column > 0 && column + length > CONTRACT_WIDTH) {
+            printf("\n%-11s ", "");
+            column = 0;
+        }
+        char *member = vt_strndup(contract, length);
+        vt_cli_print(stdout, member);
+        vt_free(member);
+        column += length;
+    }
+}
+
 static void print_file(const vt_onnx_info *info)
 {
     print_line("graph", vt_cli_or(info->graph, "(no name)"), "");
@@ -44,8 +85,10 @@ static void print_file(const vt_onnx_info *info)
     print_values("input", info->inputs, info->input_count);
     print_values("output", info->outputs, info->output_count);
     print_line("features", vt_cli_or(info->feature_output, "(the first output)"), "");
-    print_line("contract", vt_cli_or(info->contract, "none: name a preset to use it"),
-               info->has_golden ? ", with a golden picture" : "");
+    for (size_t h = 0; h < info->head_count; h++)
+        print_head(&info->heads[h]);
+    print_contract(vt_cli_or(info->contract, "none: name a preset to use it"));
+    printf("%s\n", info->has_golden ? ", with a golden picture" : "");
 }
 
 /* ---- what a graph is made of: equal lines counted ---- */

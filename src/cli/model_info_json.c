@@ -83,6 +83,24 @@ static void put_plan(vt_json_writer *writer, const vt_onnx_info *info)
     put_steps(writer, info);
 }
 
+static void put_heads(vt_json_writer *writer, const vt_onnx_info *info)
+{
+    vt_json_open_array(writer, "heads");
+    for (size_t h = 0; h < info->head_count; h++) {
+        const vt_onnx_head *head = &info->heads[h];
+        vt_json_open_object(writer, NULL);
+        vt_json_put_text(writer, "name", head->name);
+        vt_json_put_text(writer, "output", head->output);
+        vt_json_put_bool(writer, "several", head->several);
+        vt_json_open_array(writer, "labels");
+        for (size_t i = 0; i < head->label_count; i++)
+            vt_json_put_text(writer, NULL, head->labels[i]);
+        vt_json_close(writer);
+        vt_json_close(writer);
+    }
+    vt_json_close(writer);
+}
+
 int vt_cli_print_model_json(const vt_onnx_info *info)
 {
     vt_buf document;
@@ -101,6 +119,7 @@ int vt_cli_print_model_json(const vt_onnx_info *info)
     vt_json_put_text(&writer, "feature_output", info->feature_output);
     vt_json_put_text(&writer, "contract", info->contract);
     vt_json_put_bool(&writer, "golden", info->has_golden);
+    put_heads(&writer, info);
     put_nodes(&writer, info);
     put_plan(&writer, info);
     vt_json_close(&writer);

@@ -112,6 +112,8 @@ vt_value_id vt_back_number(vt_backward *b, double value, vt_value_id like);
 vt_value_id vt_back_ints(vt_backward *b, const int64_t *values, int count);
 /* Zeros or other equal numbers of this shape and the type of `like`; costs memory. */
 vt_value_id vt_back_full(vt_backward *b, double value, const vt_shape *shape, vt_value_id like);
+/* The same, 1 on the diagonal of a matrix of so many columns, row by row, and 0 elsewhere. */
+vt_value_id vt_back_unit(vt_backward *b, const vt_shape *shape, int64_t columns, vt_value_id like);
 vt_value_id vt_back_reshape(vt_backward *b, vt_value_id x, const vt_shape *shape);
 vt_value_id vt_back_expand(vt_backward *b, vt_value_id x, const vt_shape *shape);
 vt_value_id vt_back_transpose(vt_backward *b, vt_value_id x, const int64_t *perm);

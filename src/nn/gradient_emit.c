@@ -234,7 +234,9 @@ static vt_value_id keep(vt_backward *b, vt_tensor *tensor)
     return b->status == VT_OK ? id : VT_NO_VALUE;
 }
 
-vt_value_id vt_back_full(vt_backward *b, double value, const vt_shape *shape, vt_value_id like)
+/* value in every element whose number is a multiple of step. */
+static vt_value_id fill(vt_backward *b, double value, const vt_shape *shape, size_t step,
+                        vt_value_id like)
 {
     vt_tensor tensor = {0};
     if (b->status != VT_OK)
@@ -243,9 +245,19 @@ vt_value_id vt_back_full(vt_backward *b, double value, const vt_shape *shape, vt
                                b->plan->graph->limits.tensor_bytes, b->error);
     if (b->status != VT_OK)
         return VT_NO_VALUE;
-    for (size_t i = 0; value != 0.0 && i < vt_tensor_count(&tensor); i++)
+    for (size_t i = 0; value != 0.0 && i < vt_tensor_count(&tensor); i += step)
         vt_store_f64(tensor.dtype, tensor.data, i, 1, &value);
     return keep(b, &tensor);
+}
+
+vt_value_id vt_back_full(vt_backward *b, double value, const vt_shape *shape, vt_value_id like)
+{
+    return fill(b, value, shape, 1, like);
+}
+
+vt_value_id vt_back_unit(vt_backward *b, const vt_shape *shape, int64_t columns, vt_value_id like)
+{
+    return fill(b, 1.0, shape, (size_t)columns + 1, like);
 }
 
 vt_value_id vt_back_number(vt_backward *b, double value, vt_value_id like)

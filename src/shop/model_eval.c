@@ -101,11 +101,11 @@ static vt_status run(vt_model_evaluation *eval, const vt_init_options *choice, v
     if (status == VT_OK)
         status = vt_eval_read_data(eval, error);
     if (status == VT_OK)
-        status = vt_eval_check_data(eval, error);
-    if (status == VT_OK)
         status = open_encoder(eval, choice, error);
     if (status == VT_OK)
         status = vt_eval_name_classes(eval, error);
+    if (status == VT_OK)
+        status = vt_eval_check_data(eval, error);
     if (status == VT_OK)
         status = vt_eval_embed(eval, error);
     if (status == VT_OK)

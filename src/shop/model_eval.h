@@ -39,6 +39,7 @@ typedef struct vt_eval_classifier {
     size_t count;                /* of classes */
     size_t source, first;        /* of its scores: behind the vector, in eval->scores */
     vt_eval_column *column;      /* whose labels the classes are; NULL: it was not measured */
+    int *classes;                /* (labels of the column): the class of that name, or -1 */
     const char *reason;          /* why not */
     vt_classification *measures; /* of one class a photo */
     vt_attributes *attributes;   /* of several */
@@ -100,7 +101,8 @@ static inline const char **vt_eval_labels(const vt_eval_column *column, size_t *
 /* ---- model_eval_data.c ---- */
 vt_status vt_eval_read_data(vt_model_evaluation *eval, vt_error *error);
 /* Whether anything can be found: said with a reason before the first photo is embedded, and again
- * when those that cannot be decoded are gone. Of named heads it need not be every label. */
+ * when those that cannot be decoded are gone. Of named heads it need not be every label, or none
+ * where classes can be measured. */
 vt_status vt_eval_check_data(vt_model_evaluation *eval, vt_error *error);
 
 /* ---- model_eval_embed.c ---- */
@@ -110,8 +112,10 @@ vt_status vt_eval_embed(vt_model_evaluation *eval, vt_error *error);
 vt_status vt_eval_measure(vt_model_evaluation *eval, vt_error *error);
 
 /* ---- model_eval_classes.c ---- */
-/* The classifiers that the encoder's scores are of. */
+/* The classifiers that the encoder's scores are of, and the labels that they are measured on. */
 vt_status vt_eval_name_classes(vt_model_evaluation *eval, vt_error *error);
+/* Whether there is a photo to measure any of them on. */
+bool vt_eval_measures_classes(const vt_model_evaluation *eval);
 vt_status vt_eval_measure_classes(vt_model_evaluation *eval, vt_error *error);
 void vt_eval_free_classes(vt_model_evaluation *eval);
 

@@ -32,22 +32,6 @@ static vt_status add_classifier(vt_model_evaluation *eval, const vt_model_head *
     return VT_OK;
 }
 
-vt_status vt_eval_name_classes(vt_model_evaluation *eval, vt_error *error)
-{
-    vt_encoder_info info = vt_encoder_info_of(eval->encoder);
-    size_t source = 0;
-    vt_status status = VT_OK;
-    for (size_t h = 0; info.heads != NULL && status == VT_OK && h < info.heads->count; h++) {
-        const vt_model_head *head = &info.heads->items[h];
-        if (head->output == NULL)
-            continue;
-        if (head->label_count <= VT_CLASSIFICATION_MAX_CLASSES)
-            status = add_classifier(eval, head, source, error);
-        source += head->label_count;
-    }
-    return status;
-}
-
 void vt_eval_free_classes(vt_model_evaluation *eval)
 {
     for (size_t h = 0; h < eval->classifier_count; h++) {
@@ -55,6 +39,7 @@ void vt_eval_free_classes(vt_model_evaluation *eval)
         vt_classification_free(one->measures);
         vt_attributes_free(one->attributes);
         vt_free(one->names);
+        vt_free(one->classes);
         vt_free(one->named);
         vt_free(one->wrong);
     }
@@ -88,14 +73,11 @@ static size_t match_classes(const vt_eval_classifier *one, const vt_eval_column 
     return matched;
 }
 
-/* The column that most classes are values of, or that has the head's name; *classes: of its
- * labels, the caller's. */
-static vt_status choose_column(vt_model_evaluation *eval, vt_eval_classifier *one, int **classes,
-                               vt_error *error)
+/* The column that most classes are values of, or that has the head's name. */
+static vt_status choose_column(vt_model_evaluation *eval, vt_eval_classifier *one, vt_error *error)
 {
     bool by_name = eval->columns[0].data->column_count > 0;
     size_t most = 0;
-    *classes = NULL;
     one->reason = by_name ? "its label is not among those that are measured"
                           : "none of the model's classes is a label of the photos";
     for (size_t c = 0; c < eval->column_count; c++) {
@@ -109,14 +91,54 @@ static vt_status choose_column(vt_model_evaluation *eval, vt_eval_classifier *on
         size_t matched = match_classes(one, &eval->columns[c], own);
         bool better = matched > most;
         one->reason = "none of the model's classes is a label of the photos";
-        vt_free(better ? *classes : own);
+        vt_free(better ? one->classes : own);
         if (better) {
             most = matched;
-            *classes = own;
+            one->classes = own;
             one->column = &eval->columns[c];
         }
     }
     return VT_OK;
+}
+
+vt_status vt_eval_name_classes(vt_model_evaluation *eval, vt_error *error)
+{
+    vt_encoder_info info = vt_encoder_info_of(eval->encoder);
+    size_t source = 0;
+    vt_status status = VT_OK;
+    for (size_t h = 0; info.heads != NULL && status == VT_OK && h < info.heads->count; h++) {
+        const vt_model_head *head = &info.heads->items[h];
+        if (head->output == NULL)
+            continue;
+        if (head->label_count <= VT_CLASSIFICATION_MAX_CLASSES)
+            status = add_classifier(eval, head, source, error);
+        source += head->label_count;
+    }
+    for (size_t h = 0; status == VT_OK && h < eval->classifier_count; h++)
+        status = choose_column(eval, &eval->classifiers[h], error);
+    return status;
+}
+
+/* Whether a photo that is measured has one of its classes. */
+static bool is_measured(const vt_model_evaluation *eval, const vt_eval_classifier *one)
+{
+    for (size_t i = 0; one->column != NULL && i < eval->query_count; i++) {
+        size_t count;
+        const uint32_t *labels =
+            vt_dataset_values(one->column->data, one->column->index, eval->photos[i], &count);
+        for (size_t v = 0; v < count; v++)
+            if (one->classes[labels[v]] != NO_CLASS)
+                return true;
+    }
+    return false;
+}
+
+bool vt_eval_measures_classes(const vt_model_evaluation *eval)
+{
+    for (size_t h = 0; h < eval->classifier_count; h++)
+        if (is_measured(eval, &eval->classifiers[h]))
+            return true;
+    return false;
 }
 
 /* ---- scores ---- */
@@ -136,12 +158,12 @@ static double confidence_of(const float *scores, size_t count, size_t named)
     return 1 / sum;
 }
 
-static void add_scores(const vt_model_evaluation *eval, vt_eval_classifier *one, const int *classes)
+static void add_scores(const vt_model_evaluation *eval, vt_eval_classifier *one)
 {
     for (size_t i = 0; i < eval->query_count; i++) {
         const float *row = scores_of(eval, one, i);
         uint32_t label = vt_eval_label_at(eval, one->column, i);
-        int truth = label != VT_NO_LABEL ? classes[label] : NO_CLASS;
+        int truth = label != VT_NO_LABEL ? one->classes[label] : NO_CLASS;
         one->unlabelled += label == VT_NO_LABEL;
         one->unknown += label != VT_NO_LABEL && truth == NO_CLASS;
         if (truth == NO_CLASS)
@@ -155,15 +177,15 @@ static void add_scores(const vt_model_evaluation *eval, vt_eval_classifier *one,
 
 /* values: room for as many as there are classes. */
 static void add_attributes(const vt_model_evaluation *eval, vt_eval_classifier *one,
-                           const int *classes, uint32_t *values)
+                           uint32_t *values)
 {
     for (size_t i = 0; i < eval->query_count; i++) {
         size_t count, known = 0;
         const uint32_t *labels =
             vt_dataset_values(one->column->data, one->column->index, eval->photos[i], &count);
         for (size_t v = 0; v < count; v++)
-            if (classes[labels[v]] != NO_CLASS)
-                values[known++] = (uint32_t)classes[labels[v]];
+            if (one->classes[labels[v]] != NO_CLASS)
+                values[known++] = (uint32_t)one->classes[labels[v]];
         one->unlabelled += count == 0;
         one->unknown += count > 0 && known == 0;
         if (known > 0)
@@ -172,19 +194,19 @@ static void add_attributes(const vt_model_evaluation *eval, vt_eval_classifier *
 }
 
 static vt_status measure_several(const vt_model_evaluation *eval, vt_eval_classifier *one,
-                                 const int *classes, vt_error *error)
+                                 vt_error *error)
 {
     uint32_t *values = vt_alloc_array(one->count, sizeof(*values));
     vt_status status = values == NULL ? vt_fail_memory(error, "classes")
                                       : vt_attributes_new(one->count, &one->attributes, error);
     if (status == VT_OK)
-        add_attributes(eval, one, classes, values);
+        add_attributes(eval, one, values);
     vt_free(values);
     return status;
 }
 
 static vt_status measure_single(const vt_model_evaluation *eval, vt_eval_classifier *one,
-                                const int *classes, vt_error *error)
+                                vt_error *error)
 {
     one->named = vt_calloc(eval->query_count, sizeof(*one->named));
     one->wrong = vt_calloc(eval->query_count, sizeof(*one->wrong));
@@ -192,7 +214,7 @@ static vt_status measure_single(const vt_model_evaluation *eval, vt_eval_classif
                            ? vt_fail_memory(error, "classes")
                            : vt_classification_new(one->count, &one->measures, error);
     if (status == VT_OK)
-        add_scores(eval, one, classes);
+        add_scores(eval, one);
     return status;
 }
 
@@ -201,12 +223,15 @@ vt_status vt_eval_measure_classes(vt_model_evaluation *eval, vt_error *error)
     vt_status status = VT_OK;
     for (size_t h = 0; status == VT_OK && h < eval->classifier_count; h++) {
         vt_eval_classifier *one = &eval->classifiers[h];
-        int *classes = NULL;
-        status = choose_column(eval, one, &classes, error);
-        if (status == VT_OK && classes != NULL)
-            status = one->head->several ? measure_several(eval, one, classes, error)
-                                        : measure_single(eval, one, classes, error);
-        vt_free(classes);
+        if (one->column == NULL)
+            continue;
+        if (is_measured(eval, one)) {
+            status = one->head->several ? measure_several(eval, one, error)
+                                        : measure_single(eval, one, error);
+        } else {
+            one->column = NULL;
+            one->reason = "no photo that is measured has one of the model's classes";
+        }
     }
     return status;
 }

@@ -264,12 +264,10 @@ static vt_status check_one(vt_model_evaluation *eval, vt_eval_column *column, vt
 /* What can be searched by; with named heads it is enough that scores can be measured. */
 vt_status vt_eval_check_data(vt_model_evaluation *eval, vt_error *error)
 {
-    bool any = false;
     if (eval->query_count == 0)
         return vt_fail(error, VT_ERR_FORMAT, "evaluate on \"%s\": none of its photos can be used",
                        eval->data);
-    for (size_t h = 0; h < eval->heads.count; h++)
-        any |= eval->named && eval->heads.items[h].output != NULL;
+    bool any = eval->named && vt_eval_measures_classes(eval), searched = false;
     vt_status status = VT_OK;
     for (size_t c = 0; status == VT_OK && c < eval->column_count; c++) {
         vt_eval_column *column = &eval->columns[c];
@@ -278,6 +276,10 @@ vt_status vt_eval_check_data(vt_model_evaluation *eval, vt_error *error)
         status = check_one(eval, column, error);
         if (any && (status == VT_ERR_FORMAT || status == VT_ERR_MISMATCH))
             status = VT_OK;
+        searched |= column->searched;
     }
+    if (status == VT_OK && !any && !searched)
+        return vt_fail(error, VT_ERR_MISMATCH,
+                       "evaluate on \"%s\": no photo has one of the model's classes", eval->data);
     return status;
 }

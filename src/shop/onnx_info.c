@@ -2,6 +2,8 @@
 /* What an ONNX file is, and whether it does what it should as an encoder. */
 #include "shop/onnx_info.h"
 
+#include "encoder/heads.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -131,6 +133,53 @@ static vt_status describe_graphs(const char *path, const vt_model *model,
     return status;
 }
 
+/* ---- what the metadata says ---- */
+
+static vt_status describe_head(const vt_model_head *head, vt_onnx_block *block, vt_onnx_head *out,
+                               vt_error *error)
+{
+    const char **labels = vt_arena_array(&block->arena, head->label_count, sizeof(*labels));
+    if (labels == NULL)
+        return vt_fail_memory(error, "a model's description");
+    for (size_t i = 0; i < head->label_count; i++)
+        labels[i] = vt_onnx_keep(block, vt_json_text(vt_json_at(head->labels, i), ""));
+    *out = (vt_onnx_head){.name = vt_onnx_keep(block, head->name),
+                          .output = vt_onnx_keep(block, head->output),
+                          .several = head->several,
+                          .labels = labels,
+                          .label_count = head->label_count};
+    return VT_OK;
+}
+
+static vt_status describe_heads(const vt_model *model, vt_onnx_block *block, vt_error *error)
+{
+    vt_onnx_info *info = &block->info;
+    vt_model_heads heads;
+    vt_status status = vt_model_heads_read(model, &heads, error);
+    if (status != VT_OK)
+        return status;
+    info->heads = vt_arena_array(&block->arena, heads.count + 1, sizeof(*info->heads));
+    if (info->heads == NULL)
+        status = vt_fail_memory(error, "a model's description");
+    for (size_t h = 0; status == VT_OK && h < heads.count; h++)
+        status = describe_head(&heads.items[h], block, &info->heads[info->head_count++], error);
+    vt_model_heads_deinit(&heads);
+    return status;
+}
+
+static void describe_contract(const vt_model *model, vt_onnx_block *block)
+{
+    vt_onnx_info *info = &block->info;
+    const char *stored = vt_model_metadata(model, VT_METADATA_CONTRACT);
+    const char *feature = vt_model_feature_output(model);
+    vt_contract contract;
+    if (stored != NULL && vt_contract_parse(stored, strlen(stored), &contract, NULL) == VT_OK)
+        feature = contract.output[0] != '\0' ? contract.output : NULL;
+    info->feature_output = vt_onnx_keep(block, feature);
+    info->contract = vt_onnx_keep(block, stored);
+    info->has_golden = vt_model_metadata(model, VT_METADATA_GOLDEN) != NULL;
+}
+
 static vt_status describe(const char *path, const vt_model *model,
                           const vt_onnx_info_options *options, vt_onnx_block *block,
                           vt_error *error)
@@ -143,10 +192,10 @@ static vt_status describe(const char *path, const vt_model *model,
     info->opset = summary.opset;
     info->parameters = summary.parameters;
     info->parameter_bytes = summary.parameter_bytes;
-    info->feature_output = vt_onnx_keep(block, vt_model_feature_output(model));
-    info->contract = vt_onnx_keep(block, vt_model_metadata(model, VT_METADATA_CONTRACT));
-    info->has_golden = vt_model_metadata(model, VT_METADATA_GOLDEN) != NULL;
-    vt_status status = describe_values(model, block, error);
+    describe_contract(model, block);
+    vt_status status = describe_heads(model, block, error);
+    if (status == VT_OK)
+        status = describe_values(model, block, error);
     if (status == VT_OK)
         status = describe_graphs(path, model, options, block, error);
     if (status == VT_OK && block->out_of_memory)

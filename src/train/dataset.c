@@ -191,7 +191,7 @@ static vt_status check_counts(const vt_dataset *data, const vt_dataset_need *nee
     if (val_total == 0)
         return vt_fail(error, VT_ERR_FORMAT, "train on \"%s\": it has no photo in its %s split",
                        data->name, vt_split_name(need->validation));
-    if (need->classes && unmeasured > 0)
+    if (need->classes && unmeasured > 0 && !need->quiet)
         vt_log(VT_LOG_WARN,
                "train on \"%s\": %zu labels have no photo to validate on and are not measured, the "
                "first is \"%s\"",
@@ -202,7 +202,7 @@ static vt_status check_counts(const vt_dataset *data, const vt_dataset_need *nee
 vt_status vt_dataset_check(const vt_dataset *data, const vt_dataset_need *need, vt_error *error)
 {
     if (data->column_count > 0)
-        return vt_dataset_check_columns(data, need->validation, error);
+        return vt_dataset_check_columns(data, need, error);
     size_t *counts = vt_calloc(data->label_count + 1, 2 * sizeof(*counts));
     if (counts == NULL)
         return vt_fail_memory(error, "the counts of a data set");

@@ -74,6 +74,13 @@ typedef struct vt_example_text {
 } vt_example_text;
 vt_status vt_dataset_add(vt_dataset *data, const vt_example_text *row, vt_error *error);
 
+/* What a run wants of its data. */
+typedef struct vt_dataset_need {
+    vt_split validation; /* the split that is measured on */
+    bool classes;        /* it is a classifier: every label of the validation has to be trained */
+    bool quiet;          /* no word of labels that cannot be measured: it is asked once more */
+} vt_dataset_need;
+
 /* ---- dataset_columns.c: several labels at once ---- */
 
 typedef struct vt_column_choice {
@@ -105,7 +112,8 @@ uint32_t vt_dataset_value(const vt_dataset *data, size_t column, size_t example)
 size_t vt_dataset_count_column(const vt_dataset *data, size_t column, vt_split split,
                                size_t *counts);
 /* Whether every column can be trained on: as vt_dataset_check, which calls it. */
-vt_status vt_dataset_check_columns(const vt_dataset *data, vt_split validation, vt_error *error);
+vt_status vt_dataset_check_columns(const vt_dataset *data, const vt_dataset_need *need,
+                                   vt_error *error);
 /* Back to train comes what has the only photos of a class; by product: with its product. */
 vt_status vt_dataset_keep_trained(vt_dataset *data, bool by_product, vt_error *error);
 
@@ -118,10 +126,6 @@ vt_status vt_dataset_finish(vt_dataset *data, vt_error *error);
 vt_status vt_dataset_add_folder(vt_dataset *data, const char *directory, vt_split split,
                                 vt_error *error);
 
-typedef struct vt_dataset_need {
-    vt_split validation; /* the split that is measured on */
-    bool classes;        /* it is a classifier: every label of the validation has to be trained */
-} vt_dataset_need;
 /* Whether it can be trained on: pictures in both splits, two labels at least. */
 vt_status vt_dataset_check(const vt_dataset *data, const vt_dataset_need *need, vt_error *error);
 /* counts: (label_count), of the examples of a split that are not left out. */

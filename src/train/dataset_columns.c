@@ -171,7 +171,7 @@ typedef struct column_counts {
 } column_counts;
 
 static vt_status check_counts(const vt_dataset *data, const vt_label_column *column,
-                              const column_counts *counts, vt_error *error)
+                              const column_counts *counts, bool quiet, vt_error *error)
 {
     size_t values = 0, unmeasured = 0, example = 0;
     if (column->label_count == 0)
@@ -195,7 +195,7 @@ static vt_status check_counts(const vt_dataset *data, const vt_label_column *col
                        "train on \"%s\": all photos to train on have the same \"%s\", two are "
                        "needed",
                        data->name, column->name);
-    if (column->classes && unmeasured > 0)
+    if (column->classes && unmeasured > 0 && !quiet)
         vt_log(VT_LOG_WARN,
                "train on \"%s\": %zu values of \"%s\" have no photo to validate on and are not "
                "measured, the first is \"%s\"",
@@ -203,7 +203,7 @@ static vt_status check_counts(const vt_dataset *data, const vt_label_column *col
     return VT_OK;
 }
 
-static vt_status check_column(const vt_dataset *data, size_t index, vt_split validation,
+static vt_status check_column(const vt_dataset *data, size_t index, const vt_dataset_need *need,
                               vt_error *error)
 {
     const vt_label_column *column = &data->columns[index];
@@ -212,8 +212,8 @@ static vt_status check_column(const vt_dataset *data, size_t index, vt_split val
     if (room == NULL)
         return vt_fail_memory(error, "the counts of a data set");
     counts.trained = vt_dataset_count_column(data, index, VT_SPLIT_TRAIN, counts.train);
-    counts.validated = vt_dataset_count_column(data, index, validation, counts.val);
-    vt_status status = check_counts(data, column, &counts, error);
+    counts.validated = vt_dataset_count_column(data, index, need->validation, counts.val);
+    vt_status status = check_counts(data, column, &counts, need->quiet, error);
     vt_free(room);
     return status;
 }
@@ -226,17 +226,18 @@ static size_t count_examples(const vt_dataset *data, vt_split split)
     return count;
 }
 
-vt_status vt_dataset_check_columns(const vt_dataset *data, vt_split validation, vt_error *error)
+vt_status vt_dataset_check_columns(const vt_dataset *data, const vt_dataset_need *need,
+                                   vt_error *error)
 {
     vt_status status = VT_OK;
     if (count_examples(data, VT_SPLIT_TRAIN) == 0)
         return vt_fail(error, VT_ERR_FORMAT, "train on \"%s\": it has no photo to train on",
                        data->name);
     for (size_t c = 0; status == VT_OK && c < data->column_count; c++)
-        status = check_column(data, c, validation, error);
-    if (status == VT_OK && count_examples(data, validation) == 0)
+        status = check_column(data, c, need, error);
+    if (status == VT_OK && count_examples(data, need->validation) == 0)
         return vt_fail(error, VT_ERR_FORMAT, "train on \"%s\": it has no photo in its %s split",
-                       data->name, vt_split_name(validation));
+                       data->name, vt_split_name(need->validation));
     return status;
 }
 

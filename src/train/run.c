@@ -165,6 +165,15 @@ static char *beside(const char *path, const char *ending)
     return vt_buf_take(&text, NULL);
 }
 
+static vt_status check_data(const vt_run_state *run, bool quiet, vt_error *error)
+{
+    const vt_dataset_need need = {.validation = run->options->validation,
+                                  .classes = run->heads.items[0].scores,
+                                  .quiet = quiet};
+    vt_status status = vt_dataset_check(run->data, &need, error);
+    return status == VT_OK ? vt_run_check_goal(run, error) : status;
+}
+
 static vt_status prepare(vt_run_state *run, vt_error *error)
 {
     vt_status status = vt_heads_parse(run->recipe, &run->heads, error);
@@ -175,7 +184,6 @@ static vt_status prepare(vt_run_state *run, vt_error *error)
                          run->data->name);
     if (status != VT_OK)
         return status;
-    const vt_dataset_need need = {run->options->validation, run->heads.items[0].scores};
     run->checkpoint_path = beside(run->options->out, ".checkpoint");
     run->cache_path = run->options->cache != NULL ? vt_strdup(run->options->cache)
                                                   : beside(run->options->out, ".pictures");
@@ -187,13 +195,13 @@ static vt_status prepare(vt_run_state *run, vt_error *error)
                        "the file to begin anew",
                        run->options->out, run->checkpoint_path);
     default_contract(run);
-    status = vt_dataset_check(run->data, &need, error);
+    status = check_data(run, true, error);
     if (status == VT_OK)
         status = vt_pool_new((int)run->recipe->threads, &run->pool, error);
     if (status == VT_OK)
         status = decode(run, error);
     if (status == VT_OK) /* once more without those that cannot be decoded */
-        status = vt_dataset_check(run->data, &need, error);
+        status = check_data(run, false, error);
     if (status == VT_OK)
         status = make_sampler(run, error);
     if (status == VT_OK) {

@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { BATCH = 64, MAXIMUM_NEIGHBOUR_ROWS = 50000 };
+enum { BATCH = 64 };
 
 void vt_evaluation_deinit(vt_evaluation *evaluation)
 {
@@ -123,7 +123,7 @@ static vt_status run_batches(vt_run_state *run, vt_session *session, vt_evaluati
 
 static vt_status find_neighbours(const vt_run_state *run, vt_evaluation *out, vt_error *error)
 {
-    if (out->count < 2 || out->count > MAXIMUM_NEIGHBOUR_ROWS || out->vectors == NULL)
+    if (out->count < 2 || out->count > VT_RUN_NEIGHBOUR_ROWS || out->vectors == NULL)
         return VT_OK;
     out->neighbours = vt_alloc_array(out->count * VT_RUN_NEIGHBOURS, sizeof(uint32_t));
     const vt_neighbours_plan plan = {.queries = out->vectors,

@@ -77,3 +77,69 @@ vt_status vt_run_choose_goal(vt_run_state *run, vt_error *error)
     run->keep_best = run->recipe->early_stop > 0;
     return VT_OK;
 }
+
+/* ---- whether it can be told ---- */
+
+typedef struct validation_facts {
+    size_t photos;   /* of the split */
+    size_t labelled; /* those that have a label of the head */
+    size_t most;     /* that have the same one */
+} validation_facts;
+
+static vt_status gather_facts(const vt_run_state *run, size_t head, validation_facts *out,
+                              vt_error *error)
+{
+    const vt_dataset *data = run->data;
+    vt_split split = run->options->validation;
+    size_t classes = vt_run_classes(run, head), *counts = vt_calloc(classes + 1, sizeof(*counts));
+    if (counts == NULL)
+        return vt_fail_memory(error, "the counts of a data set");
+    *out = (validation_facts){.labelled = vt_dataset_count_column(data, head, split, counts)};
+    for (size_t i = 0; i < data->count; i++)
+        out->photos += data->examples[i].split == split && !data->examples[i].left_out;
+    for (size_t i = 0; i < classes; i++)
+        out->most = counts[i] > out->most ? counts[i] : out->most;
+    vt_free(counts);
+    return VT_OK;
+}
+
+/* Why the measure of a head that can have it will be no number; NULL: it will be one. */
+static const char *why_not(const vt_run_state *run, size_t head, const validation_facts *facts)
+{
+    size_t classes = vt_run_classes(run, head);
+    bool of_classes = is_of_classes(run->goal.measure);
+    if (facts->labelled == 0)
+        return "no photo to validate on has the label";
+    if (of_classes && classes > VT_CLASSIFICATION_MAX_CLASSES)
+        return "there are too many classes";
+    if (run->goal.measure == VT_MEASURE_TOP5 && classes <= 5)
+        return "there are no more than five classes";
+    if (!of_classes && facts->most < 2)
+        return "no two photos to validate on have the same label";
+    return !of_classes && facts->photos > VT_RUN_NEIGHBOUR_ROWS
+               ? "there are too many photos to validate on"
+               : NULL;
+}
+
+vt_status vt_run_check_goal(const vt_run_state *run, vt_error *error)
+{
+    const vt_recipe *recipe = run->recipe;
+    const char *reason = NULL;
+    if (recipe->measure == NULL && !run->keep_best && recipe->rates.kind != VT_SCHEDULE_PLATEAU)
+        return VT_OK;
+    for (size_t h = 0; h < run->heads.count; h++) {
+        validation_facts facts;
+        if ((run->goal.head >= 0 && (size_t)run->goal.head != h) ||
+            !can_have(&run->heads.items[h], run->goal.measure))
+            continue;
+        vt_status status = gather_facts(run, h, &facts, error);
+        if (status != VT_OK)
+            return status;
+        const char *why = why_not(run, h, &facts);
+        if (why == NULL)
+            return VT_OK;
+        reason = reason == NULL ? why : reason;
+    }
+    return vt_fail(error, VT_ERR_FORMAT, "train on \"%s\": \"measure\" %s cannot be told: %s",
+                   run->data->name, run->goal.name, reason != NULL ? reason : "");
+}

@@ -130,7 +130,7 @@ void vt_run_log_epoch(vt_run_state *run, const vt_run_epoch *epoch)
     begin_line(&writer, &line, "epoch");
     vt_json_put_int(&writer, "step", (int64_t)run->steps);
     vt_json_put_number(&writer, "epoch", epoch->epoch, -1);
-    vt_json_put_number(&writer, "loss", epoch->loss, -1);
+    vt_json_put_number(&writer, "train_loss", epoch->loss, -1);
     vt_json_put_number(&writer, "seconds", epoch->seconds, 3);
     put_measures(run, &writer, epoch->measures, "");
     if (run->heads.named)

@@ -20,7 +20,10 @@
 
 #include <stdio.h>
 
-enum { VT_RUN_NEIGHBOURS = 10 };
+enum {
+    VT_RUN_NEIGHBOURS = 10,
+    VT_RUN_NEIGHBOUR_ROWS = 50000, /* of more validation photos no neighbours are looked for */
+};
 
 /* What the newest evaluation found of one head. */
 typedef struct vt_head_evaluation {
@@ -169,6 +172,9 @@ vt_status vt_run_evaluate(vt_run_state *run, const vt_run_weights *weights, vt_e
 
 /* ---- run_goal.c ---- */
 vt_status vt_run_choose_goal(vt_run_state *run, vt_error *error);
+/* VT_ERR_FORMAT: it is asked for, or the run is to end or slow down by it, and the validation
+ * photos cannot tell it. */
+vt_status vt_run_check_goal(const vt_run_state *run, vt_error *error);
 
 /* ---- run_measure.c ---- */
 /* Room for what the heads' scores will say. */

@@ -636,6 +636,139 @@ run 2 train seen/list.csv --out bad.onnx $tiny --batch 64
 complains 'batch'
 [ ! -e bad.onnx ] && good || bad 'a refused training wrote a file'
 
+section 'train: several heads'
+# Six things, seen twice: their shape and how light they are are labels of one value, marks one of several.
+printf 'photo,category,color,marks,product,split\n' >fx/heads.csv
+for i in 0 1 2 3 4 5; do
+    category=$(echo disc box diamond | cut -d ' ' -f $((i % 3 + 1)))
+    color=$([ "$i" -lt 3 ] && echo dark || echo light)
+    marks=$([ "$category" = disc ] && echo 'round|whole' || echo whole)
+    printf 'good%d.jpg,%s,%s,%s,p%d,train\nphoto%d.jpg,%s,%s,%s,p%d,val\n' \
+        "$i" "$category" "$color" "$marks" "$i" "$i" "$category" "$color" "$marks" "$i" >>fx/heads.csv
+done
+tiny='--arch resnet9 --set width=0.1 --size 32 --batch 6 --augment none --threads 1 --lr 0.02'
+heads="$tiny --epochs 80 --label category,color --label marks --loss ce,bce:marks=0.5"
+
+# of_head HEAD NAME: as number, of the first object of this head
+of_head() {
+    sed -n "/\"head\": \"$1\"/,\$ s/^ *\"$2\": \\([^,]*\\),\\{0,1\\}\$/\\1/p" "$out" | head -n 1
+}
+# shellcheck disable=SC2086
+run 0 train fx/heads.csv --out heads.onnx $heads --report heads.html --logdir heads.log --json
+is_json
+is measure "$(number measure)" '"accuracy"'
+is resumed "$(number resumed)" false
+is 'heads in the report' "$(grep -c '"head": ' "$out")" 3
+is 'labels of category' "$(of_head category labels)" 3
+is 'labels of color' "$(of_head color labels)" 2
+is 'photos with marks' "$(of_head marks trained)" 6
+is 'several marks' "$(of_head marks several)" true
+is 'the mean of the heads' "$(for head in category color marks; do of_head $head accuracy; done |
+    awk -v mean="$(number accuracy)" '{ sum += $1 } END { off = sum / 3 - mean; print (off < 2e-6 && off > -2e-6) }')" 1
+for head in category color marks; do
+    holds heads.html "<h2>Head $head</h2>"
+    holds heads.log/log.jsonl "\"$head\":{\"accuracy\":"
+done
+run 0 model info heads.onnx
+says 'head        category  3 labels in logits.category'
+says 'head        color  2 labels in logits.color'
+says 'head        marks  2 labels, several a picture in logits.marks'
+says 'features    features'
+is 'the longest line' "$(awk 'length($0) > 100' "$out")" ''
+run 0 model info heads.onnx --json
+is_json
+has_members heads name output several labels
+is 'labels of heads' "$(sed -n '/"heads"/,/"nodes"/ s/^ *"\([a-z]*\)",\{0,1\}$/\1/p' "$out" | tr '\n' ' ')" \
+    'box diamond disc dark light round whole '
+run 0 model info own.onnx
+says 'classes     2 labels in logits'
+run 0 model check heads.onnx
+run 0 eval heads.onnx fx/heads.csv --report seen-heads.html
+says 'nearest neighbours by category, 3 values'
+says 'nearest neighbours by color, 2 values'
+lacks "$out" 'nearest neighbours by marks'
+for head in category color marks; do
+    says "classes of head $head named by the model, of 6 photos by $head"
+    holds seen-heads.html "<h2>Classes named by the model: $head</h2>"
+done
+run 0 eval heads.onnx fx/heads.csv --split train --json
+is_json
+for head in category color marks; do
+    is "label of $head" "$(of_head $head label)" "\"$head\""
+    is "photos of $head" "$(of_head $head photos)" 6
+    is "accuracy of $head on what it has learned" "$(of_head $head accuracy)" 1.000000
+done
+run 0 eval heads.onnx fx/heads.csv --label color
+says 'classes of head category: not measured, its label is not among those that are measured'
+says 'classes of head color named by the model'
+run 5 eval heads.onnx fx/heads.csv --label product
+complains 'no two photos have the same product'
+run 5 eval heads.onnx fx/heads.csv --label colour
+complains 'colour'
+run 0 init heads.shop --model heads.onnx
+
+# Interrupted and resumed it comes to the same file.
+# shellcheck disable=SC2086
+"$vitrine" train fx/heads.csv --out cut.onnx $heads >"$out" 2>"$err" &
+background=$!
+while [ ! -s cut.onnx.checkpoint ] && kill -0 "$background" 2>/dev/null; do
+    sleep 0.01
+done
+kill -INT "$background"
+got=0
+wait "$background" || got=$?
+background=
+is 'the exit code of a training that was interrupted' "$got" 13
+complains 'resume to go on from "cut.onnx.checkpoint"'
+# shellcheck disable=SC2086
+run 4 train fx/heads.csv --out cut.onnx $heads
+complains 'a run that has not ended'
+# shellcheck disable=SC2086
+run 11 train fx/heads.csv --out cut.onnx $heads --measure color.accuracy --resume
+complains 'another recipe'
+[ ! -e cut.onnx ] && good || bad 'an interrupted training wrote a file'
+# shellcheck disable=SC2086
+run 0 train fx/heads.csv --out cut.onnx $heads --resume
+says '80 epochs'
+says '(resumed)'
+says 'head color: 2 labels, 6 photos, 6 to measure on'
+says 'head marks: 2 labels, several a photo, 6 photos, 6 to measure on'
+cmp -s heads.onnx cut.onnx && good || bad 'a resumed training came to something else'
+
+# An accuracy of six photos rises six times at most.
+# shellcheck disable=SC2086
+run 0 train fx/heads.csv --out stopped.onnx $tiny --epochs 100 --label category,color --measure color.accuracy \
+    --early-stop 3 --json
+is measure "$(number measure)" '"color.accuracy"'
+is stopped_early "$(number stopped_early)" true
+is 'the best epoch' "$(number best_epoch)" $(($(number epochs) - 3))
+sed '/,val$/s/,\(dark\|light\),/,,/' fx/heads.csv >fx/unseen.csv
+# shellcheck disable=SC2086
+run 0 train fx/unseen.csv --out unseen.onnx $tiny --epochs 1 --label category,color
+says 'head color: 2 labels, 6 photos, 0 to measure on'
+is warnings "$(grep -c '2 values of "color" have no photo to validate on' "$err")" 1
+
+# never CODE TEXT ARGUMENT...: a training that is refused before it begins
+never() {
+    code=$1 text=$2
+    shift 2
+    # shellcheck disable=SC2086
+    run "$code" train "$@" --out bad.onnx $tiny
+    complains "$text"
+    [ ! -e bad.onnx ] && [ ! -e bad.onnx.checkpoint ] && good || bad "a refused training wrote a file: $text"
+}
+sed 's/,light,/,dark,/' fx/heads.csv >fx/dark.csv
+never 5 'the first line does not name the column colour' fx/heads.csv --label category,colour
+never 2 '"loss" names head "colour", which is none of "label"' fx/heads.csv --label category,color \
+    --loss ce:category,ce:colour
+never 2 'head "color" of "label" has no term in "loss"' fx/heads.csv --label category,color --loss ce:category
+never 2 '"label" names "color" twice' fx/heads.csv --label color --label category --label color
+never 5 'all photos to train on have the same "color"' fx/dark.csv --label category,color
+never 2 'there is no head "colour"' fx/heads.csv --label category,color --measure colour.accuracy
+never 2 'HEAD.accuracy' fx/heads.csv --label category,color --measure color.taste
+never 5 'no photo to validate on has the label' fx/unseen.csv --label category,color --measure color.accuracy
+never 2 'need a CSV manifest or a shop' seen --label category,color
+
 section 'show, info, remove, embed'
 run 0 show shop "$first"
 says "$first"

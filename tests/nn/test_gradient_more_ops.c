@@ -390,10 +390,43 @@ static void test_none_is_forgotten(void **state)
     assert_int_equal(missing, 0);
 }
 
+/* What goes on from a state is refused with the node and the reason. */
+static void check_refused(const char *op, size_t count, const vt_attr *attrs, size_t attr_count)
+{
+    builder b;
+    vt_error error = {0};
+    vt_value_id gradient, inputs[3];
+    builder_init(&b, 1);
+    inputs[0] = builder_input(&b, VT_F32, 3, DIMS(1, 2, 4));
+    inputs[1] = count == 2 ? builder_constant(&b, 3, DIMS(2, 1, 3), -1, 1) : inputs[0];
+    inputs[2] = inputs[0];
+    vt_value_id y = builder_node(&b, op, 27, inputs, count, attrs, attr_count);
+    const vt_attr keep = attr_int("keepdims", 0);
+    y = builder_node(&b, "ReduceSum", 13, &y, 1, &keep, 1);
+    builder_output(&b, y);
+    vt_plan *plan = builder_plan(&b);
+    assert_int_equal(vt_plan_differentiate(plan, y, inputs, 1, &gradient, &error),
+                     VT_ERR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, op));
+    assert_non_null(strstr(error.message, "it is of models of language"));
+    vt_plan_free(plan);
+    builder_deinit(&b);
+}
+
+static void test_states_are_refused(void **state)
+{
+    (void)state;
+    const vt_attr heads[] = {attr_int("q_num_heads", 2), attr_int("kv_num_heads", 2),
+                             attr_text("update_rule", "linear")};
+    check_refused("CausalConvWithState", 2, NULL, 0);
+    check_refused("LinearAttention", 3, heads, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_none_is_forgotten),
+        cmocka_unit_test(test_states_are_refused),
         cmocka_unit_test(test_lp_pools),
         cmocka_unit_test(test_lp_pool_of_zeros),
         cmocka_unit_test(test_attention),

@@ -444,37 +444,6 @@ static void test_norms(void **state)
         grad_check(make_lrn, -1, 1);
 }
 
-/* ---- products by letters ---- */
-
-static const char *equation;
-
-static vt_value_id make_einsum(builder *b, vt_dtype type)
-{
-    const vt_value_id inputs[] = {grad_input(b, type, 3, DIMS(2, 3, 4)),
-                                  grad_input(b, type, 3, DIMS(2, 4, 3))};
-    const vt_attr attr = attr_text("equation", equation);
-    return builder_node(b, "Einsum", 12, inputs, 2, &attr, 1);
-}
-
-static vt_value_id make_einsum_one(builder *b, vt_dtype type)
-{
-    vt_value_id x = grad_input(b, type, 3, DIMS(2, 3, 4));
-    const vt_attr attr = attr_text("equation", equation);
-    return builder_node(b, "Einsum", 12, &x, 1, &attr, 1);
-}
-
-static void test_einsum(void **state)
-{
-    (void)state;
-    static const char *const equations[] = {"bij, bjk -> bik", "bij,bji->bj", "bij,cjk->bcik"};
-    for (size_t i = 0; i < 3; i++) {
-        equation = equations[i];
-        grad_check(make_einsum, -1, 1);
-    }
-    equation = "bij->jbi";
-    grad_check_differences(make_einsum_one, -1, 1);
-}
-
 /* ---- resizing ---- */
 
 static const char *mode, *coordinates;
@@ -523,7 +492,7 @@ int main(void)
         cmocka_unit_test(test_binary), cmocka_unit_test(test_reduce),
         cmocka_unit_test(test_moves),  cmocka_unit_test(test_indices),
         cmocka_unit_test(test_norms),  cmocka_unit_test(test_resize),
-        cmocka_unit_test(test_stops),  cmocka_unit_test(test_einsum),
+        cmocka_unit_test(test_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,40 @@ static vt_model_eval_report *evaluate(const attempt *a, const char *data, const 
     return measures;
 }
 
+/* The file says what its heads are. */
+static void check_info(const attempt *a)
+{
+    vt_onnx_info *info = NULL;
+    vt_error error = {0};
+    expect_ok(vt_onnx_info_of(a->paths[1], NULL, &info, &error), &error);
+    assert_int_equal(info->head_count, 3);
+    assert_string_equal(info->heads[0].name, "shape");
+    assert_string_equal(info->heads[1].output, "logits.size");
+    assert_int_equal(info->heads[1].label_count, 2);
+    assert_string_equal(info->heads[1].labels[0], "large");
+    assert_true(info->heads[2].several && !info->heads[1].several);
+    assert_string_equal(info->feature_output, "embedding");
+    vt_onnx_info_free(info);
+}
+
+/* Of a head that no photo has a class of there are no measures; a measuring that comes to nothing
+ * is refused. */
+static void check_unmeasured(const attempt *a)
+{
+    static const char *const note[] = {"note", NULL}, *const tags[] = {"tags", NULL};
+    write_text(a->j, "partly.csv",
+               "photo,shape,size,tags,note,split\n"
+               "g0-0.png,disc,small,old,,train\ng1-0.png,box,,paper,one,val\n"
+               "g1-2.png,box,,paper,two,val\ng2-0.png,diamond,,paper,three,val\n");
+    vt_model_eval_report *measures = evaluate(a, "partly.csv", NULL, VT_OK, NULL);
+    assert_int_equal(measures->heads[0].classified, 3);
+    assert_non_null(strstr(measures->heads[1].unclassified, "no photo that is measured"));
+    assert_non_null(strstr(measures->heads[2].unclassified, "no photo that is measured"));
+    vt_model_eval_report_free(measures);
+    evaluate(a, "partly.csv", note, VT_ERR_FORMAT, "no two photos have the same note");
+    evaluate(a, "partly.csv", tags, VT_ERR_MISMATCH, "no photo has one of the model's classes");
+}
+
 static void manifests_have_columns(void **state)
 {
     journey *j = *state;
@@ -115,6 +149,8 @@ static void manifests_have_columns(void **state)
     vt_model_eval_report_free(measures);
     write_text(j, "other.csv", "photo,shape,tags\ng0-0.png,disc,old\n");
     evaluate(&a, "other.csv", NULL, VT_ERR_FORMAT, "column size");
+    check_info(&a);
+    check_unmeasured(&a);
 }
 
 /* Folders have labels without a name: those that most classes are. */

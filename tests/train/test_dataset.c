@@ -74,7 +74,7 @@ static vt_status check(const char *labels, bool classes, char *message)
         assert_int_equal(vt_dataset_add(data, &row, &error), VT_OK);
     }
     assert_int_equal(vt_dataset_finish(data, &error), VT_OK);
-    vt_dataset_need need = {VT_SPLIT_VAL, classes};
+    vt_dataset_need need = {.validation = VT_SPLIT_VAL, .classes = classes};
     vt_status status = vt_dataset_check(data, &need, &error);
     snprintf(message, sizeof(error.message), "%s", error.message);
     vt_dataset_free(data);

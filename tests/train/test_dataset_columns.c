@@ -37,7 +37,7 @@ static void finish(vt_dataset *data)
 
 static void refused(vt_dataset *data, const char *text)
 {
-    const vt_dataset_need need = {VT_SPLIT_VAL, false};
+    const vt_dataset_need need = {.validation = VT_SPLIT_VAL};
     vt_error error = {0};
     finish(data);
     assert_int_equal(vt_dataset_check(data, &need, &error), VT_ERR_FORMAT);
@@ -143,7 +143,7 @@ static void splits_leave_every_class_something(void **state)
     for (int by = 0; by < 2; by++)
         for (uint64_t seed = 0; seed < 8; seed++) {
             const vt_split_options options = {(vt_split_by)by, 0.4, seed};
-            const vt_dataset_need need = {VT_SPLIT_VAL, false};
+            const vt_dataset_need need = {.validation = VT_SPLIT_VAL};
             vt_error error;
             size_t val = 0;
             vt_dataset *data = begin(true);

@@ -6,6 +6,8 @@
  */
 #include "train/runs.h"
 
+#include "base/json.h"
+#include "base/log.h"
 #include "encoder/heads.h"
 #include "nn/weights.h"
 
@@ -79,6 +81,8 @@ static vt_label_texts labels_of(int i, const char *name, const char **items)
         items[count++] = "dark";
     if (strcmp(name, "same") == 0)
         items[count++] = "always";
+    if (strcmp(name, "trained") == 0 && what.repeat != 0)
+        items[count++] = colors[what.color];
     return (vt_label_texts){items, count};
 }
 
@@ -179,6 +183,26 @@ static void expect_text(scratch *s, const char *file, const char *const *parts)
     vt_free(text);
 }
 
+/* Every line of a log is a JSON document by itself, with no name twice. */
+static void check_lines(scratch *s, const char *file)
+{
+    char *text = text_of(s, file), *rest = NULL;
+    size_t count = 0;
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest), count++) {
+        vt_json *json = NULL;
+        vt_error error;
+        if (vt_json_parse(line, strlen(line), 5, &json, &error) != VT_OK)
+            fail_msg("%s: %s", line, error.message);
+        bool epoch = strcmp(vt_json_text(vt_json_get(json, "event"), ""), "epoch") == 0;
+        for (int i = 0; epoch && i < 2; i++)
+            assert_true(vt_json_number(vt_json_get(json, i ? "loss" : "train_loss"), -1) > 0);
+        vt_json_free(json);
+    }
+    assert_true(count > 32); /* epochs */
+    vt_free(text);
+}
+
 static void heads_learn_together(void **state)
 {
     static const char *const settings[] = {"loss", three, NULL};
@@ -215,6 +239,7 @@ static void heads_learn_together(void **state)
                                        "Hard examples",
                                        NULL};
     expect_text(*state, "logs/log.jsonl", lines);
+    check_lines(*state, "logs/log.jsonl");
     expect_text(*state, "report.html", page);
 }
 
@@ -422,6 +447,28 @@ static void pictures_are_mixed_for_all(void **state)
     at_least(measure(&a, 1, VT_MEASURE_ACCURACY), 0.7, "color of mixed pictures");
 }
 
+static void count_warnings(void *context, vt_log_level level, const char *line)
+{
+    size_t *count = context;
+    *count += level == VT_LOG_WARN && strstr(line, "\"trained\" have no photo to validate") != NULL;
+}
+
+/* It is said once that a label cannot be measured; the others are what the run goes by. */
+static void what_cannot_be_measured_is_said(void **state)
+{
+    static const char *const settings[] = {
+        "loss", "ce:kind,ce:trained", "epochs", "3", "early_stop", "3", NULL};
+    attempt a = {.scratch = *state, .out = "a.onnx", .settings = settings};
+    size_t warnings = 0;
+    vt_log_set_sink(count_warnings, &warnings, VT_LOG_WARN);
+    train_good(&a);
+    vt_log_set_sink(NULL, NULL, VT_LOG_ERROR);
+    assert_int_equal(warnings, 1);
+    assert_int_equal(a.result.head_validated[1], 0);
+    assert_true(isnan(measure(&a, 1, VT_MEASURE_ACCURACY)));
+    assert_true(a.result.best.measures[VT_MEASURE_ACCURACY] == measure(&a, 0, VT_MEASURE_ACCURACY));
+}
+
 static void refused(scratch *s, const char *const *settings, const char *text)
 {
     attempt a = {.scratch = s, .out = "never.onnx", .settings = settings};
@@ -442,6 +489,12 @@ static void what_cannot_be_run_is_refused(void **state)
     static const char *const no_classes[] = {"loss", "ce:kind,triplet:color", "measure", "color.f1",
                                              NULL};
     static const char *const no_measure[] = {"loss", three, "measure", "color.taste", NULL};
+    static const char *const unvalidated[] = {"loss", "ce:kind,ce:trained", "measure",
+                                              "trained.accuracy", NULL};
+    static const char *const few[] = {"loss", three, "measure", "top5", "early_stop", "2", NULL};
+    refused(*state, unvalidated,
+            "\"measure\" trained.accuracy cannot be told: no photo to validate on has the label");
+    refused(*state, few, "\"measure\" top5 cannot be told: there are no more than five classes");
     refused(*state, nobody, "no photo has a \"taste\"");
     refused(*state, one, "the same \"same\"");
     refused(*state, unknown, "names head \"colour\"");
@@ -460,7 +513,8 @@ int main(void)
         RUN_TEST(heads_learn_together),          RUN_TEST(what_is_written_reads_back),
         RUN_TEST(interrupted_runs_end_the_same), RUN_TEST(heads_alone_and_adapters),
         RUN_TEST(networks_are_gone_on_from),     RUN_TEST(teachers_have_heads),
-        RUN_TEST(pictures_are_mixed_for_all),    RUN_TEST(what_cannot_be_run_is_refused),
+        RUN_TEST(pictures_are_mixed_for_all),    RUN_TEST(what_cannot_be_measured_is_said),
+        RUN_TEST(what_cannot_be_run_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,37 +12,23 @@
  * memory, the summed ones inside; every operand has one stride per loop. Floats are multiplied in
  * f64, integers in wrapping 64-bit arithmetic.
  */
-#include "nn/ops/op.h"
+#include "nn/ops/einsum.h"
 #include "nn/ops/table.h"
 
 #include <assert.h>
 #include <string.h>
 
-enum {
-    EINSUM_OPERANDS = 16,
-    EINSUM_TEXT = 256,
-    EINSUM_LETTERS = 52, /* A to Z, a to z: their order when there is no arrow */
-    EINSUM_LABELS = EINSUM_LETTERS + VT_MAX_RANK, /* the axes of "...", the last one last */
-};
+enum { EINSUM_TEXT = 256 };
 
 /* More steps than any model needs and a computer of today finishes. */
 static const int64_t maximum_steps = INT64_C(1) << 44;
 
-typedef struct einsum_term {
-    int rank;
-    int labels[VT_MAX_RANK];
-} einsum_term;
-
 typedef struct einsum_plan {
-    int operands;
-    einsum_term in[EINSUM_OPERANDS], out;
-    int64_t dims[EINSUM_LABELS]; /* -1: no such label */
-    int uses[EINSUM_LABELS];
-    int ellipsis_rank; /* the widest "..."; -1: none */
+    vt_einsum e;
     /* Loops: those of the result first, then the summed ones. */
     int loops;
-    int64_t counts[EINSUM_LABELS];
-    size_t strides[EINSUM_OPERANDS][EINSUM_LABELS];
+    int64_t counts[VT_EINSUM_LABELS];
+    size_t strides[VT_EINSUM_OPERANDS][VT_EINSUM_LABELS];
     int64_t steps; /* in all */
 } einsum_plan;
 
@@ -57,7 +43,7 @@ static int label_of(char letter)
 
 /* A term of `rank` axes (-1: those its letters and an ellipsis of `ellipsis` axes make). */
 static vt_status term_parse(const char *text, size_t length, int rank, int ellipsis,
-                            einsum_term *term, vt_error *error)
+                            vt_einsum_term *term, vt_error *error)
 {
     size_t dots = 0, letters = 0;
     for (size_t i = 0; i < length; i++) {
@@ -80,7 +66,7 @@ static vt_status term_parse(const char *text, size_t length, int rank, int ellip
             continue;
         }
         for (int k = 0; k < wide; k++)
-            term->labels[term->rank++] = EINSUM_LABELS - wide + k;
+            term->labels[term->rank++] = VT_EINSUM_LABELS - wide + k;
         i += 2;
     }
     return VT_OK;
@@ -104,12 +90,12 @@ static vt_status equation_read(const vt_op_args *args, char text[EINSUM_TEXT], v
 }
 
 /* Notes the sizes of an operand's axes under their labels. */
-static vt_status term_measure(einsum_plan *plan, const einsum_term *term, const vt_shape *shape,
+static vt_status term_measure(vt_einsum *e, const vt_einsum_term *term, const vt_shape *shape,
                               vt_error *error)
 {
     for (int i = 0; i < term->rank; i++) {
-        int64_t *have = &plan->dims[term->labels[i]], dim = shape->dims[i];
-        plan->uses[term->labels[i]]++;
+        int64_t *have = &e->dims[term->labels[i]], dim = shape->dims[i];
+        e->uses[term->labels[i]]++;
         if (*have == -1 || *have == 1)
             *have = dim;
         else if (dim != 1 && dim != *have)
@@ -120,18 +106,18 @@ static vt_status term_measure(einsum_plan *plan, const einsum_term *term, const 
 }
 
 static vt_status operands_parse(const vt_op_args *args, const char *text, size_t length,
-                                einsum_plan *plan, vt_error *error)
+                                vt_einsum *e, vt_error *error)
 {
     size_t count = args->node->input_count, commas = 0;
     for (size_t i = 0; i < length; i++)
         commas += text[i] == ',';
-    if (count > EINSUM_OPERANDS)
+    if (count > VT_EINSUM_OPERANDS)
         return vt_fail(error, VT_ERR_LIMIT, "%zu operands, at most %d are taken", count,
-                       EINSUM_OPERANDS);
+                       VT_EINSUM_OPERANDS);
     if (commas + 1 != count)
         return vt_fail(error, VT_ERR_FORMAT, "equation has %zu terms for %zu operands", commas + 1,
                        count);
-    plan->operands = (int)count;
+    e->operands = (int)count;
     vt_status status = VT_OK;
     for (size_t i = 0, from = 0; i < count && status == VT_OK; i++) {
         if (vt_op_input(args, i) == NULL)
@@ -139,12 +125,12 @@ static vt_status operands_parse(const vt_op_args *args, const char *text, size_t
         const vt_shape *shape = &args->inputs[i].shape;
         const char *end = memchr(text + from, ',', length - from);
         size_t to = end == NULL ? length : (size_t)(end - text);
-        status = term_parse(text + from, to - from, shape->rank, 0, &plan->in[i], error);
+        status = term_parse(text + from, to - from, shape->rank, 0, &e->in[i], error);
         if (status == VT_OK)
-            status = term_measure(plan, &plan->in[i], shape, error);
+            status = term_measure(e, &e->in[i], shape, error);
         if (status == VT_OK && memchr(text + from, '.', to - from) != NULL) {
             int wide = shape->rank - (int)(to - from - 3);
-            plan->ellipsis_rank = wide > plan->ellipsis_rank ? wide : plan->ellipsis_rank;
+            e->ellipsis_rank = wide > e->ellipsis_rank ? wide : e->ellipsis_rank;
         }
         from = to + 1;
     }
@@ -152,17 +138,17 @@ static vt_status operands_parse(const vt_op_args *args, const char *text, size_t
 }
 
 /* What follows the arrow, or what follows from there being none. */
-static vt_status result_parse(const char *arrow, einsum_plan *plan, vt_error *error)
+static vt_status result_parse(const char *arrow, vt_einsum *e, vt_error *error)
 {
-    int wide = plan->ellipsis_rank < 0 ? 0 : plan->ellipsis_rank;
-    bool seen[EINSUM_LABELS] = {false};
-    einsum_term *out = &plan->out;
+    int wide = e->ellipsis_rank < 0 ? 0 : e->ellipsis_rank;
+    bool seen[VT_EINSUM_LABELS] = {false};
+    vt_einsum_term *out = &e->out;
     if (arrow == NULL) {
-        *out = (einsum_term){0};
+        *out = (vt_einsum_term){0};
         for (int k = 0; k < wide; k++)
-            out->labels[out->rank++] = EINSUM_LABELS - wide + k;
-        for (int label = 0; label < EINSUM_LETTERS; label++) {
-            if (plan->uses[label] != 1)
+            out->labels[out->rank++] = VT_EINSUM_LABELS - wide + k;
+        for (int label = 0; label < VT_EINSUM_LETTERS; label++) {
+            if (e->uses[label] != 1)
                 continue;
             if (out->rank == VT_MAX_RANK)
                 return vt_fail(error, VT_ERR_LIMIT, "result of more than %d dimensions",
@@ -180,11 +166,26 @@ static vt_status result_parse(const char *arrow, einsum_plan *plan, vt_error *er
     for (int i = 0; i < out->rank; i++) {
         if (seen[out->labels[i]])
             return vt_fail(error, VT_ERR_FORMAT, "a label is twice in the result");
-        if (plan->dims[out->labels[i]] == -1)
+        if (e->dims[out->labels[i]] == -1)
             return vt_fail(error, VT_ERR_FORMAT, "a label of the result is in no operand");
         seen[out->labels[i]] = true;
     }
     return VT_OK;
+}
+
+vt_status vt_einsum_init(vt_einsum *e, const vt_op_args *args, vt_error *error)
+{
+    char text[EINSUM_TEXT];
+    *e = (vt_einsum){.ellipsis_rank = -1};
+    for (int i = 0; i < VT_EINSUM_LABELS; i++)
+        e->dims[i] = -1;
+    vt_status status = equation_read(args, text, error);
+    if (status != VT_OK)
+        return status;
+    const char *arrow = strstr(text, "->");
+    size_t length = arrow == NULL ? strlen(text) : (size_t)(arrow - text);
+    status = operands_parse(args, text, length, e, error);
+    return status == VT_OK ? result_parse(arrow, e, error) : status;
 }
 
 /* ---- the loops ---- */
@@ -192,31 +193,31 @@ static vt_status result_parse(const char *arrow, einsum_plan *plan, vt_error *er
 static void loop_add(einsum_plan *plan, const size_t strides[][VT_MAX_RANK], int label)
 {
     int loop = plan->loops++;
-    plan->counts[loop] = plan->dims[label];
-    for (int k = 0; k < plan->operands; k++) {
+    plan->counts[loop] = plan->e.dims[label];
+    for (int k = 0; k < plan->e.operands; k++) {
         plan->strides[k][loop] = 0;
-        for (int i = 0; i < plan->in[k].rank; i++)
-            if (plan->in[k].labels[i] == label)
+        for (int i = 0; i < plan->e.in[k].rank; i++)
+            if (plan->e.in[k].labels[i] == label)
                 plan->strides[k][loop] += strides[k][i];
     }
 }
 
 static vt_status loops_make(const vt_op_args *args, einsum_plan *plan, vt_error *error)
 {
-    size_t strides[EINSUM_OPERANDS][VT_MAX_RANK];
-    bool in_result[EINSUM_LABELS] = {false};
-    for (int k = 0; k < plan->operands; k++) {
+    size_t strides[VT_EINSUM_OPERANDS][VT_MAX_RANK];
+    bool in_result[VT_EINSUM_LABELS] = {false};
+    for (int k = 0; k < plan->e.operands; k++) {
         const vt_shape *shape = &args->inputs[k].shape;
         vt_shape_strides(shape, strides[k]);
         for (int i = 0; i < shape->rank; i++)
             strides[k][i] = shape->dims[i] == 1 ? 0 : strides[k][i];
     }
-    for (int i = 0; i < plan->out.rank; i++) {
-        loop_add(plan, strides, plan->out.labels[i]);
-        in_result[plan->out.labels[i]] = true;
+    for (int i = 0; i < plan->e.out.rank; i++) {
+        loop_add(plan, strides, plan->e.out.labels[i]);
+        in_result[plan->e.out.labels[i]] = true;
     }
-    for (int label = 0; label < EINSUM_LABELS; label++)
-        if (plan->dims[label] != -1 && !in_result[label])
+    for (int label = 0; label < VT_EINSUM_LABELS; label++)
+        if (plan->e.dims[label] != -1 && !in_result[label])
             loop_add(plan, strides, label);
     plan->steps = 1;
     for (int i = 0; i < plan->loops; i++)
@@ -231,18 +232,8 @@ static vt_status loops_make(const vt_op_args *args, einsum_plan *plan, vt_error 
 
 static vt_status einsum_resolve(const vt_op_args *args, einsum_plan *plan, vt_error *error)
 {
-    char text[EINSUM_TEXT];
-    *plan = (einsum_plan){.ellipsis_rank = -1};
-    for (int i = 0; i < EINSUM_LABELS; i++)
-        plan->dims[i] = -1;
-    vt_status status = equation_read(args, text, error);
-    if (status != VT_OK)
-        return status;
-    const char *arrow = strstr(text, "->");
-    size_t length = arrow == NULL ? strlen(text) : (size_t)(arrow - text);
-    status = operands_parse(args, text, length, plan, error);
-    if (status == VT_OK)
-        status = result_parse(arrow, plan, error);
+    *plan = (einsum_plan){0};
+    vt_status status = vt_einsum_init(&plan->e, args, error);
     return status == VT_OK ? loops_make(args, plan, error) : status;
 }
 
@@ -254,9 +245,9 @@ static vt_status einsum_infer(vt_op_args *args, vt_error *error)
         status = einsum_resolve(args, &plan, error);
     if (status != VT_OK)
         return status;
-    vt_shape shape = {.rank = plan.out.rank};
+    vt_shape shape = {.rank = plan.e.out.rank};
     for (int i = 0; i < shape.rank; i++)
-        shape.dims[i] = plan.dims[plan.out.labels[i]];
+        shape.dims[i] = plan.e.dims[plan.e.out.labels[i]];
     vt_op_set_output(args, 0, args->inputs[0].dtype, &shape);
     return VT_OK;
 }
@@ -266,7 +257,7 @@ static vt_status einsum_infer(vt_op_args *args, vt_error *error)
 /* Operands in 8-byte lanes: f64 or wrapping integers. */
 typedef struct einsum_work {
     bool is_float;
-    void *lanes[EINSUM_OPERANDS];
+    void *lanes[VT_EINSUM_OPERANDS];
 } einsum_work;
 
 static double sum_f64(const einsum_plan *plan, const einsum_work *work, const size_t *offsets,
@@ -277,7 +268,7 @@ static double sum_f64(const einsum_plan *plan, const einsum_work *work, const si
     size_t count = loop < plan->loops ? (size_t)plan->counts[loop] : 1;
     size_t step = plan->strides[0][loop];
     double sum = 0.0;
-    if (plan->operands == 2) {
+    if (plan->e.operands == 2) {
         const double *b = (const double *)work->lanes[1] + offsets[1];
         size_t b_step = plan->strides[1][loop];
         for (size_t i = 0; i < count; i++)
@@ -286,7 +277,7 @@ static double sum_f64(const einsum_plan *plan, const einsum_work *work, const si
     }
     for (size_t i = 0; i < count; i++) {
         double product = a[i * step];
-        for (int k = 1; k < plan->operands; k++)
+        for (int k = 1; k < plan->e.operands; k++)
             product *= ((const double *)work->lanes[k])[offsets[k] + i * plan->strides[k][loop]];
         sum += product;
     }
@@ -300,7 +291,7 @@ static uint64_t sum_u64(const einsum_plan *plan, const einsum_work *work, const 
     uint64_t sum = 0;
     for (size_t i = 0; i < count; i++) {
         uint64_t product = 1;
-        for (int k = 0; k < plan->operands; k++)
+        for (int k = 0; k < plan->e.operands; k++)
             product *= ((const uint64_t *)work->lanes[k])[offsets[k] + i * plan->strides[k][loop]];
         sum += product;
     }
@@ -313,7 +304,7 @@ static bool loops_next(const einsum_plan *plan, int first, int end, int64_t *pos
 {
     for (int loop = end - 1; loop >= first; loop--) {
         bool more = ++position[loop] < plan->counts[loop];
-        for (int k = 0; k < plan->operands; k++) {
+        for (int k = 0; k < plan->e.operands; k++) {
             offsets[k] += plan->strides[k][loop];
             offsets[k] -= more ? 0 : plan->strides[k][loop] * (size_t)plan->counts[loop];
         }
@@ -327,9 +318,9 @@ static bool loops_next(const einsum_plan *plan, int first, int end, int64_t *pos
 static void einsum_run(vt_op_args *args, const einsum_plan *plan, const einsum_work *work)
 {
     vt_tensor *y = &args->outputs[0];
-    int outer = plan->out.rank, inner = plan->loops > outer ? plan->loops - 1 : outer;
-    int64_t position[EINSUM_LABELS] = {0};
-    size_t offsets[EINSUM_OPERANDS] = {0}, count = vt_tensor_count(y);
+    int outer = plan->e.out.rank, inner = plan->loops > outer ? plan->loops - 1 : outer;
+    int64_t position[VT_EINSUM_LABELS] = {0};
+    size_t offsets[VT_EINSUM_OPERANDS] = {0}, count = vt_tensor_count(y);
     for (size_t i = 0; i < count; i++) {
         double real = 0.0;
         uint64_t whole = 0;
@@ -356,7 +347,7 @@ static vt_status einsum_reference(vt_op_args *args, vt_error *error)
     vt_status status = einsum_resolve(args, &plan, error);
     if (status != VT_OK)
         return status;
-    for (int k = 0; k < plan.operands && status == VT_OK; k++) {
+    for (int k = 0; k < plan.e.operands && status == VT_OK; k++) {
         const vt_tensor *input = &args->inputs[k];
         size_t count = vt_tensor_count(input);
         work.lanes[k] = vt_alloc_array(count, 8);
@@ -369,7 +360,7 @@ static vt_status einsum_reference(vt_op_args *args, vt_error *error)
     }
     if (status == VT_OK)
         einsum_run(args, &plan, &work);
-    for (int k = 0; k < plan.operands; k++)
+    for (int k = 0; k < plan.e.operands; k++)
         vt_free(work.lanes[k]);
     return status;
 }
@@ -379,7 +370,7 @@ static uint64_t einsum_macs(const vt_op_args *args)
     einsum_plan plan;
     if (einsum_resolve(args, &plan, NULL) != VT_OK)
         return 0;
-    return (uint64_t)plan.steps * (uint64_t)(plan.operands > 1 ? plan.operands - 1 : 1);
+    return (uint64_t)plan.steps * (uint64_t)(plan.e.operands > 1 ? plan.e.operands - 1 : 1);
 }
 
 const vt_op vt_ops_einsum[] = {

@@ -22,8 +22,9 @@ bool vt_gradient_stops(const vt_op *op);
  * rounds or compares. An operator without a rule lets it pass, which is then found out. */
 bool vt_gradient_passes(const vt_op *op, size_t input);
 
-vt_gradient_rule vt_gradient_conv, vt_gradient_conv_transpose;             /* conv_gradient.c */
-vt_gradient_rule vt_gradient_gemm, vt_gradient_matmul, vt_gradient_einsum; /* product_gradient.c */
+vt_gradient_rule vt_gradient_conv, vt_gradient_conv_transpose; /* conv_gradient.c */
+vt_gradient_rule vt_gradient_gemm, vt_gradient_matmul;         /* product_gradient.c */
+vt_gradient_rule vt_gradient_einsum;                           /* einsum_gradient.c */
 vt_gradient_rule vt_gradient_max_pool, vt_gradient_average_pool, vt_gradient_global_max_pool,
     vt_gradient_global_average_pool, vt_gradient_lp_pool,
     vt_gradient_global_lp_pool;                                         /* pool_gradient.c */

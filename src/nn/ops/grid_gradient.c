@@ -132,22 +132,6 @@ void vt_gradient_grid_sample(vt_backward *b)
     b->dx[1] = made[1];
 }
 
-/* (1, n, n + 1): the map that changes nothing. */
-static vt_value_id unit_map(vt_backward *b, int64_t n)
-{
-    const vt_shape shape = {3, {1, n, n + 1}};
-    vt_value_id id = VT_NO_VALUE;
-    vt_tensor tensor = {0};
-    const double one = 1.0;
-    if (b->status == VT_OK)
-        b->status = vt_tensor_init(&tensor, vt_back_dtype(b, b->dy[0]), &shape, 0, b->error);
-    for (int64_t i = 0; i < n && b->status == VT_OK; i++)
-        vt_store_f64(tensor.dtype, tensor.data, (size_t)(i * (n + 2)), 1, &one);
-    if (b->status == VT_OK)
-        b->status = vt_plan_add_constant(b->plan, &tensor, &id, b->error);
-    return id;
-}
-
 /* d theta (batch, n, n + 1) = dy' [coordinates, 1] over the pixels. */
 void vt_gradient_affine_grid(vt_backward *b)
 {
@@ -159,7 +143,9 @@ void vt_gradient_affine_grid(vt_backward *b)
     for (int i = 1; i < grid.rank - 1; i++)
         sizes[1 + i] = grid.dims[i];
     const vt_attr corners = VT_BACK_INT("align_corners", vt_node_int(&b->node, "align_corners", 0));
-    const vt_value_id inputs[] = {unit_map(b, n), vt_back_ints(b, sizes, grid.rank)};
+    const vt_shape map = {3, {1, n, n + 1}}; /* that changes nothing */
+    const vt_value_id inputs[] = {vt_back_unit(b, &map, n + 1, b->dy[0]),
+                                  vt_back_ints(b, sizes, grid.rank)};
     vt_value_id coordinates = vt_back_node(b, &(vt_back_call){.op = "AffineGrid",
                                                               .opset = b->node.opset,
                                                               .inputs = inputs,

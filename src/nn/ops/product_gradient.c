@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Gradients of products: Gemm, MatMul, Einsum.
+ * Gradients of products: Gemm, MatMul.
  *
  * Each is again a product of the result's gradient with the other operand. MatMul with weights of
  * two dimensions sums over all rows of a batch at once, as one Gemm.
  */
 #include "nn/ops/gradients.h"
 #include "nn/ops/op.h"
-
-#include <stdio.h>
-#include <string.h>
 
 /* alpha * op(x) op(y) */
 static vt_value_id gemm(vt_backward *b, vt_value_id x, vt_value_id y, const bool transposed[2],
@@ -80,82 +77,5 @@ void vt_gradient_matmul(vt_backward *b)
                 ? gemm(b, flat_rows(b, x), flat_rows(b, dy), (const bool[]){true, false}, 1.0f)
                 : vt_back_op2(b, "MatMul", vt_back_transpose_last(b, x), dy);
         b->dx[1] = vt_back_reshape(b, vt_back_reduce_to(b, product, &wide_y), &y_shape);
-    }
-}
-
-/* ---- Einsum ---- */
-
-enum { EQUATION_BYTES = 128 };
-
-/* The letters of each term, without spaces, and those of the result. */
-typedef struct equation {
-    char terms[2][EQUATION_BYTES], result[EQUATION_BYTES];
-    size_t count;
-} equation;
-
-/* False: not one or two terms and a result, or an ellipsis, or a letter twice in a term. */
-static bool equation_read(const char *text, equation *out)
-{
-    char *at = out->terms[0];
-    size_t length = 0;
-    bool arrow = false;
-    *out = (equation){.count = 1};
-    for (; *text != '\0'; text++) {
-        if (*text == ' ')
-            continue;
-        if (*text == ',' && !arrow && out->count == 1) {
-            at = out->terms[out->count++];
-            length = 0;
-        } else if (text[0] == '-' && text[1] == '>' && !arrow) {
-            at = out->result;
-            length = 0;
-            arrow = true;
-            text++;
-        } else if (((*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z')) &&
-                   memchr(at, *text, length) == NULL && length + 1 < EQUATION_BYTES) {
-            at[length++] = *text;
-        } else {
-            return false;
-        }
-    }
-    return arrow;
-}
-
-/* Every letter of the term is known to the result or to the other term. */
-static bool covers(const equation *e, size_t term)
-{
-    const char *other = e->count == 2 ? e->terms[1 - term] : "";
-    for (const char *at = e->terms[term]; *at != '\0'; at++)
-        if (strchr(e->result, *at) == NULL && strchr(other, *at) == NULL)
-            return false;
-    return true;
-}
-
-/* A letter that only one term has is summed over, which the way back cannot say: refused. */
-void vt_gradient_einsum(vt_backward *b)
-{
-    equation e;
-    char text[4 * EQUATION_BYTES];
-    bool known =
-        equation_read(vt_node_text(&b->node, "equation", ""), &e) && e.count == b->node.input_count;
-    for (size_t i = 0; known && i < e.count; i++)
-        known = !vt_back_wants(b, i) || covers(&e, i);
-    if (!known) {
-        vt_back_fail(b, "its equation has no gradient");
-        return;
-    }
-    for (size_t i = 0; i < e.count; i++) {
-        if (!vt_back_wants(b, i))
-            continue;
-        const vt_attr attr = VT_BACK_TEXT("equation", text);
-        const vt_value_id inputs[] = {b->dy[0], vt_back_input(b, 1 - i)};
-        bool two = e.count == 2;
-        snprintf(text, sizeof(text), "%s%s%s->%s", e.result, two ? "," : "",
-                 two ? e.terms[1 - i] : "", e.terms[i]);
-        b->dx[i] = vt_back_node(b, &(vt_back_call){.op = "Einsum",
-                                                   .inputs = inputs,
-                                                   .input_count = e.count,
-                                                   .attrs = &attr,
-                                                   .attr_count = 1});
     }
 }
