@@ -166,6 +166,7 @@ vt_status vt_onnx_describe_plan(const vt_model *model, const vt_shape *shapes,
     vt_error reason = {0};
     options.precision = precision;
     options.threads = 1; /* as a shop runs a queue of pictures */
+    options.winograd = true;
     vt_status status = vt_session_new(model, &options, &session, &reason);
     if (status == VT_OK)
         status = describe_session(model, session, shapes, block, &reason);
