@@ -495,6 +495,7 @@ typedef struct vt_index_bench {
         const char *strategy; /* that answered; static text */
         double share;         /* of the products that were allowed to answer */
         double rate;          /* queries per second, one thread */
+        double expected_rate; /* that the planner reckons with */
         double recall;        /* @10 */
         double mean_visited;
     } rows[VT_INDEX_BENCH_CAPACITY];

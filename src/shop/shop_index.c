@@ -221,7 +221,7 @@ static double recall_of(const measure *m, size_t query, const vt_hit *hits, size
 }
 
 typedef struct measured {
-    double recall, worst, visited, ms;
+    double recall, worst, visited, ms, expected_ms;
     const char *strategy;
 } measured;
 
@@ -245,6 +245,7 @@ static vt_status measure_strategy(measure *m, vt_strategy strategy, measured *ou
         out->recall += recall / (double)m->count;
         out->worst = fmin(out->worst, recall);
         out->visited += (double)answer.visited / (double)m->count;
+        out->expected_ms += answer.expected_ms;
         out->strategy = answer.strategy;
         status = go_on(m, 1, error);
     }
@@ -322,6 +323,8 @@ static vt_status bench_row(measure *m, double share, vt_strategy strategy, vt_in
             .strategy = found.strategy,
             .share = share,
             .rate = found.ms > 0 ? (double)m->count * 1000 / found.ms : 0,
+            .expected_rate =
+                found.expected_ms > 0 ? (double)m->count * 1000 / found.expected_ms : 0,
             .recall = found.recall,
             .mean_visited = found.visited};
     return status;

@@ -272,6 +272,7 @@ typedef struct vt_nearest_answer {
     uint64_t searched;    /* vectors compared, per query; of several the mean */
     uint64_t visited;     /* vectors looked at, also those that may not answer */
     uint64_t products;    /* that have vectors, whether or not they may answer */
+    double expected_ms;   /* what the planner took the strategy to cost, per query, one thread */
 } vt_nearest_answer;
 /* queries: (count, dim); hits: (count, k) with id = picture key and group = product key, one per
  * product, best first; hit_counts: (count). Sees every change committed before the call by this
