@@ -432,6 +432,8 @@ VT_API vt_status vt_shop_forget_session(vt_shop *shop, const char *session, uint
 /* What finds the nearest (docs/index.md). It is derived from the catalogue, kept in step with it,
  * and made again whenever it is missing or damaged: none of these calls is ever needed. */
 
+enum { VT_INDEX_WHY = 200 }; /* bytes of a reason */
+
 typedef struct vt_index_options {
     const char *kind;            /* "graph", "ivf" (inverted lists) or "exact" (neither, and what
                                     there was on disk is taken away); NULL, "auto": by number,
@@ -439,6 +441,7 @@ typedef struct vt_index_options {
     uint64_t memory_bytes;       /* what it may take; 0: half of what the machine has */
     vt_on_progress *on_progress; /* vectors; may be NULL */
     void *context;
+    char *why; /* (VT_INDEX_WHY) filled when it is built: why it became what it is; may be NULL */
 } vt_index_options;
 
 /* Builds it anew and writes its snapshot. Also beside a process that writes to the shop. Cancelled:
@@ -452,7 +455,7 @@ typedef struct vt_index_info {
     const char *kind;  /* "graph", "ivf" or "exact": what answers; static text, like the codecs */
     const char *codec; /* of graph or lists that there are, or of the vectors that are scanned */
     const char *wanted_kind, *wanted_codec; /* what is chosen for so many vectors */
-    char why[200];                          /* and why */
+    char why[VT_INDEX_WHY];                 /* and why */
     uint64_t vectors, products, dimension;
     uint64_t degree;                                /* of the graph; 0: there is none */
     uint64_t lists;                                 /* inverted lists; 0: there are none */
@@ -492,6 +495,7 @@ typedef struct vt_index_bench {
         const char *strategy; /* that answered; static text */
         double share;         /* of the products that were allowed to answer */
         double rate;          /* queries per second, one thread */
+        double expected_rate; /* that the planner reckons with */
         double recall;        /* @10 */
         double mean_visited;
     } rows[VT_INDEX_BENCH_CAPACITY];

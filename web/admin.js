@@ -35,7 +35,6 @@ export function say(what) {
   $('status').className = problem ? 'status bad' : 'status';
   $('status').textContent = problem ? (what instanceof Problem ? `${t('failed')}: ${what.message}` : t('failed')) : what;
 }
-export const head = (title, ...tools) => make('div', { className: 'head' }, make('h2', { className: 'unseen', textContent: title }), make('div', { className: 'actions' }, ...tools));
 // cells: texts or nodes; a column whose name is '' has tools.
 export function table(names, rows, label) {
   const body = rows.map(row => make('tr', {}, ...row.map((cell, i) => make('td', names[i] === '' ? { className: 'tight' } : {}, cell))));
@@ -43,7 +42,7 @@ export function table(names, rows, label) {
     make('table', {}, make('thead', {}, make('tr', {}, ...names.map(name => (name === '' ? make('td', {}) : make('th', { scope: 'col', textContent: name }))))), make('tbody', {}, ...body)));
   return frame;
 }
-const field = (text, input, className = '') => make('label', { className }, text, input);
+export const field = (text, input, className = '') => make('label', { className }, text, input);
 const facts = (...pairs) => make('dl', {}, ...pairs.filter(([, value]) => value != null && value !== '').flatMap(([name, value]) =>
   [make('dt', { textContent: name }), make('dd', {}, value)]));
 const panel = (title, ...children) => make('section', { className: 'panel' }, make('h2', { textContent: title }), ...children);
@@ -68,7 +67,7 @@ async function showOverview(view) {
       panel(t('service'), facts([t('version'), service.version], [t('uptime'), duration(service.uptime_s)], [t('connections'), number(service.connections)],
         [t('waiting'), number(service.waiting)], [t('jobs-now'), service.jobs ? t('jobs-count', service.jobs_running, service.jobs_queued) : t('read-only')],
         [t('keys-on'), service.keys ? t('yes') : t('keys-none')])),
-      panel(t('index'), facts([t('kind'), index.kind], [t('codec'), index.codec], [t('vectors'), number(index.vectors)], [t('memory'), bytes(index.graph_bytes + index.list_bytes + index.vector_bytes)],
+      panel(t('index'), facts([t('kind'), t(`index-${index.kind}`)], [t('codec'), index.codec], [t('vectors'), number(index.vectors)], [t('memory'), bytes(index.graph_bytes + index.list_bytes + index.vector_bytes)],
         [t('follows'), index.change >= index.newest_change ? t('yes') : t('behind', number(index.newest_change - index.change))], [t('snapshot'), index.snapshot.fault || t(index.snapshot.present ? 'yes' : 'no')], [t('reason'), index.auto.why])),
       panel(t('model'), facts([t('name'), model.name], [t('dimension'), number(model.dimension)], [t('precision'), precision], [t('fingerprint'), make('code', { textContent: `${model.fingerprint.slice(0, 16)}…`, title: model.fingerprint })])),
       bars.length ? panel(t('categories'), make('ul', { className: 'bars' }, ...bars)) : null));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Jobs in the back office: a feed that is dropped, what a job does as it does it, what it left out.
 import { Problem, call, getJson, keyHeaders } from './api.js';
-import { bytes, duration, head, make, number, say, table, when } from './admin.js';
+import { bytes, duration, field, make, number, say, table, when } from './admin.js';
 import { t } from './texts.js';
 
 const REJECTS = 20;
@@ -40,12 +40,15 @@ async function follow(id, signal, shown) {
 }
 
 const figureNames = { products: 'products_figure' };
+const INDEX_KINDS = ['auto', 'exact', 'graph', 'ivf'];
 const FRACTIONS = /^(recall.*|worst|map|mrr|loss|.*(accuracy|top5|f1|recall@\d+|loss))$/;
 function figure(name, value) {
+  if (name === 'index') return t(`index-${value}`);
+  if (typeof value === 'string') return value;
   if (name.endsWith('_bytes')) return bytes(value);
   return FRACTIONS.test(name) ? value.toFixed(3) : number(name === 'took_s' ? Math.round(value * 10) / 10 : Math.round(value));
 }
-const results = job => make('ul', { className: 'stats' }, ...Object.entries(job.result ?? {}).map(([name, value]) =>
+const results = ({ why, ...figures }) => make('ul', { className: 'stats' }, ...Object.entries(figures).map(([name, value]) =>
   make('li', {}, make('b', { textContent: figure(name, value) }), make('span', { textContent: t(figureNames[name] ?? (name === 'promoted' ? 'promoted_figure' : name)) }))));
 
 function progressLine(job) {
@@ -73,7 +76,7 @@ export function watch(job, signal) {
       return;
     }
     live.replaceChildren(...(now.detail ? [make('p', { className: now.state === 'failed' ? 'note bad' : 'note', textContent: now.detail })] : []),
-      ...(now.result ? [results(now)] : []));
+      ...(now.result ? [results(now.result)] : []), ...(now.result?.why ? [make('p', { className: 'note', textContent: `${t('reason')}: ${now.result.why}` })] : []));
     if (now.kind === 'import') showRejects(now.id, left, 0).catch(say);
   };
   show(job);
@@ -203,10 +206,11 @@ function took(job) {
 function brief(job) {
   if (job.state === 'running') return progressLine(job);
   if (job.detail) return job.detail;
-  const { rows, rejected, vectors, recall } = job.result ?? {};
+  const { rows, rejected, vectors, recall, index, codec } = job.result ?? {};
   if (job.kind === 'eval' || job.kind === 'train') return Object.entries(job.result ?? {}).filter(([name]) => name.startsWith('recall')).map(([name, value]) => `${t(name)} ${value.toFixed(3)}`).join(' · ');
   if (rows != null) return `${t('rows')}: ${number(rows)}${rejected ? ` · ${t('rejected')}: ${number(rejected)}` : ''}`;
-  return recall != null ? `${t('recall')}: ${recall.toFixed(3)}` : vectors != null ? `${t('vectors')}: ${number(vectors)}` : '';
+  if (recall != null) return `${t('recall')}: ${recall.toFixed(3)}`;
+  return [index && `${t(`index-${index}`)}, ${codec}`, vectors != null && `${t('vectors')}: ${number(vectors)}`].filter(Boolean).join(' · ');
 }
 
 function showJob(job, signal) {
@@ -221,15 +225,15 @@ function showJob(job, signal) {
 
 export async function showJobs(view, signal) {
   const place = make('div', {});
-  const begin = kind => make('button', { type: 'button', textContent: t(kind), onclick: async () => {
-    const name = { 'build-index': 'index-build', 'check-index': 'index-check' }[kind];
+  const begin = async job => {
     try {
-      await call('/v1/jobs', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ kind: name }) });
+      await call('/v1/jobs', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(job) });
+      say('');
       await draw();
     } catch (problem) {
       say(problem);
     }
-  } });
+  };
   let drawn = '';
   const draw = async () => {
     const { jobs } = await getJson('/v1/jobs');
@@ -249,7 +253,15 @@ export async function showJobs(view, signal) {
       : make('div', { className: 'empty' }, make('h2', { textContent: t('no-jobs') }), make('p', { textContent: t('no-jobs-text') })));
     if (focus) [...place.querySelectorAll('button')].find(node => node.dataset.key === focus)?.focus();
   };
-  view.replaceChildren(head(t('jobs'), begin('build-index'), begin('check-index')), place);
+  const index = make('select', {}, ...INDEX_KINDS.map(value => make('option', { value, textContent: t(`index-${value}`) })));
+  const memory = make('input', { type: 'number', min: 1, max: 2 ** 30, placeholder: t('index-auto') });
+  const form = make('form', { className: 'toolbar' }, field(t('index-kind'), index), field(t('memory-limit'), memory), make('button', { textContent: t('build-index') }),
+    make('button', { type: 'button', textContent: t('check-index'), onclick: () => begin({ kind: 'index-check' }) }));
+  form.onsubmit = event => {
+    event.preventDefault();
+    begin({ kind: 'index-build', index: index.value, ...(memory.value && { memory_mb: Number(memory.value) }) });
+  };
+  view.replaceChildren(make('h2', { className: 'unseen', textContent: t('jobs') }), form, place);
   await draw();
   const again = setInterval(() => draw().catch(() => {}), 1500);
   signal.addEventListener('abort', () => clearInterval(again));

@@ -251,9 +251,7 @@ static bool filter_prepare(scan *s)
     s->group_bits = vt_calloc(words, sizeof *s->group_bits);
     if (!s->group_bits)
         return false;
-    for (vt_idset_cursor c = vt_idset_begin(groups); c.valid && c.id <= s->flat->group_maximum;
-         vt_idset_next(&c))
-        s->group_bits[c.id / 64] |= (uint64_t)1 << c.id % 64;
+    vt_idset_set_bits(groups, s->group_bits, words);
     return true;
 }
 

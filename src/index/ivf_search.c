@@ -28,9 +28,12 @@ enum {
     BLOCK = VT_FASTSCAN_BLOCK,
     TILE_QUERIES = 16,
     MATCHES_PER_HIT = 40,
-    /* Bits of groups cost a step for each id of the set; asking the set costs about as much for
-     * each row of the lists, so they are for small sets, and for many queries. */
-    BITS_PER_QUERY = 2048,
+    /* Bits of groups cost a step for each id of the set, asking the set some steps for each row of
+     * the lists: they are for small sets, and for many queries. A sparse set has its ids in lists
+     * (roaring's containers of 2^16 ids, of which at most a sixteenth are there), which takes a
+     * binary search for each row: for it, too. */
+    BITS_PER_QUERY = 16384,
+    BITS_SPARSE = 16,
 };
 
 typedef struct search {
@@ -404,11 +407,10 @@ static vt_status queries_check(const search *s, vt_error *error)
 static bool filter_prepare(search *s)
 {
     const vt_idset *groups = s->options->groups;
-    uint32_t last = 0;
-    if (!groups || vt_idset_count(groups) > BITS_PER_QUERY * s->count)
+    uint32_t last = groups ? vt_idset_last(groups) : 0;
+    uint64_t ids = groups ? vt_idset_count(groups) : 0;
+    if (!groups || (ids > BITS_PER_QUERY * s->count && ids > last / BITS_SPARSE))
         return true;
-    for (vt_idset_cursor c = vt_idset_begin(groups); c.valid; vt_idset_next(&c))
-        last = c.id;
     /* Where group numbers are scattered, bits would take more memory than the rows deserve. */
     size_t words = (size_t)last / 64 + 1;
     if (words > 1024 + s->rows)
@@ -417,8 +419,7 @@ static bool filter_prepare(search *s)
     if (!s->group_bits)
         return false;
     s->group_last = last;
-    for (vt_idset_cursor c = vt_idset_begin(groups); c.valid; vt_idset_next(&c))
-        s->group_bits[c.id / 64] |= (uint64_t)1 << c.id % 64;
+    vt_idset_set_bits(groups, s->group_bits, words);
     return true;
 }
 

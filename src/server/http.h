@@ -126,6 +126,9 @@ const char *vt_header(vt_request *request, const char *name); /* borrowed; NULL:
 bool vt_content_is(const vt_request *request, const char *type);
 /* The body as a JSON object; *out is the caller's. */
 vt_status vt_body_json(vt_request *request, vt_json **out, vt_error *error);
+/* A member of it that is a whole number from `low` to `high`; anything else: VT_ERR_USAGE. */
+vt_status vt_member_whole(const vt_json *value, const char *name, double low, double high,
+                          size_t *out, vt_error *error);
 
 /* ---- body.c ---- */
 

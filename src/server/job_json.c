@@ -80,9 +80,11 @@ void vt_put_job(vt_json_writer *writer, const vt_job_record *job)
         vt_json_put_text(writer, "detail", job->detail);
     if (job->report)
         vt_json_put_bool(writer, "report", true);
-    if (job->figure_count == 0)
+    if (job->text_count == 0 && job->figure_count == 0)
         return;
     vt_json_open_object(writer, "result");
+    for (size_t i = 0; i < job->text_count; i++)
+        vt_json_put_text(writer, job->texts[i].name, job->texts[i].text);
     for (size_t i = 0; i < job->figure_count; i++)
         vt_json_put_number(writer, job->figures[i].name, job->figures[i].value, -1);
     vt_json_close(writer);
@@ -109,15 +111,18 @@ static vt_status status_of(const char *name)
     return VT_OK;
 }
 
-static void get_figures(const vt_json *result, vt_job_record *out)
+static void get_result(const vt_json *result, vt_job_record *out)
 {
     size_t count = vt_json_count(result);
-    for (size_t i = 0; i < count && out->figure_count < VT_JOB_FIGURES; i++) {
+    for (size_t i = 0; i < count; i++) {
         const vt_json *member = NULL;
-        vt_job_figure *figure = &out->figures[out->figure_count++];
         const char *name = vt_json_key_at(result, i, &member);
-        snprintf(figure->name, sizeof(figure->name), "%s", name != NULL ? name : "");
-        figure->value = vt_json_number(member, 0.0);
+        if (name == NULL)
+            return;
+        if (vt_json_kind_of(member) == VT_JSON_TEXT)
+            vt_job_add_text(out, name, vt_json_text(member, ""));
+        else
+            vt_job_add_figure(out, name, vt_json_number(member, 0.0));
     }
 }
 
@@ -146,7 +151,7 @@ bool vt_get_job(const vt_json *object, vt_job_record *out)
     job.total = (uint64_t)get_count(object, "total");
     job.status = status_of(vt_json_text(vt_json_get(object, "code"), "VT_OK"));
     job.report = vt_json_bool(vt_json_get(object, "report"), false);
-    get_figures(vt_json_get(object, "result"), &job);
+    get_result(vt_json_get(object, "result"), &job);
     job.version = 1;
     *out = job;
     return true;

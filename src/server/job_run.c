@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FOLDER_DEPTH = 10, FOLDER_NAMES = 1 << 16 };
+enum { FOLDER_DEPTH = 10, FOLDER_NAMES = 1 << 16, MEGABYTE = 1000000 };
 
 typedef vt_job_work run;
 
@@ -81,6 +81,15 @@ void vt_job_add_figure(vt_job_record *job, const char *name, double value)
     vt_job_figure *figure = &job->figures[job->figure_count++];
     snprintf(figure->name, sizeof(figure->name), "%s", name);
     figure->value = value;
+}
+
+void vt_job_add_text(vt_job_record *job, const char *name, const char *text)
+{
+    if (job->text_count == VT_JOB_TEXTS)
+        return;
+    vt_job_text *member = &job->texts[job->text_count++];
+    snprintf(member->name, sizeof(member->name), "%s", name);
+    snprintf(member->text, sizeof(member->text), "%s", text);
 }
 
 bool vt_job_on_progress(void *context, uint64_t done, uint64_t total)
@@ -160,7 +169,12 @@ static vt_status import(run *r, vt_error *error)
 
 static vt_status build_index(run *r, vt_error *error)
 {
-    vt_index_options how = {.on_progress = vt_job_on_progress, .context = r};
+    char why[VT_INDEX_WHY] = "";
+    vt_index_options how = {.kind = r->job->index,
+                            .memory_bytes = (uint64_t)r->job->memory_mb * MEGABYTE,
+                            .on_progress = vt_job_on_progress,
+                            .context = r,
+                            .why = why};
     vt_index_info info;
     on_phase(r, "index", "vectors");
     vt_status status = vt_shop_index_build(r->shop, &how, error);
@@ -168,6 +182,9 @@ static vt_status build_index(run *r, vt_error *error)
         status = vt_shop_index_info(r->shop, &info, error);
     if (status != VT_OK)
         return status;
+    vt_job_add_text(r->job, "index", info.kind);
+    vt_job_add_text(r->job, "codec", info.codec);
+    vt_job_add_text(r->job, "why", why);
     vt_job_add_figure(r->job, "vectors", (double)info.vectors);
     vt_job_add_figure(r->job, "products", (double)info.products);
     vt_job_add_figure(r->job, "graph_bytes", (double)info.graph_bytes);

@@ -2,7 +2,8 @@
 /*
  * What a body says of a job, and the feed that it brings:
  *
- *     {"kind":"index-build"}, {"kind":"index-check","sample":500}     application/json
+ *     {"kind":"index-build","index":"graph"}                          application/json
+ *     {"kind":"index-check","sample":500}
  *     {"kind":"train","recipe":{"arch":"resnet18","epochs":30}}       the scope admin
  *     a feed                       text/csv, text/tab-separated-values, application/x-ndjson
  *     a form with a part "feed" and parts "image" whose file names are the feed's paths
@@ -15,6 +16,7 @@
 #include "server/jobs.h"
 
 #include "base/file.h"
+#include "shop/index_report.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +24,7 @@
 enum {
     SAMPLE = 200,
     SAMPLE_MAXIMUM = 10000,
+    MEMORY_MAXIMUM_MB = 1 << 30,
     PATH_DEPTH = 8,
     PATH_BYTES = 512,
     FORM_BYTES = 1 << 20
@@ -36,10 +39,86 @@ static vt_status read_recipe(vt_request *request, const vt_job_record *job, cons
     return status == VT_OK ? vt_job_recipe(request->server->jobs, job->id, recipe, error) : status;
 }
 
-static bool is_member(const char *name)
+static vt_status read_build(vt_request *request, vt_job_record *job, const vt_json *object,
+                            vt_error *error)
 {
-    return vt_text_equal(name, "kind") || vt_text_equal(name, "sample") ||
-           vt_text_equal(name, "recipe");
+    const vt_json *index = vt_json_get(object, "index"), *memory = vt_json_get(object, "memory_mb");
+    const char *kind = index != NULL ? vt_json_text(index, NULL) : "auto";
+    if (kind == NULL)
+        return vt_fail(error, VT_ERR_USAGE, "read the job: \"index\" is no text");
+    vt_status status = vt_index_kind_check(kind, error);
+    if (status == VT_OK)
+        snprintf(job->index, sizeof(job->index), "%s", kind);
+    if (status != VT_OK || memory == NULL)
+        return status;
+    /* More than by itself it would take is the machine's owner's to give. */
+    status = vt_request_allow(request, VT_SCOPE_ADMIN, error);
+    return status == VT_OK
+               ? vt_member_whole(memory, "memory_mb", 1, MEMORY_MAXIMUM_MB, &job->memory_mb, error)
+               : status;
+}
+
+static vt_status read_check(vt_job_record *job, const vt_json *object, vt_error *error)
+{
+    const vt_json *sample = vt_json_get(object, "sample");
+    job->sample = SAMPLE;
+    return sample != NULL
+               ? vt_member_whole(sample, "sample", 1, SAMPLE_MAXIMUM, &job->sample, error)
+               : VT_OK;
+}
+
+static vt_status read_kind(const vt_json *object, vt_job_kind *out, vt_error *error)
+{
+    const char *kind = vt_json_text(vt_json_get(object, "kind"), NULL);
+    if (kind == NULL || !vt_job_kind_of(kind, out))
+        return vt_fail(error, VT_ERR_USAGE,
+                       "read the job: \"kind\" is none of import, index-build, index-check, "
+                       "train, eval");
+    return VT_OK;
+}
+
+/* Whether every member is one that jobs of this kind have. */
+static vt_status check_members(const vt_json *object, vt_job_kind kind, vt_error *error)
+{
+    static const struct {
+        const char *name;
+        vt_job_kind kind;
+    } members[] = {{"index", VT_JOB_INDEX_BUILD},
+                   {"memory_mb", VT_JOB_INDEX_BUILD},
+                   {"sample", VT_JOB_INDEX_CHECK},
+                   {"recipe", VT_JOB_TRAIN}};
+    for (size_t i = 0; i < vt_json_count(object); i++) {
+        const vt_json *member = NULL;
+        const char *name = vt_json_key_at(object, i, &member);
+        bool known = vt_text_equal(name, "kind");
+        for (size_t at = 0; !known && at < sizeof(members) / sizeof(members[0]); at++)
+            known = members[at].kind == kind && vt_text_equal(name, members[at].name);
+        if (!known)
+            return vt_fail(error, VT_ERR_USAGE, "read the job: \"%.64s\" is no member of %s", name,
+                           vt_job_kind_name(kind));
+    }
+    return VT_OK;
+}
+
+static vt_status read_members(vt_request *request, vt_job_record *job, const vt_json *object,
+                              vt_error *error)
+{
+    switch (job->kind) {
+    case VT_JOB_INDEX_BUILD:
+        return read_build(request, job, object, error);
+    case VT_JOB_INDEX_CHECK:
+        return read_check(job, object, error);
+    case VT_JOB_TRAIN:
+        return read_recipe(request, job, vt_json_get(object, "recipe"), error);
+    case VT_JOB_EVAL:
+        return vt_fail(error, VT_ERR_USAGE,
+                       "read the job: an evaluation is a form with its queries");
+    case VT_JOB_IMPORT:
+    case VT_JOB_KIND_COUNT:
+        break;
+    }
+    return vt_fail(error, VT_ERR_USAGE,
+                   "read the job: an import is a feed as the body, or a form with it");
 }
 
 static vt_status read_object(vt_request *request, vt_job_record *job, vt_error *error)
@@ -48,32 +127,11 @@ static vt_status read_object(vt_request *request, vt_job_record *job, vt_error *
     vt_status status = vt_body_json(request, &object, error);
     if (status != VT_OK)
         return status;
-    const char *kind = vt_json_text(vt_json_get(object, "kind"), NULL);
-    double sample = vt_json_number(vt_json_get(object, "sample"), SAMPLE);
-    job->sample = SAMPLE;
-    for (size_t i = 0; status == VT_OK && i < vt_json_count(object); i++) {
-        const vt_json *member = NULL;
-        const char *name = vt_json_key_at(object, i, &member);
-        if (!is_member(name))
-            status = vt_fail(error, VT_ERR_USAGE, "read the job: \"%.64s\" is not known", name);
-    }
-    if (status == VT_OK && (kind == NULL || !vt_job_kind_of(kind, &job->kind)))
-        status = vt_fail(error, VT_ERR_USAGE,
-                         "read the job: \"kind\" is none of import, index-build, index-check, "
-                         "train, eval");
-    else if (status == VT_OK && job->kind == VT_JOB_IMPORT)
-        status = vt_fail(error, VT_ERR_USAGE,
-                         "read the job: an import is a feed as the body, or a form with it");
-    else if (status == VT_OK && !(sample >= 1.0 && sample <= SAMPLE_MAXIMUM))
-        status = vt_fail(error, VT_ERR_USAGE, "read the job: \"sample\" is not from 1 to %d",
-                         SAMPLE_MAXIMUM);
-    else if (status == VT_OK && job->kind == VT_JOB_EVAL)
-        status =
-            vt_fail(error, VT_ERR_USAGE, "read the job: an evaluation is a form with its queries");
-    else if (status == VT_OK && job->kind == VT_JOB_TRAIN)
-        status = read_recipe(request, job, vt_json_get(object, "recipe"), error);
+    status = read_kind(object, &job->kind, error);
     if (status == VT_OK)
-        job->sample = (size_t)sample;
+        status = check_members(object, job->kind, error);
+    if (status == VT_OK)
+        status = read_members(request, job, object, error);
     vt_json_free(object);
     return status;
 }

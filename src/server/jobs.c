@@ -106,6 +106,8 @@ static void end(vt_jobs *jobs, const vt_job_record *worked)
     job->state = worked->state;
     job->status = worked->status;
     memcpy(job->detail, worked->detail, sizeof(job->detail));
+    memcpy(job->texts, worked->texts, sizeof(job->texts));
+    job->text_count = worked->text_count;
     memcpy(job->figures, worked->figures, sizeof(job->figures));
     job->figure_count = worked->figure_count;
     job->report = worked->report;

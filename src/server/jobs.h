@@ -30,6 +30,7 @@ enum {
     VT_JOB_ID_CHARS = 12,
     VT_JOB_NAME_BYTES = 128,
     VT_JOB_FIGURES = 12,
+    VT_JOB_TEXTS = 3,
     VT_JOBS_KEPT = 50,      /* ended ones */
     VT_JOBS_LISTENERS = 256 /* event streams at once */
 };
@@ -59,6 +60,12 @@ typedef struct vt_job_figure {
     double value;
 } vt_job_figure;
 
+/* One word or sentence of a result. */
+typedef struct vt_job_text {
+    char name[24];
+    char text[VT_INDEX_WHY];
+} vt_job_text;
+
 typedef struct vt_job_record {
     char id[VT_JOB_ID_CHARS + 1];
     vt_job_kind kind;
@@ -70,13 +77,16 @@ typedef struct vt_job_record {
     char key[VT_KEY_ID_CHARS + 1];
     int64_t created_ms, started_ms, ended_ms; /* since 1970; 0: not yet */
     size_t sample;                            /* of an index check */
-    char stage[16], unit[16];                 /* "import", "products"; "": nothing to say */
-    uint64_t done, total;                     /* of the stage; total 0: not known */
-    double rate;                              /* of the unit, per second; 0: not known */
+    char index[8];                            /* of an index build: vt_index_options.kind */
+    size_t memory_mb;         /* of the same: what it may take; 0: as the shop takes by itself */
+    char stage[16], unit[16]; /* "import", "products"; "": nothing to say */
+    uint64_t done, total;     /* of the stage; total 0: not known */
+    double rate;              /* of the unit, per second; 0: not known */
     vt_status status;
     char detail[512];                      /* why it failed or ended early */
-    vt_job_figure figures[VT_JOB_FIGURES]; /* (figure_count) the result */
-    size_t figure_count;
+    vt_job_text texts[VT_JOB_TEXTS];       /* (text_count) the result, */
+    vt_job_figure figures[VT_JOB_FIGURES]; /* (figure_count) and its numbers */
+    size_t text_count, figure_count;
     bool report;      /* there is a page about it */
     uint64_t version; /* grows with every change; of this run of the server */
 } vt_job_record;
@@ -157,6 +167,7 @@ typedef struct vt_job_work {
     const vt_server_options *options;
 } vt_job_work;
 void vt_job_add_figure(vt_job_record *job, const char *name, double value);
+void vt_job_add_text(vt_job_record *job, const char *name, const char *text);
 /* Where the pictures lie that a list names: `uploaded`, the folder of those that came with it, or
  * where none did, what the server opened, if it did. */
 const char *vt_job_images(const vt_job_work *work, const char *uploaded);

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <string.h>
 #include <strings.h>
 
@@ -75,5 +76,17 @@ vt_status vt_body_json(vt_request *request, vt_json **out, vt_error *error)
         return vt_fail(error, VT_ERR_FORMAT, "read the body: it is no JSON object");
     }
     *out = document;
+    return VT_OK;
+}
+
+vt_status vt_member_whole(const vt_json *value, const char *name, double low, double high,
+                          size_t *out, vt_error *error)
+{
+    double number = vt_json_number(value, NAN);
+    if (!(number >= low && number <= high) || number != floor(number))
+        return vt_fail(error, VT_ERR_USAGE,
+                       "read member \"%s\": a whole number from %.0f to %.0f is needed", name, low,
+                       high);
+    *out = (size_t)number;
     return VT_OK;
 }

@@ -82,21 +82,9 @@ static vt_status set_images(vt_search_query *out, const vt_json *value, vt_error
 
 /* ---- numbers ---- */
 
-static vt_status whole(const vt_json *value, const char *name, double low, double high, size_t *out,
-                       vt_error *error)
-{
-    double number = vt_json_number(value, NAN);
-    if (!(number >= low && number <= high) || number != floor(number))
-        return vt_fail(error, VT_ERR_USAGE,
-                       "read member \"%s\": a whole number from %.0f to %.0f is needed", name, low,
-                       high);
-    *out = (size_t)number;
-    return VT_OK;
-}
-
 static vt_status set_top(vt_search_query *out, const vt_json *value, vt_error *error)
 {
-    return whole(value, "top", 1, VT_SEARCH_TOP, &out->query.top, error);
+    return vt_member_whole(value, "top", 1, VT_SEARCH_TOP, &out->query.top, error);
 }
 
 static vt_status set_minimum(vt_search_query *out, const vt_json *value, vt_error *error)
@@ -116,7 +104,7 @@ static vt_status read_region(const vt_json *value, const char *name, vt_view *ou
         return wrong(error, name, "[x, y, width, height] in pixels");
     for (size_t i = 0; i < 4; i++) {
         vt_status status =
-            whole(vt_json_at(value, i), name, i < 2 ? 0 : 1, INT_MAX, &corner[i], error);
+            vt_member_whole(vt_json_at(value, i), name, i < 2 ? 0 : 1, INT_MAX, &corner[i], error);
         if (status != VT_OK)
             return status;
     }
@@ -178,12 +166,12 @@ static vt_status spread_regions(vt_search_query *out, vt_error *error)
 
 static vt_status set_offset(vt_search_query *out, const vt_json *value, vt_error *error)
 {
-    return whole(value, "offset", 0, QUERY_OFFSET, &out->query.offset, error);
+    return vt_member_whole(value, "offset", 0, QUERY_OFFSET, &out->query.offset, error);
 }
 
 static vt_status set_facet_top(vt_search_query *out, const vt_json *value, vt_error *error)
 {
-    return whole(value, "facet_top", 1, QUERY_FACET_TOP, &out->query.facet_top, error);
+    return vt_member_whole(value, "facet_top", 1, QUERY_FACET_TOP, &out->query.facet_top, error);
 }
 
 static vt_status read_flag(const vt_json *value, const char *name, bool *out, vt_error *error)

@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the index is, as members of a JSON object. */
+/* What the index is, as members of a JSON object, and what it can be told to be. */
 #include "shop/index_report.h"
+
+#include "base/status.h"
+#include "store/store.h"
+
+vt_status vt_index_kind_check(const char *kind, vt_error *error)
+{
+    vt_index_kind found;
+    if (vt_index_kind_find(kind, &found))
+        return VT_OK;
+    return vt_fail(error, VT_ERR_USAGE,
+                   "build the index: \"%.64s\" is none of auto, exact, graph, ivf", kind);
+}
 
 void vt_index_info_put(vt_json_writer *writer, const vt_index_info *info)
 {

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "shop/index_report.h"
 #include "vector/distance.h"
 
 #include <limits.h>
@@ -20,6 +21,7 @@
 #include <string.h>
 
 enum { MEASURED_K = 10, MAXIMUM_SAMPLE = 1000000, TRUTH_BLOCK = 256 };
+_Static_assert((int)VT_INDEX_WHY == (int)VT_INDEX_WHY_BYTES, "one reason, two headers");
 
 /* ---- building, telling ---- */
 
@@ -35,10 +37,10 @@ vt_status vt_shop_index_build(vt_shop *shop, const vt_index_options *options, vt
     vt_store_index_options build = {.memory_bytes = (size_t)how->memory_bytes,
                                     .pool = searcher.pool,
                                     .on_progress = how->on_progress,
-                                    .context = how->context};
+                                    .context = how->context,
+                                    .why = how->why};
     if (status == VT_OK && how->kind != NULL && !vt_index_kind_find(how->kind, &build.kind))
-        status = vt_fail(error, VT_ERR_USAGE,
-                         "build the index: \"%s\" is none of auto, exact, graph, ivf", how->kind);
+        status = vt_index_kind_check(how->kind, error);
     if (status == VT_OK)
         status = vt_store_index_build(shop->store, shop->model, &build, error);
     vt_shop_leave(shop);
@@ -219,7 +221,7 @@ static double recall_of(const measure *m, size_t query, const vt_hit *hits, size
 }
 
 typedef struct measured {
-    double recall, worst, visited, ms;
+    double recall, worst, visited, ms, expected_ms;
     const char *strategy;
 } measured;
 
@@ -243,6 +245,7 @@ static vt_status measure_strategy(measure *m, vt_strategy strategy, measured *ou
         out->recall += recall / (double)m->count;
         out->worst = fmin(out->worst, recall);
         out->visited += (double)answer.visited / (double)m->count;
+        out->expected_ms += answer.expected_ms;
         out->strategy = answer.strategy;
         status = go_on(m, 1, error);
     }
@@ -320,6 +323,8 @@ static vt_status bench_row(measure *m, double share, vt_strategy strategy, vt_in
             .strategy = found.strategy,
             .share = share,
             .rate = found.ms > 0 ? (double)m->count * 1000 / found.ms : 0,
+            .expected_rate =
+                found.expected_ms > 0 ? (double)m->count * 1000 / found.expected_ms : 0,
             .recall = found.recall,
             .mean_visited = found.visited};
     return status;

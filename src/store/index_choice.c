@@ -152,11 +152,10 @@ void vt_index_choose(size_t rows, size_t dim, size_t memory_bytes, vt_index_kind
     needs n = {.rows = (double)rows, .limit = (double)out->memory_bytes, .dim = dim};
     n.vectors = n.rows * ((double)dim * 2 + MEMBER_BYTES);
     kind_set(out, &n, VT_INDEX_EXACT, 0);
-    if (wanted == VT_INDEX_EXACT)
-        return;
-    if (automatic && (rows < ANN_ROWS || n.rows * (double)dim * 2 < ANN_BYTES)) {
-        snprintf(out->why, sizeof out->why, "%zu vectors (%.1f MB) are scanned exactly in no time",
-                 rows, n.rows * (double)dim * 2 * MB);
+    bool few = rows < ANN_ROWS || n.rows * (double)dim * 2 < ANN_BYTES;
+    if (wanted == VT_INDEX_EXACT || (automatic && few)) {
+        snprintf(out->why, sizeof out->why, "%zu vectors (%.1f MB) are scanned exactly%s", rows,
+                 n.rows * (double)dim * 2 * MB, automatic ? " in no time" : ", as was asked for");
         return;
     }
     if (dim > ANN_DIM) {

@@ -13,7 +13,9 @@
  * The times are constants, not measured anew in each process, because a plan that changes between
  * two pages of one question could make them overlap. They were measured by `bench/filter --walk`
  * on a Zen 5 whose cores others used as well, and by tests of the database's reads; their ratios
- * are what matters.
+ * are what matters. Those of lists were fitted to the parts of their search and then to whole
+ * questions to shops of 100,000 and 400,000 vectors (time of the thread, Zen 4): `vitrine index
+ * bench` prints beside each rate the one that is expected here, on any shop.
  */
 #include "store/planner.h"
 
@@ -26,9 +28,13 @@ static const double SCAN = 2, SCAN_BYTE = 0.09;    /* a vector in a scan of all 
 static const double PICK = 30, PICK_BYTE = 0.08;   /* a vector fetched alone */
 static const double FETCH = 6000;                  /* a vector read from the database by product */
 static const double STREAM = 1500;                 /* the same where all are */
-static const double FETCH_ROW = 4000;              /* a vector read from the database alone */
-static const double LIST = 2, LIST_BYTE = 0.02;    /* the centroid of a list compared */
-static const double ROW = 0.5, ROW_BYTE = 0.02;    /* a row of a list compared by its code */
+static const double FETCH_ROW = 9000;              /* one that lists ask for, read alone */
+static const double LOOK = 250, LOOK_BYTE = 0.5;   /* the same in memory, not asked for ahead */
+static const double TABLES = 7000;                 /* of a query of lists, before the first one */
+static const double LIST = 2, LIST_BYTE = 0.03;    /* the centroid of a list compared */
+static const double ROW = 1, ROW_BYTE = 0.12;      /* a row of a list compared by its code */
+static const double ASK = 12;                      /* whether a row of a list is in the set */
+static const double BIT = 2.3, BIT_TEST = 1.5;     /* an id of the set made a bit; one looked at */
 
 enum {
     WIDTH = 64,          /* of a walk for a page of 10 */
@@ -42,7 +48,8 @@ enum {
     PROBES_LEAST = 16,
     PROBES_MORE = 2,       /* times the root of the number of lists */
     MATCHES_PER_HIT = 40,  /* rows of the set met for each hit wanted */
-    RERANKED_PER_HIT = 10, /* of which so many are looked at by the vector, about */
+    RERANKED_PER_HIT = 6,  /* of all rows so many are looked at by the vector, about; */
+    RERANKED_FILTERED = 4, /* of those of a set */
     LISTS_PAGE = VT_IVF_MAX_HITS / 4,
 };
 static const double CHECKED_SHARE = 0.9; /* sets larger than this are walked as if they were all */
@@ -113,19 +120,25 @@ static double rows_seen(const vt_plan_question *question, const vt_plan *plan)
     return fmin(seen, rows);
 }
 
-static double row_cost(const vt_plan_question *question)
+/* Blocks of 32 without a row of the set are passed over. Of its labels either the set is asked, or
+ * bits that were made of it. */
+static double rows_cost(const vt_plan_question *question, double seen)
 {
-    double code = ROW + (double)question->dim / 8 * ROW_BYTE;
-    return question->filtered ? LABEL + fmin(1, 32 * share_of(question)) * code : code;
+    double codes = seen * (ROW + (double)question->dim / 8 * ROW_BYTE);
+    if (!question->filtered)
+        return codes;
+    double bits = (double)question->passing * BIT + seen * BIT_TEST;
+    return fmin(seen * ASK, bits) + fmin(1, 32 * share_of(question)) * codes;
 }
 
 static double lists_cost(const vt_plan_question *question, const vt_plan *plan)
 {
     double bytes = 2.0 * (double)question->dim, seen = rows_seen(question, plan);
-    double vector = question->resident ? PICK + bytes * PICK_BYTE : FETCH_ROW;
-    double reranked = fmin(RERANKED_PER_HIT * (double)plan->prefix, share_of(question) * seen);
-    return (double)question->lists * (LIST + 2 * bytes * LIST_BYTE) + seen * row_cost(question) +
-           reranked * vector;
+    double vector = question->resident ? LOOK + bytes * LOOK_BYTE : FETCH_ROW;
+    double each = question->filtered ? RERANKED_FILTERED : RERANKED_PER_HIT;
+    double reranked = fmin(each * (double)plan->prefix, share_of(question) * seen);
+    return TABLES + (double)question->lists * (LIST + 2 * bytes * LIST_BYTE) +
+           rows_cost(question, seen) + reranked * vector;
 }
 
 /* ---- plans ---- */
@@ -175,7 +188,8 @@ static vt_plan lists_plan(const vt_plan_question *question, vt_strategy strategy
     plan.share = (float)share_of(question);
     plan.cost_ns = lists_cost(question, &plan);
     double worth = fmax(exact_cost(question), 2 * plan.cost_ns);
-    plan.budget = (size_t)fmin(worth / row_cost(question), 1e12);
+    double seen = rows_seen(question, &plan);
+    plan.budget = (size_t)fmin(worth / rows_cost(question, seen) * seen, 1e12);
     return plan;
 }
 

@@ -55,7 +55,7 @@ typedef struct vt_index_choice {
     bool resident;          /* vectors are kept in memory as well */
     size_t bytes;           /* expected, in memory */
     size_t memory_bytes;    /* the limit */
-    char why[200];
+    char why[VT_INDEX_WHY_BYTES];
 } vt_index_choice;
 /* memory_bytes 0: half of what the machine has. wanted: VT_INDEX_AUTO, or the kind that it is to be
  * whatever the number of rows; where the limit or the dimension does not allow that kind it is the

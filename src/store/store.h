@@ -272,6 +272,7 @@ typedef struct vt_nearest_answer {
     uint64_t searched;    /* vectors compared, per query; of several the mean */
     uint64_t visited;     /* vectors looked at, also those that may not answer */
     uint64_t products;    /* that have vectors, whether or not they may answer */
+    double expected_ms;   /* what the planner took the strategy to cost, per query, one thread */
 } vt_nearest_answer;
 /* queries: (count, dim); hits: (count, k) with id = picture key and group = product key, one per
  * product, best first; hit_counts: (count). Sees every change committed before the call by this
@@ -291,6 +292,7 @@ enum { VT_INDEX_KIND_COUNT = 4 };
 const char *vt_index_kind_name(vt_index_kind kind); /* "auto", "exact", "graph", "ivf" */
 /* By name; false: there is none. */
 bool vt_index_kind_find(const char *name, vt_index_kind *out);
+enum { VT_INDEX_WHY_BYTES = 200 }; /* of the reason for one */
 
 typedef struct vt_store_index_options {
     vt_index_kind kind;          /* VT_INDEX_AUTO, or what is to be built also where auto would not;
@@ -299,11 +301,12 @@ typedef struct vt_store_index_options {
     vt_pool *pool;               /* NULL: in the caller's thread */
     vt_on_progress *on_progress; /* vectors; may be NULL */
     void *context;
+    char *why; /* (VT_INDEX_WHY_BYTES) of a build that succeeds: why it is this kind; may be NULL */
 } vt_store_index_options;
 
 typedef struct vt_store_index_info {
     vt_index_kind wanted; /* what auto chooses, and why: */
-    char why[200];
+    char why[VT_INDEX_WHY_BYTES];
     const char *wanted_codec; /* of what would be built, static text; "f16": exact */
     size_t rows, products, dim;
     vt_index_kind kind; /* what is in memory beside or instead of the vectors; exact: nothing */

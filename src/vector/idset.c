@@ -167,6 +167,27 @@ size_t vt_idset_bytes(const vt_idset *set)
     return roaring_bitmap_portable_size_in_bytes(bitmap_read(set));
 }
 
+uint32_t vt_idset_last(const vt_idset *set)
+{
+    return roaring_bitmap_maximum(bitmap_read(set));
+}
+
+void vt_idset_set_bits(const vt_idset *set, uint64_t *bits, size_t words)
+{
+    enum { SOME = 256 };
+    uint32_t ids[SOME], count = SOME;
+    roaring_uint32_iterator_t at;
+    roaring_init_iterator(bitmap_read(set), &at);
+    while (count == SOME) {
+        count = roaring_read_uint32_iterator(&at, ids, SOME);
+        for (uint32_t i = 0; i < count; i++) {
+            if (ids[i] / 64 >= words)
+                return;
+            bits[ids[i] / 64] |= (uint64_t)1 << ids[i] % 64;
+        }
+    }
+}
+
 /* ---- walking ---- */
 
 static_assert(sizeof(roaring_uint32_iterator_t) <= sizeof(((vt_idset_cursor *)0)->state),

@@ -34,7 +34,11 @@ vt_status vt_idset_union(const vt_idset *const *sets, size_t count, vt_idset **o
 vt_status vt_idset_add_many(vt_idset *set, const uint32_t *ids, size_t count, vt_error *error);
 uint64_t vt_idset_common_count(const vt_idset *a, const vt_idset *b);
 bool vt_idset_equal(const vt_idset *a, const vt_idset *b);
-size_t vt_idset_bytes(const vt_idset *set); /* about what it takes in memory */
+size_t vt_idset_bytes(const vt_idset *set);  /* about what it takes in memory */
+uint32_t vt_idset_last(const vt_idset *set); /* the greatest; 0: also that of an empty set */
+/* Sets bit id % 64 of bits[id / 64] for each id that lies in bits (words): a test of one bit
+ * instead of a search of the set, for who asks of many ids. */
+void vt_idset_set_bits(const vt_idset *set, uint64_t *bits, size_t words);
 
 /* ---- idset_file.c: in files, little-endian ---- */
 bool vt_idset_append(const vt_idset *set, vt_buf *out); /* false: no memory */

@@ -334,7 +334,7 @@ run 0 index check shop
 says 'equals the catalogue'
 run 0 index bench shop --queries 3 --json
 is_json
-has_members queries strategies strategy share rate recall visited
+has_members queries strategies strategy share rate expected_rate recall visited
 run 0 index build shop --kind ivf --json
 is_json
 is kind "$(number kind)" '"ivf"'

@@ -106,6 +106,39 @@ static void test_thin_sets(void **state)
     vt_idset_free(set);
 }
 
+/* However a set is asked for its ids, it has the same: as bits where it is small or sparse, itself
+ * where it is neither, or where its greatest is beyond what bits are worth. */
+static void test_ways_of_asking(void **state)
+{
+    const world *w = *state;
+    enum { HITS = 10, MANY = 40000 };
+    vt_ivf_search_options search = vt_ivf_search_defaults();
+    vt_hit hits[3][HITS];
+    vt_ivf_walked walked[3];
+    for (int way = 0; way < 3; way++) {
+        vt_idset *set;
+        size_t count = 0;
+        assert_int_equal(vt_idset_new(&set, NULL), VT_OK);
+        for (uint32_t i = 0; i < ROWS; i += 3)
+            assert_int_equal(vt_idset_add(set, i, NULL), VT_OK);
+        if (way == 1) /* none of a row */
+            assert_int_equal(vt_idset_add_range(set, ROWS, ROWS + MANY, NULL), VT_OK);
+        if (way == 2)
+            assert_int_equal(vt_idset_add(set, UINT32_MAX, NULL), VT_OK);
+        search.groups = set;
+        const vt_ivf_answers answers = {hits[way], &count, &walked[way]};
+        assert_int_equal(vt_ivf_search(w->ivf, w->vectors[ROWS], 1, &search, &answers, NULL),
+                         VT_OK);
+        assert_int_equal(count, HITS);
+        for (size_t i = 0; i < HITS; i++)
+            assert_int_equal(hits[way][i].group % 3, 0);
+        assert_memory_equal(hits[way], hits[0], sizeof hits[0]);
+        assert_int_equal(walked[way].matched, walked[0].matched);
+        assert_int_equal(walked[way].visited, walked[0].visited);
+        vt_idset_free(set);
+    }
+}
+
 /* What is looked at has a bound, which is told. */
 static void test_budget(void **state)
 {
@@ -167,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_thin_sets),
+        cmocka_unit_test(test_ways_of_asking),
         cmocka_unit_test(test_budget),
         cmocka_unit_test(test_beside_changes),
     };

@@ -58,6 +58,19 @@ static inline void take_id(reply got, char id[VT_JOB_ID_CHARS + 1])
     vt_json_free(job);
 }
 
+/* Asks with this key; a body is JSON. */
+static inline reply ask_with(const served *s, const char *key, call what)
+{
+    char header[VT_KEY_TEXT + 32];
+    snprintf(header, sizeof(header), "Authorization: Bearer %s\r\n", key);
+    what.headers = header;
+    if (what.body != NULL) {
+        what.type = "application/json";
+        what.length = strlen(what.body);
+    }
+    return ask_server(s, what);
+}
+
 /* Whether the file is there below the job's folder; NULL: the folder. */
 static inline bool job_has(const served *s, const char *id, const char *name)
 {

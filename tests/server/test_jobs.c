@@ -526,18 +526,6 @@ static void there_are_no_jobs_without_the_writers_place(void **state)
 
 /* ---- keys ---- */
 
-static reply ask_with(const served *s, const char *key, call what)
-{
-    char header[VT_KEY_TEXT + 32];
-    snprintf(header, sizeof(header), "Authorization: Bearer %s\r\n", key);
-    what.headers = header;
-    if (what.body != NULL) {
-        what.type = "application/json";
-        what.length = strlen(what.body);
-    }
-    return ask_server(s, what);
-}
-
 static void keys_are_made_listed_and_taken_back(void **state)
 {
     served *s = *state;

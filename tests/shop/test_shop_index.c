@@ -3,6 +3,8 @@
  * phases can be cancelled. */
 #include "shop/journey.h"
 
+#include <math.h>
+
 enum { SAMPLE = 5 };
 
 typedef struct watch {
@@ -59,6 +61,10 @@ static void what_takes_long_is_counted(void **state)
     assert_int_equal(w.phases, 1);
     assert_true(w.total > 0 && w.done == w.total);
     assert_int_equal(bench.queries, SAMPLE);
+    assert_string_equal(bench.rows[0].strategy, "exact");
+    assert_true(bench.rows[0].rate > 0 && bench.rows[0].expected_rate > 0);
+    for (size_t i = 0; i < bench.count; i++)
+        assert_true(isfinite(bench.rows[i].expected_rate));
     const vt_index_measure silent = {.queries = SAMPLE};
     expect_ok(vt_shop_index_check(shop, &silent, &check, &error), &error);
     expect_ok(vt_shop_index_bench(shop, &silent, &bench, &error), &error);

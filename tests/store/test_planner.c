@@ -130,6 +130,39 @@ static void test_lists_by_size(void **state)
     assert_int_equal(vt_plan_search(&both).strategy, VT_STRATEGY_WALK);
 }
 
+/* What questions to shops of 256 dimensions took, a thread's median, is what they are expected to
+ * take, but for a factor of two: of that are machines, caches, and how vectors lie. */
+static void test_costs_of_lists(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t rows, lists;
+        uint64_t passing;
+        bool resident;
+        double us;
+    } measured[] = {{100000, 633, 100000, true, 140},    {100000, 633, 50000, true, 207},
+                    {100000, 633, 4949, true, 191},      {100000, 633, 1987, true, 252},
+                    {100000, 633, 100000, false, 1412},  {100000, 633, 50000, false, 1160},
+                    {100000, 633, 4949, false, 1257},    {100000, 633, 1987, false, 1292},
+                    {400000, 1265, 400000, true, 309},   {400000, 1265, 200000, true, 725},
+                    {400000, 1265, 39989, true, 687},    {400000, 1265, 8176, true, 534},
+                    {400000, 1265, 400000, false, 2756}, {400000, 1265, 200000, false, 2847},
+                    {400000, 1265, 39989, false, 1682},  {400000, 1265, 8176, false, 1493}};
+    for (size_t i = 0; i < sizeof measured / sizeof measured[0]; i++) {
+        vt_plan_question question =
+            lists_question(measured[i].rows, measured[i].passing, measured[i].resident);
+        vt_plan plan = {0};
+        question.lists = measured[i].lists;
+        assert_true(vt_plan_force(
+            &question, question.filtered ? VT_STRATEGY_FILTERED_LISTS : VT_STRATEGY_LISTS, &plan));
+        double ratio = measured[i].us * 1000 / plan.cost_ns;
+        if (ratio < 0.5 || ratio > 2)
+            fail_msg("%zu rows, %zu of them, in memory %d: %.0f us, expected %.0f",
+                     measured[i].rows, (size_t)measured[i].passing, measured[i].resident,
+                     measured[i].us, plan.cost_ns / 1000);
+    }
+}
+
 static void test_force_lists(void **state)
 {
     (void)state;
@@ -255,7 +288,7 @@ int main(void)
         cmocka_unit_test(test_force),           cmocka_unit_test(test_lists_by_size),
         cmocka_unit_test(test_force_lists),     cmocka_unit_test(test_index_choice),
         cmocka_unit_test(test_choice_of_lists), cmocka_unit_test(test_choice_by_the_owner),
-        cmocka_unit_test(test_bytes_of_lists),
+        cmocka_unit_test(test_bytes_of_lists),  cmocka_unit_test(test_costs_of_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

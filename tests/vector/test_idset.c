@@ -14,9 +14,29 @@
 /* Four containers of 65536: sparse, dense, runs and empty ones meet. */
 enum { WORLD = 4 * 65536 };
 
+/* Bits of the ids below a bound; what was there stays, and nothing behind it is touched. */
+static void assert_bits(const vt_idset *set, const uint8_t *naive)
+{
+    enum { WORDS = WORLD / 64 - 700 };
+    uint64_t *bits = vt_calloc(WORDS + 1, sizeof *bits);
+    uint32_t last = 0;
+    assert_non_null(bits);
+    bits[0] = 1;
+    vt_idset_set_bits(set, bits, WORDS);
+    for (uint32_t id = 0; id < WORLD; id++) {
+        last = naive[id] ? id : last;
+        if (id < WORDS * 64)
+            assert_int_equal(bits[id / 64] >> id % 64 & 1, id == 0 || naive[id]);
+    }
+    assert_true(bits[WORDS] == 0);
+    assert_int_equal(vt_idset_last(set), last);
+    vt_free(bits);
+}
+
 static void assert_same(const vt_idset *set, const uint8_t *naive)
 {
     uint64_t count = 0;
+    assert_bits(set, naive);
     vt_idset_cursor c = vt_idset_begin(set);
     for (uint32_t id = 0; id < WORLD; id++) {
         if (!naive[id])

@@ -66,7 +66,15 @@ await check('jobs are listed, begun and looked at', {}, async page => {
   await open(page, 'jobs');
   await page.getByRole('button', { name: 'Check the index' }).click();
   await page.getByRole('row', { name: /Index check.*done.*Recall/ }).first().waitFor();
+  await page.getByLabel('Kind of index').selectOption({ label: 'inverted lists' });
+  await page.getByLabel('Memory limit, MB').fill('7');
+  await page.keyboard.press('Enter');
+  await page.getByRole('row', { name: /Index build.*done.*inverted lists, rabitq/ }).waitFor();
   await stop(page, 'jobs');
+  await page.getByRole('button', { name: 'Details of Index build' }).click();
+  await page.getByText(/Reason: .* as inverted lists.*the limit is 7\.0 MB/).waitFor();
+  await stop(page, 'index-build');
+  await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Details of Import: feed.csv' }).click();
   await page.locator('#dialog[open] .stats').waitFor();
   await page.locator('#dialog table').waitFor();

@@ -123,12 +123,14 @@ vt_status vt_sqlite_index_build(vt_store *base, uint32_t model, bool always,
         vt_sqlite_ann_discard(store, model);
     if ((build || save) && !begun)
         return vt_fail(error, VT_ERR_BUSY, "build the index: it is being built");
-    if (build)
-        return vt_sqlite_ann_build(index, &how, error);
-    if (save) {
+    if (build) {
+        status = vt_sqlite_ann_build(index, &how, error);
+    } else if (save) {
         status = vt_sqlite_ann_save(index, error);
         atomic_store(&index->building, false);
     }
+    if (status == VT_OK && options->why != NULL)
+        memcpy(options->why, how.choice.why, sizeof how.choice.why);
     return status;
 }
 

@@ -272,7 +272,8 @@ static void answer_fill(const question *q, vt_nearest_answer *answer)
                                   .complete = scanned || q->fallbacks == q->count,
                                   .searched = q->searched / q->count,
                                   .visited = q->visited / q->count,
-                                  .products = atomic_load(&q->index->product_count)};
+                                  .products = atomic_load(&q->index->product_count),
+                                  .expected_ms = q->plan.cost_ns * 1e-6};
 }
 
 vt_status vt_sqlite_nearest(vt_store *base, uint32_t model, const float *queries, size_t count,
