@@ -122,12 +122,12 @@ bool vt_precision_is_fast(vt_precision precision);
 
 typedef struct vt_session_options {
     vt_executor executor;
-    vt_precision precision;     /* of VT_EXECUTOR_ONEDNN; default F32 */
-    int threads;                /* of one run; 0: all cores */
-    bool split_batches;         /* default false: see vt_session_run */
-    bool winograd;              /* 3x3 convolutions in f32 by Winograd's algorithm, where there is one:
-                                   up to 1.3 times as fast a network, results good to about 1e-5;
-                                   default false */
+    vt_precision precision; /* of VT_EXECUTOR_ONEDNN; default F32 */
+    int threads;            /* of one run; 0: all cores */
+    bool split_batches;     /* default false: see vt_session_run */
+    bool winograd;          /* 3x3 convolutions in f32 by Winograd's algorithm, where there is one:
+                               up to 1.3 times as fast a network, results good to about 1e-5;
+                               default false */
     const char *const *outputs; /* value names to compute, NULL: the graph's outputs */
     size_t output_count;
 } vt_session_options;

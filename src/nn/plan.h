@@ -117,7 +117,7 @@ struct vt_plan {
     /* The first output is a loss, and what the steps before it make may be made again by those
      * behind it rather than kept (dnnl/recompute.c). */
     bool recompute;
-    bool winograd;         /* 3x3 convolutions in f32 may lose digits for speed (dnnl/winograd.c) */
+    bool winograd;       /* 3x3 convolutions in f32 may lose digits for speed (dnnl/winograd.c) */
     size_t folded_bytes; /* of constants that fold.c made or took over */
     uint64_t fold_work;  /* elementary steps spent on them */
     size_t arena_bytes, unshared_bytes;

@@ -44,8 +44,8 @@ typedef struct vt_training_options {
     uint64_t seed;  /* of dropout: a step's masks depend on it and the step's number alone */
     bool recompute; /* less memory for more time: activations are made again (the same bits); the
                        reference executor does not */
-    bool winograd; /* 3x3 convolutions in f32 by Winograd's algorithm, where there is one: faster,
-                      gradients good to about 1e-5 of the largest one; default false */
+    bool winograd;  /* 3x3 convolutions in f32 by Winograd's algorithm, where there is one: faster,
+                       gradients good to about 1e-5 of the largest one; default false */
     bool frozen_statistics; /* batch normalisation uses and keeps its running statistics */
 } vt_training_options;
 vt_training_options vt_training_options_defaults(void);

@@ -115,7 +115,7 @@ typedef struct vt_posts {
 typedef struct vt_pd_window {
     dnnl_dims_t kernel, strides, dilates; /* by spatial axis; dilates: oneDNN's, 0 is dense */
     dnnl_dims_t low, high;                /* padding */
-    bool winograd; /* of convolutions: Winograd's algorithm where oneDNN has it, else the direct one */
+    bool winograd; /* a convolution: by Winograd's algorithm where oneDNN has it */
     bool trained;  /* the weights change from run to run: none of their forms lasts */
 } vt_pd_window;
 
