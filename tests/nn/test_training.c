@@ -174,6 +174,16 @@ static void compare_trainings(const vt_training *have, const vt_training *want, 
     }
 }
 
+/* A step of each, compared, and down its own gradient. */
+static void step_both(vt_training *have, vt_training *want, const batch *data)
+{
+    float a = step(have, data, NULL), b = step(want, data, NULL);
+    compare(&a, &b, 1, 1e-4, "loss");
+    compare_trainings(have, want, 2e-3);
+    descend(have, 0.05F);
+    descend(want, 0.05F);
+}
+
 static void test_executors(void **state)
 {
     (void)state;
@@ -186,11 +196,7 @@ static void test_executors(void **state)
     assert_int_equal(vt_training_state_count(fast), 4);
     for (int i = 0; i < 4; i++) {
         fill(&data, (uint64_t)i, i == 2 ? 5 : BATCH); /* a smaller one in between */
-        float a = step(fast, &data, NULL), b = step(slow, &data, NULL);
-        compare(&a, &b, 1, 1e-4, "loss");
-        compare_trainings(fast, slow, 2e-3);
-        descend(fast, 0.05F);
-        descend(slow, 0.05F);
+        step_both(fast, slow, &data);
     }
     vt_training_free(fast);
     vt_training_free(slow);
@@ -209,11 +215,7 @@ static void test_winograd(void **state)
     batch data;
     for (int i = 0; i < 6; i++) {
         fill(&data, (uint64_t)i, BATCH);
-        float a = step(fast, &data, NULL), b = step(exact, &data, NULL);
-        compare(&a, &b, 1, 1e-4, "loss");
-        compare_trainings(fast, exact, 2e-3);
-        descend(fast, 0.05F);
-        descend(exact, 0.05F);
+        step_both(fast, exact, &data);
     }
     vt_training_free(fast);
     vt_training_free(exact);
