@@ -50,18 +50,25 @@ vt_dtype vt_layout_type(const vt_layout *layout)
     return VT_DTYPE_NONE;
 }
 
-static vt_layout *layout_tagged(int rank, const dnnl_dims_t dims, vt_dtype dtype,
-                                dnnl_format_tag_t tag)
+/* steps NULL: in the order that the tag names, else by these strides. */
+static vt_layout *layout_make(int rank, const dnnl_dims_t dims, vt_dtype dtype,
+                              dnnl_format_tag_t tag, const dnnl_dim_t *steps)
 {
+    dnnl_data_type_t type = vt_layout_dtype(dtype);
 #if DNNL_VERSION_MAJOR >= 3
     dnnl_memory_desc_t layout = NULL;
     dnnl_status_t made =
-        dnnl_memory_desc_create_with_tag(&layout, rank, dims, vt_layout_dtype(dtype), tag);
+        steps ? dnnl_memory_desc_create_with_strides(&layout, rank, dims, type, steps)
+              : dnnl_memory_desc_create_with_tag(&layout, rank, dims, type, tag);
     return made == dnnl_success ? layout : NULL;
 #else
     vt_layout *layout = vt_calloc(1, sizeof *layout);
-    if (layout && dnnl_memory_desc_init_by_tag(layout, rank, dims, vt_layout_dtype(dtype), tag) !=
-                      dnnl_success) {
+    if (!layout) {
+        return NULL;
+    }
+    dnnl_status_t made = steps ? dnnl_memory_desc_init_by_strides(layout, rank, dims, type, steps)
+                               : dnnl_memory_desc_init_by_tag(layout, rank, dims, type, tag);
+    if (made != dnnl_success) {
         vt_free(layout);
         return NULL;
     }
@@ -72,7 +79,7 @@ static vt_layout *layout_tagged(int rank, const dnnl_dims_t dims, vt_dtype dtype
 vt_layout *vt_layout_new_blocks(const int64_t dims[4], vt_dtype dtype)
 {
     dnnl_dims_t sizes = {dims[0], dims[1], dims[2], dims[3]};
-    return layout_tagged(4, sizes, dtype, dnnl_aBcd16b);
+    return layout_make(4, sizes, dtype, dnnl_aBcd16b, NULL);
 }
 
 vt_layout *vt_layout_new(int rank, const int64_t *dims, const int64_t *strides, bool any,
@@ -88,27 +95,7 @@ vt_layout *vt_layout_new(int rank, const int64_t *dims, const int64_t *strides, 
         steps[i] = strides ? strides[i] : step;
         step *= sizes[i] > 0 ? sizes[i] : 1;
     }
-    if (any) {
-        return layout_tagged(count, sizes, dtype, dnnl_format_tag_any);
-    }
-#if DNNL_VERSION_MAJOR >= 3
-    dnnl_memory_desc_t layout = NULL;
-    dnnl_status_t made =
-        dnnl_memory_desc_create_with_strides(&layout, count, sizes, vt_layout_dtype(dtype), steps);
-    return made == dnnl_success ? layout : NULL;
-#else
-    vt_layout *layout = vt_calloc(1, sizeof *layout);
-    if (!layout) {
-        return NULL;
-    }
-    dnnl_status_t made =
-        dnnl_memory_desc_init_by_strides(layout, count, sizes, vt_layout_dtype(dtype), steps);
-    if (made != dnnl_success) {
-        vt_free(layout);
-        return NULL;
-    }
-    return layout;
-#endif
+    return layout_make(count, sizes, dtype, dnnl_format_tag_any, any ? NULL : steps);
 }
 
 bool vt_layout_equal(const vt_layout *a, const vt_layout *b)
