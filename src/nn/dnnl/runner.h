@@ -187,7 +187,7 @@ void vt_dnnl_convert(vt_dtype from, const void *source, vt_dtype to, void *targe
 bool vt_dnnl_clamp(vt_dtype dtype, void *data, size_t count, float low, float high);
 
 /* ---- winograd.c ---- */
-/* Once, before the first step: whether there is such an algorithm, and maps are in blocks. */
+/* Once, before the first step: whether maps are kept in blocks. */
 vt_status vt_winograd_settle(vt_dnnl *dnnl, vt_error *error);
 
 /* ---- describe.c ---- */

@@ -13,8 +13,7 @@
  * ResNet-50 has 26 conversions between its layers, and gains 8 % in place of 15.
  */
 #include "nn/dnnl/lower.h"
-
-#include <string.h>
+#include "nn/passes/uses.h"
 
 /* Results of a layer (batch x height x width), below which transforming the weights, which are four
  * times as many afterwards, costs more than is saved. */
@@ -51,23 +50,18 @@ bool vt_winograd_block(const vt_dnnl *dnnl, const vt_step *step, const vt_shape 
 
 vt_status vt_winograd_settle(vt_dnnl *dnnl, vt_error *error)
 {
-    vt_plan *plan = dnnl->plan;
-    if (!plan->winograd) {
-        return VT_OK;
-    }
-    dnnl_status_t asked = vt_pd_has_winograd(dnnl->engine, &plan->winograd);
-    if (asked != dnnl_success) {
-        return vt_dnnl_fail(asked, "Winograd's algorithm", error);
-    }
-    for (size_t i = 0; plan->winograd && !dnnl->blocks && i < plan->step_count; i++) {
+    const vt_plan *plan = dnnl->plan;
+    bool wanted = false;
+    for (size_t i = 0; plan->winograd && !wanted && i < plan->step_count; i++) {
         const vt_step *step = &plan->steps[i];
-        if (strcmp(step->node.op->name, "Conv") == 0) {
+        if (vt_pass_is_op(step, "Conv")) {
             const vt_plan_value *weights = &plan->values[step->node.inputs[1]];
             const vt_plan_value *maps = &plan->values[step->node.outputs[0]];
             /* Where weights are trained, layouts follow the backward pass: lower_conv.c. */
-            dnnl->blocks = weights->constant && vt_winograd_fits(dnnl, step, &weights->tensor.shape,
-                                                                 &maps->tensor.shape);
+            wanted = weights->constant &&
+                     vt_winograd_fits(dnnl, step, &weights->tensor.shape, &maps->tensor.shape);
         }
     }
-    return VT_OK;
+    dnnl_status_t asked = wanted ? vt_pd_has_winograd(dnnl->engine, &dnnl->blocks) : dnnl_success;
+    return asked == dnnl_success ? VT_OK : vt_dnnl_fail(asked, "Winograd's algorithm", error);
 }
