@@ -405,13 +405,15 @@ bool vt_postings_is_wasteful(const vt_postings *p)
     return dead > MIN_WASTE && dead > values / 2;
 }
 
-size_t vt_postings_bytes(const vt_postings *p)
+size_t vt_postings_bytes(vt_postings *p)
 {
+    pthread_mutex_lock(&p->sort_lock); /* a question that shares them may be sorting texts */
     size_t bytes = p->arena.used_bytes + p->column_capacity * sizeof *p->columns +
                    p->record_count * sizeof *p->records + p->word_capacity * sizeof *p->words;
     for (size_t i = 0; i < p->column_count; i++)
         bytes += vt_idset_bytes(p->columns[i].present) +
                  vt_text_column_bytes(&p->columns[i].texts) +
                  vt_number_column_bytes(&p->columns[i].numbers);
+    pthread_mutex_unlock(&p->sort_lock);
     return bytes;
 }

@@ -170,7 +170,7 @@ vt_status vt_postings_column(vt_postings *postings, const char *attribute, size_
 bool vt_postings_find_column(const vt_postings *postings, const char *name, size_t *column);
 /* More is dead than alive: better built anew. */
 bool vt_postings_is_wasteful(const vt_postings *postings);
-size_t vt_postings_bytes(const vt_postings *postings);
+size_t vt_postings_bytes(vt_postings *postings);
 /* Whether both hold the same: VT_ERR_CORRUPT with the first difference. */
 vt_status vt_postings_compare(vt_postings *have, vt_postings *want, vt_error *error);
 /* The column's texts in order. */
