@@ -830,9 +830,11 @@ typedef struct vt_onnx_run_options {
 VT_API vt_status vt_onnx_run(const char *path, const vt_onnx_run_options *options, vt_error *error);
 
 typedef struct vt_onnx_rewrite_options {
-    /* Every picture is seen twice, as it is and mirrored left to right, and outputs are the means:
-     * twice the time for better vectors and scores. */
+    /* Every picture is seen several times and outputs are the means, for better vectors and scores:
+     * mirrored left to right (twice the time), moved by so many pixels up left and down right (three
+     * times; both: six times). */
     bool mirror;
+    int64_t shift; /* pixels; 0: not */
 } vt_onnx_rewrite_options;
 VT_API vt_onnx_rewrite_options vt_onnx_rewrite_options_defaults(void);
 typedef struct vt_onnx_rewrite_report {
@@ -840,8 +842,9 @@ typedef struct vt_onnx_rewrite_report {
 } vt_onnx_rewrite_report;
 /* Writes the network in `path` anew to `out` (replaced atomically; may be the same) as one ONNX
  * file: external data inside, functions inlined, what this program does not know left out. options
- * NULL: the defaults; report may be NULL. VT_ERR_UNSUPPORTED: it cannot be mirrored, since it does
- * not take pictures of one width. */
+ * NULL: the defaults; report may be NULL. VT_ERR_UNSUPPORTED: there are no such views, since
+ * it does not take pictures of one width, or size for `shift`; VT_ERR_USAGE: a shift by more than
+ * the picture. */
 VT_API vt_status vt_onnx_rewrite(const char *path, const char *out,
                                  const vt_onnx_rewrite_options *options,
                                  vt_onnx_rewrite_report *report, vt_error *error);

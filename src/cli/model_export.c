@@ -22,6 +22,8 @@ int vt_cli_model_export(int argc, char **argv)
     const vt_cli_option options[] = {
         VT_CLI_FLAG_OPTION("mirror", &how.mirror,
                            "see every picture mirrored too: twice the time, better vectors"),
+        {"shift", "PX", VT_CLI_INT, &how.shift,
+         "see it moved by so many pixels too: three times the time", 0, 1000},
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
     const vt_cli_usage usage = {

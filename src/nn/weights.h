@@ -64,11 +64,19 @@ vt_status vt_model_widen(vt_model *model, vt_error *error);
 /* Input number `input` takes this shape (-1: open), whatever the file says of the values behind it.
  */
 vt_status vt_model_reshape(vt_model *model, size_t input, const vt_shape *shape, vt_error *error);
-/* A copy that looks at every picture and at its mirror image: the values `outputs` (each once; they
- * have a row per picture) become the means of both. For networks with one input, (N, C, H, W) of a
- * known width; others are VT_ERR_UNSUPPORTED. *out: the caller's. */
-vt_status vt_model_mirror(const vt_model *model, const char *const *outputs, size_t count,
-                          vt_model **out, vt_error *error);
+/* How a network looks at a picture besides looking at it. */
+typedef struct vt_view_options {
+    bool mirror;   /* its mirror image, left to right */
+    int64_t shift; /* moved by so many pixels up left, and down right; each mirrored too if `mirror`;
+                      0: not */
+} vt_view_options;
+/* A copy that looks at every picture in several views: the values `outputs` (each once; they have
+ * a row per picture) become the means, views in place having half of the weight. For networks with
+ * one input, (N, C, H, W) of a known width, and height for `shift`; others are VT_ERR_UNSUPPORTED.
+ * VT_ERR_USAGE: a shift by more than the picture. *out: the caller's. */
+vt_status vt_model_with_views(const vt_model *model, const vt_view_options *options,
+                              const char *const *outputs, size_t count, vt_model **out,
+                              vt_error *error);
 /* A copy with nodes of operator set 13 where they were older (new nodes want as much), for writing:
  * its constants are the model's, which must outlive it. VT_ERR_UNSUPPORTED names a node whose
  * operator has become another one. */

@@ -32,12 +32,12 @@ static const char *hidden_output(const vt_model *model, const vt_contract *contr
 }
 
 /* Replaces the model. */
-static vt_status mirror(vt_model **model, vt_error *error)
+static vt_status add_views(vt_model **model, const vt_view_options *views, vt_error *error)
 {
     const char *text = vt_model_metadata(*model, VT_METADATA_CONTRACT);
     size_t count = vt_model_output_count(*model);
     vt_contract contract = {0};
-    vt_model *mirrored = NULL;
+    vt_model *viewing = NULL;
     vt_status status = VT_OK;
     if (text != NULL)
         status = vt_contract_parse(text, strlen(text), &contract, error);
@@ -51,11 +51,11 @@ static vt_status mirror(vt_model **model, vt_error *error)
     const char *hidden = hidden_output(*model, &contract);
     if (hidden != NULL)
         outputs[count++] = hidden;
-    status = vt_model_mirror(*model, outputs, count, &mirrored, error);
+    status = vt_model_with_views(*model, views, outputs, count, &viewing, error);
     vt_free(outputs);
     if (status == VT_OK) {
         vt_model_free(*model);
-        *model = mirrored;
+        *model = viewing;
     }
     return status;
 }
@@ -63,16 +63,19 @@ static vt_status mirror(vt_model **model, vt_error *error)
 vt_status vt_onnx_rewrite(const char *path, const char *out, const vt_onnx_rewrite_options *options,
                           vt_onnx_rewrite_report *report, vt_error *error)
 {
-    bool mirrored = options != NULL && options->mirror;
+    const vt_onnx_rewrite_options how =
+        options != NULL ? *options : vt_onnx_rewrite_options_defaults();
+    const vt_view_options views = {.mirror = how.mirror, .shift = how.shift};
+    bool several = views.mirror || views.shift != 0;
     vt_model *model = NULL;
     vt_buf file;
     vt_buf_init(&file, VT_ONNX_FILE_MAXIMUM);
     vt_status status = vt_model_open(path, NULL, &model, error);
-    if (status == VT_OK && mirrored)
-        status = mirror(&model, error);
+    if (status == VT_OK && several)
+        status = add_views(&model, &views, error);
     if (status == VT_OK)
         status = vt_model_write(model, &file, error);
-    if (status == VT_OK && mirrored && vt_model_metadata(model, VT_METADATA_CONTRACT) != NULL)
+    if (status == VT_OK && several && vt_model_metadata(model, VT_METADATA_CONTRACT) != NULL)
         status = vt_encoder_pack_file(out, &file, error);
     if (status != VT_OK)
         vt_fail_context(error, status, "export \"%.200s\"", path);
