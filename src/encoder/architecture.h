@@ -34,6 +34,7 @@ typedef struct vt_architecture_options {
     int size;         /* pixels of a side; 0: the published one */
     double width;     /* factor of all channel counts, where the architecture has one; default 1 */
     bool small_input; /* the stem keeps the resolution, for pictures of 32 to 64 px */
+    bool identity;    /* convolutions over all channels begin by passing on what comes in */
     int patch;        /* of vision transformers and ConvNeXt stems, pixels; 0: the published one */
     uint64_t seed;
     double dropout;          /* before the last layer, [0, 1); negative: the published rate */

@@ -99,7 +99,8 @@ vt_map vt_net_conv(vt_net *net, const char *name, vt_map x, const vt_conv *conv)
     const vt_shape row = {.rank = 1, .dims = {conv->out}};
     vt_value_id inputs[3] = {x.value};
     vt_net_enter(net, "%s", name);
-    inputs[1] = vt_net_weight(net, "weight", &shape, net->architecture->conv, fans);
+    inputs[1] = groups == 1 ? vt_net_kernel(net, "weight", &shape, fans)
+                            : vt_net_weight(net, "weight", &shape, net->architecture->conv, fans);
     if (conv->bias)
         inputs[2] = net->architecture->conv == VT_START_TORCH
                         ? vt_net_weight(net, "bias", &row, VT_START_TORCH, fans)

@@ -134,6 +134,10 @@ void vt_net_tap(vt_net *net, vt_map x);
 /* ---- architecture_start.c: first values ---- */
 vt_value_id vt_net_weight(vt_net *net, const char *name, const vt_shape *shape, vt_start start,
                           const double fans[2]); /* fan_in, fan_out */
+/* A convolution's, (out, in, height, width): as the architecture says, and with the option
+ * `identity` as many channels as there are come out as they come in. */
+vt_value_id vt_net_kernel(vt_net *net, const char *name, const vt_shape *shape,
+                          const double fans[2]);
 vt_value_id vt_net_filled(vt_net *net, const char *name, const vt_shape *shape, float value);
 
 /* ---- architecture_heads.c ---- */

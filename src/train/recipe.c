@@ -53,6 +53,7 @@ static const key keys[] = {
     NUMBER_KEY(depth, -1, 0.95, -1),
     {"small_input", FLAG, offsetof(vt_recipe, small_input), 0, 0, 0, NULL},
     {"whiten", FLAG, offsetof(vt_recipe, whiten), 0, 0, 0, NULL},
+    {"identity", FLAG, offsetof(vt_recipe, identity), 0, 0, 0, NULL},
     TEXT_KEY(fit, "cover"),
     TEXT_KEY(kernel, "bilinear"),
     NUMBER_KEY(crop_ratio, 0.1, 1, 1),
@@ -262,9 +263,10 @@ vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
     if (recipe->arch == NULL && recipe->from == NULL)
         return vt_fail(error, VT_ERR_USAGE,
                        "recipe: \"arch\" or \"from\" has to say what is trained");
-    if (recipe->whiten && recipe->from != NULL)
+    if ((recipe->whiten || recipe->identity) && recipe->from != NULL)
         return vt_fail(error, VT_ERR_USAGE,
-                       "recipe: \"whiten\" is for a network that starts from nothing");
+                       "recipe: \"%s\" is for a network that starts from nothing",
+                       recipe->whiten ? "whiten" : "identity");
     return check_first_size(recipe, error);
 }
 

@@ -249,6 +249,53 @@ static void test_first_values(void **state)
     }
 }
 
+/* How many of the kernel's filters pass on the channel of their number and nothing else. */
+static int64_t passed_on(const vt_model *model, const char *name)
+{
+    vt_tensor tensor;
+    assert_int_equal(vt_model_weight_read(model, name, &tensor, NULL), VT_OK);
+    const int64_t *dims = tensor.shape.dims;
+    int64_t in = dims[1], area = dims[2] * dims[3], passing = 0;
+    const float *values = tensor.data;
+    for (int64_t filter = 0; filter < dims[0]; filter++, values += in * area) {
+        int64_t ones = 0, others = 0;
+        for (int64_t i = 0; i < in * area; i++) {
+            bool centre = i == filter * area + area / 2;
+            ones += centre && values[i] == 1;
+            others += !centre && values[i] != 0;
+        }
+        passing += ones == 1 && others == 0;
+    }
+    vt_tensor_deinit(&tensor);
+    return passing;
+}
+
+/* Convolutions over all channels, wider, narrower and of one pixel; those in groups stay random. */
+static void test_identity(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *architecture, *weight;
+        int64_t passing;
+    } cases[] = {
+        {"resnet9", "stage1.conv1.weight", 64},
+        {"resnet9", "stage1.conv2.weight", 128},
+        {"resnet50", "stage1.block2.conv1.weight", 64}, /* 256 channels to 64 */
+        {"mobilenetv2", "stage2.block1.conv2.weight", 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i += SCRATCH_STRIDE) {
+        vt_architecture_options options = vt_architecture_options_defaults();
+        options.classes = 4;
+        vt_model *model = build(cases[i].architecture, &options);
+        assert_int_equal(passed_on(model, cases[i].weight), 0);
+        vt_model_free(model);
+        options.identity = true;
+        model = build(cases[i].architecture, &options);
+        assert_int_equal(passed_on(model, cases[i].weight), cases[i].passing);
+        vt_model_free(model);
+    }
+}
+
 /* The same network without numbers. */
 static void test_blank(void **state)
 {
@@ -342,8 +389,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_published_sizes), cmocka_unit_test(test_heads_and_executors),
         cmocka_unit_test(test_seeds_and_files), cmocka_unit_test(test_first_values),
-        cmocka_unit_test(test_blank),           cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_identity),        cmocka_unit_test(test_blank),
+        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

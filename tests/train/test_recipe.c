@@ -36,6 +36,7 @@ static void wrong_recipes_name_the_key(void **state)
         {"{\"arch\":\"resnet9\",\"fit\":\"wide\"}", "\"fit\""},
         {"{\"arch\":\"resnet9\",\"from\":\"x.onnx\"}", "\"from\""},
         {"{\"from\":\"x.onnx\",\"whiten\":true}", "\"whiten\""},
+        {"{\"from\":\"x.onnx\",\"identity\":true}", "\"identity\""},
         {"{\"arch\":\"resnet9\",\"bias_rate\":0}", "\"bias_rate\""},
         {"{\"arch\":\"resnet9\",\"first_size\":24}", "\"first_epochs\""},
         {"{\"arch\":\"resnet9\",\"first_size\":24,\"first_epochs\":2,\"teacher\":\"t.onnx\"}",
