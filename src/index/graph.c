@@ -3,6 +3,7 @@
  * The graph index: making one, and what it tells of itself. A map of the rest:
  *
  *     graph_memory.c   slots, segments, the table of ids
+ *     graph_entries.c  where walks begin
  *     graph_walk.c     walking towards a query
  *     graph_search.c   from a walk to hits
  *     graph_link.c     choosing neighbours
@@ -12,8 +13,8 @@
  *
  * Method: a single-layer graph whose edges are pruned with a factor alpha (Vamana: Subramanya et
  * al., DiskANN, NeurIPS 2019, algorithms 1 to 3), built by inserting in random order. Departures:
- * one pass with the final alpha instead of two; walks begin at the nearest of a few hundred random
- * nodes instead of at the medoid, which does what the upper layers of HNSW do for far less; equal
+ * one pass with the final alpha instead of two; walks begin at the nearest of a sample of nodes
+ * instead of at the medoid, which does what the upper layers of HNSW do for far less; equal
  * vectors share a node; an edge that is the last to its target is never pruned.
  */
 #include "index/graph_nodes.h"
@@ -84,6 +85,8 @@ vt_status vt_graph_new(size_t dim, const vt_graph_options *options, vt_graph **o
     graph->sketch_bytes = (vt_coder_sketch_bytes(coder) + 3) / 4 * 4;
     layout_choose(graph);
     graph->retired = graph->waiting = graph->unused = NO_SLOT;
+    for (size_t i = 0; i < ENTRIES_MAXIMUM * NEAR_MAXIMUM; i++)
+        atomic_init(&graph->near[i / NEAR_MAXIMUM][i % NEAR_MAXIMUM], NO_SLOT);
     vt_random_init(&graph->random, 1);
     pthread_mutex_init(&graph->writer, NULL);
     pthread_mutex_init(&graph->entries_mutex, NULL);

@@ -38,7 +38,7 @@ static void slot_link(vt_graph *graph, graph_walker *walker, uint32_t slot, cons
     /* With it goes what was written before: a search that counts rows sees the codec trained. */
     atomic_fetch_add_explicit(&graph->row_count, 1, memory_order_release);
     if (!(links_state(graph_links_of(graph, slot)) & LINK_TWIN))
-        graph_entry_offer(graph, slot);
+        graph_entry_offer(graph, walker, slot);
 }
 
 static vt_status add_locked(vt_graph *graph, uint32_t id, uint32_t group, const float *vector,
@@ -203,6 +203,7 @@ static vt_status build_locked(build *b, vt_pool *pool, vt_error *error)
                   row_vector(b, b->order[serial]));
     atomic_store_explicit(&b->next, serial, memory_order_relaxed);
     vt_pool_for(pool, b->threads, rows_link, b);
+    graph_entries_spread(graph, graph->own);
     (void)graph_reach(graph, true, NULL); /* without memory for it, settling may do it */
     return VT_OK;
 }

@@ -102,6 +102,12 @@ static vt_status degrees_check(check *c)
     return VT_OK;
 }
 
+static bool is_node(const vt_graph *graph, uint32_t slot)
+{
+    return slot < graph->slot_count &&
+           !(links_state(graph_links_of(graph, slot)) & (LINK_DEAD | LINK_TWIN));
+}
+
 static vt_status entries_check(check *c)
 {
     size_t count = atomic_load(&c->graph->entry_count);
@@ -109,10 +115,16 @@ static vt_status entries_check(check *c)
         return vt_fail(c->error, VT_ERR_CORRUPT, "check the graph: there is no entry");
     for (size_t i = 0; i < count; i++) {
         uint32_t slot = atomic_load(&c->graph->entries[i]);
-        if (slot >= c->graph->slot_count ||
-            links_state(graph_links_of(c->graph, slot)) & (LINK_DEAD | LINK_TWIN))
+        if (!is_node(c->graph, slot))
             return vt_fail(c->error, VT_ERR_CORRUPT,
                            "check the graph: entry %zu, slot %u, is no node", i, slot);
+    }
+    for (size_t i = 0; i < ENTRIES_MAXIMUM * NEAR_MAXIMUM; i++) {
+        uint32_t slot = atomic_load(&c->graph->near[i / NEAR_MAXIMUM][i % NEAR_MAXIMUM]);
+        if (slot != NO_SLOT && !is_node(c->graph, slot))
+            return vt_fail(c->error, VT_ERR_CORRUPT,
+                           "check the graph: slot %u, near entry %zu, is no node", slot,
+                           i / NEAR_MAXIMUM);
     }
     return VT_OK;
 }

@@ -337,24 +337,3 @@ void graph_insert(vt_graph *graph, graph_walker *walker, uint32_t slot)
     for (uint32_t i = 0; i < degree; i++)
         edge_back(graph, walker, chosen[i], slot);
 }
-
-/* ---- entries ---- */
-
-/* A sample of fixed size of all that was offered (reservoir sampling: Vitter, 1985, algorithm R);
- * one row in so many is offered. */
-void graph_entry_offer(vt_graph *graph, uint32_t slot)
-{
-    enum { EVERY = 64 };
-    size_t rows = atomic_load_explicit(&graph->row_count, memory_order_relaxed);
-    pthread_mutex_lock(&graph->entries_mutex);
-    size_t count = atomic_load_explicit(&graph->entry_count, memory_order_relaxed);
-    if (count < ENTRIES_MAXIMUM && count < 1 + rows / EVERY) {
-        atomic_store_explicit(&graph->entries[count], slot, memory_order_release);
-        atomic_store_explicit(&graph->entry_count, count + 1, memory_order_release);
-    } else if (count == ENTRIES_MAXIMUM && vt_random_below(&graph->random, EVERY) == 0) {
-        size_t at = (size_t)vt_random_below(&graph->random, 1 + rows / EVERY);
-        if (at < count)
-            atomic_store_explicit(&graph->entries[at], slot, memory_order_release);
-    }
-    pthread_mutex_unlock(&graph->entries_mutex);
-}

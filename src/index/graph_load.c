@@ -281,6 +281,7 @@ static vt_status all_load(load *l, vt_pool *pool, vt_error *error)
         return status;
     l->graph->trained = l->parameters.trained;
     atomic_store(&l->graph->row_count, l->live);
+    graph_entries_spread(l->graph, l->graph->own);
     graph_slots_reclaim(l->graph);
     return VT_OK;
 }

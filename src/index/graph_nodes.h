@@ -39,6 +39,8 @@ enum {
     SEGMENT_SLOTS = 16384,
     SEGMENTS_MAXIMUM = 16384,
     ENTRIES_MAXIMUM = 256,
+    NEAR_MAXIMUM = 24,   /* further nodes listed with an entry */
+    NEAREST_ENTRIES = 5, /* whose lists a walk looks into; all of them at once */
     WALKERS_MAXIMUM = 256,
 };
 static const uint32_t NO_SLOT = UINT32_MAX;
@@ -78,6 +80,7 @@ typedef struct graph_walker {
     uint32_t slots[VT_CODER_MANY + 1]; /* one more is written than counts */
     float scores[VT_CODER_MANY];
     size_t batch;
+    graph_candidate nearest[NEAREST_ENTRIES]; /* entries by number, best first */
     size_t visited;
     size_t passed_by; /* labels looked at and nothing else; filtered walks */
     bool ran_out, out_of_memory;
@@ -95,7 +98,8 @@ struct vt_graph {
     size_t code_bytes, fine_bytes, sketch_bytes, node_bytes;
     size_t fines_at, labels_at, segment_bytes;
     _Atomic(char *) segments[SEGMENTS_MAXIMUM];
-    _Atomic uint32_t entries[ENTRIES_MAXIMUM]; /* where walks begin */
+    _Atomic uint32_t entries[ENTRIES_MAXIMUM];            /* where walks begin */
+    _Atomic uint32_t near[ENTRIES_MAXIMUM][NEAR_MAXIMUM]; /* more of them; NO_SLOT: none */
     atomic_size_t entry_count;
     atomic_size_t row_count;
     atomic_size_t slot_room; /* slots with memory */
@@ -104,8 +108,9 @@ struct vt_graph {
 
     /* The rest belongs to the writer. */
     pthread_mutex_t writer;
-    pthread_mutex_t entries_mutex; /* among the workers of a build */
-    graph_walker *own;             /* prepared, so that removing needs no memory */
+    pthread_mutex_t entries_mutex;                  /* among the workers of a build */
+    size_t spread_wanted, spread_kept, spread_lost; /* nodes in `near` */
+    graph_walker *own;                              /* prepared, so that removing needs no memory */
     bool trained;
     size_t slot_count; /* ever used */
     uint32_t *table;   /* id -> slot + 1, open addressing */
@@ -187,6 +192,14 @@ typedef struct graph_filter {
 } graph_filter;
 void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget,
                          const graph_filter *filter);
+/* ---- graph_entries.c ---- */
+/* A node that was linked may become one that walks begin at. The walker's query is lost. */
+void graph_entry_offer(vt_graph *graph, graph_walker *walker, uint32_t slot);
+/* Walks begin there no more; graph->own has walked to it. */
+void graph_entry_forget(vt_graph *graph, uint32_t slot);
+/* Chooses anew what is listed with the entries. The walker's query is lost. */
+void graph_entries_spread(vt_graph *graph, graph_walker *walker);
+
 /* ---- graph_link.c ---- */
 /* Links a slot whose code is written, near the nodes of the walker's beam; or makes it the twin of
  * one of them. */
@@ -198,7 +211,7 @@ void graph_relink(vt_graph *graph, graph_walker *walker, uint32_t slot, const ui
 bool graph_edge_add(vt_graph *graph, uint32_t from, uint32_t to);
 /* An edge to the node was taken away; the last one to a removed node frees its slot. */
 void graph_edge_gone(vt_graph *graph, uint32_t to);
-void graph_entry_offer(vt_graph *graph, uint32_t slot);
+
 size_t graph_neighbours(const vt_graph *graph, uint32_t slot, uint32_t *out); /* (degree) */
 
 /* ---- graph_reach.c ---- */

@@ -69,42 +69,6 @@ static uint32_t edges_to(const vt_graph *graph, uint32_t slot)
     return atomic_load_explicit(&graph_links_of(graph, slot)->in_degree, memory_order_relaxed);
 }
 
-/* Walks do not begin at a removed node. */
-static void entries_forget(vt_graph *graph, uint32_t gone, uint32_t instead)
-{
-    size_t count = atomic_load_explicit(&graph->entry_count, memory_order_relaxed);
-    for (size_t i = 0; i < count; i++) {
-        if (atomic_load_explicit(&graph->entries[i], memory_order_relaxed) != gone)
-            continue;
-        if (instead == NO_SLOT) { /* the last takes its place */
-            instead = atomic_load_explicit(&graph->entries[count - 1], memory_order_relaxed);
-            atomic_store_explicit(&graph->entry_count, --count, memory_order_release);
-            if (i == count)
-                return;
-        }
-        atomic_store_explicit(&graph->entries[i], instead, memory_order_release);
-        return; /* a node is offered as an entry once */
-    }
-}
-
-static bool entry_listed(const vt_graph *graph, uint32_t slot)
-{
-    size_t count = atomic_load_explicit(&graph->entry_count, memory_order_relaxed);
-    for (size_t i = 0; i < count; i++)
-        if (atomic_load_explicit(&graph->entries[i], memory_order_relaxed) == slot)
-            return true;
-    return false;
-}
-
-/* The nearest node to the removed one that is no entry yet; NO_SLOT when there is none. */
-static uint32_t entry_instead(const vt_graph *graph, uint32_t gone)
-{
-    for (size_t i = 0; i < graph->own->beam_count; i++)
-        if (graph->own->beam[i].slot != gone && !entry_listed(graph, graph->own->beam[i].slot))
-            return graph->own->beam[i].slot;
-    return NO_SLOT;
-}
-
 static void orphans_adopt(vt_graph *graph, const uint32_t *slots, size_t count)
 {
     const graph_walker *walker = graph->own;
@@ -141,7 +105,7 @@ static void node_remove(vt_graph *graph, uint32_t slot)
     for (size_t i = 0; i < walker->beam_count && edges_to(graph, slot) > 0; i++)
         relink_without(graph, walker->beam[i].slot, slot, neighbours, alive);
     orphans_adopt(graph, neighbours, alive);
-    entries_forget(graph, slot, entry_instead(graph, slot));
+    graph_entry_forget(graph, slot);
     if (edges_to(graph, slot) == 0) {
         graph_slot_retire(graph, slot);
         return;

@@ -4,7 +4,7 @@
  *
  * Method: greedy search with a beam (DiskANN, algorithm 1): the nearest nodes so far are kept in
  * order, the nearest that is not yet expanded is next, and the walk is over when all that are kept
- * are expanded. Walks begin at the nearest of the entries.
+ * are expanded. Walks begin at the nearest of the entries, and of what is listed with the nearest.
  *
  * What bounds it is memory: codes lie scattered, and each is read once. So the neighbours of two
  * nodes are taken together and asked from memory at once, before the first is scored: some fifty
@@ -274,22 +274,52 @@ static void walk_begin(const vt_graph *graph, graph_walker *walker, size_t width
     walker->cursor = 0;
     walker->beam_count = walker->frontier_count = walker->batch = walker->visited = 0;
     walker->passed_by = 0;
+    for (size_t i = 0; i < NEAREST_ENTRIES; i++)
+        walker->nearest[i] = (graph_candidate){-INFINITY, NO_SLOT};
     walker->ran_out = false;
     walker->out_of_memory = !seen_reset(graph, walker);
 }
 
-/* Fills the batch with entries from `*at` on; false when there were none left. */
-static bool batch_entries(const vt_graph *graph, graph_walker *walker, size_t *at)
+/* The nearest entries so far; the batch has those from number `first` on. */
+static void nearest_note(graph_walker *walker, size_t first)
 {
-    size_t count = atomic_load_explicit(&graph->entry_count, memory_order_acquire);
+    graph_candidate *nearest = walker->nearest;
+    for (size_t i = 0; i < walker->batch; i++) {
+        float score = walker->scores[i];
+        if (!(score > nearest[NEAREST_ENTRIES - 1].score))
+            continue;
+        size_t at = NEAREST_ENTRIES - 1;
+        for (; at > 0 && nearest[at - 1].score < score; at--)
+            nearest[at] = nearest[at - 1];
+        nearest[at] = (graph_candidate){score, (uint32_t)(first + i)};
+    }
+}
+
+/* Where a walk begins: batches of entries, then one of what is listed with the nearest of them. */
+typedef struct start {
+    size_t first, behind; /* entries of the batch */
+    bool over;
+} start;
+
+/* The batch before has been scored; false: there are no more. */
+static bool batch_start(const vt_graph *graph, graph_walker *walker, start *at)
+{
+    _Static_assert(NEAREST_ENTRIES * NEAR_MAXIMUM <= VT_CODER_MANY, "they are one batch");
+    size_t left = atomic_load_explicit(&graph->entry_count, memory_order_acquire);
+    if (walker->batch == at->behind - at->first) /* else one came twice: numbers are unsure */
+        nearest_note(walker, at->first);
     walker->batch = 0;
-    if (walker->out_of_memory || *at >= count)
+    if (walker->out_of_memory || at->over)
         return false;
-    size_t n = count - *at < VT_CODER_MANY ? count - *at : VT_CODER_MANY;
-    batch_put(walker, graph->entries + *at, n);
+    left = left > at->behind ? left - at->behind : 0;
+    at->first = at->behind;
+    at->behind += left < VT_CODER_MANY ? left : VT_CODER_MANY;
+    batch_put(walker, graph->entries + at->first, at->behind - at->first);
+    at->over = left == 0;
+    for (size_t i = 0; at->over && i < NEAREST_ENTRIES && walker->nearest[i].slot != NO_SLOT; i++)
+        batch_put(walker, graph->near[walker->nearest[i].slot], NEAR_MAXIMUM);
     batch_request(graph, walker, 0);
-    *at += n;
-    return true;
+    return walker->batch > 0 || !at->over;
 }
 
 static void batch_offer(const vt_graph *graph, graph_walker *walker)
@@ -307,7 +337,7 @@ static void batch_offer(const vt_graph *graph, graph_walker *walker)
 void graph_walk(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget)
 {
     walk_begin(graph, walker, width);
-    for (size_t at = 0; batch_entries(graph, walker, &at);) {
+    for (start at = {0}; batch_start(graph, walker, &at);) {
         batch_score(graph, walker);
         batch_offer(graph, walker);
     }
@@ -518,7 +548,7 @@ void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t wid
     enum { PASSED_BY_SHARE = 4 }; /* so many labels cost what a comparison does */
     around near = {0};
     walk_begin(graph, walker, width);
-    for (size_t at = 0; batch_entries(graph, walker, &at);) {
+    for (start at = {0}; batch_start(graph, walker, &at);) {
         batch_score(graph, walker);
         batch_offer_filtered(graph, walker, filter->groups);
     }
