@@ -831,8 +831,8 @@ VT_API vt_status vt_onnx_run(const char *path, const vt_onnx_run_options *option
 
 typedef struct vt_onnx_rewrite_options {
     /* Every picture is seen several times and outputs are the means, for better vectors and scores:
-     * mirrored left to right (twice the time), moved by so many pixels up left and down right (three
-     * times; both: six times). */
+     * mirrored left to right (twice the time), moved by so many pixels up left and down right
+     * (three times; both: six times). */
     bool mirror;
     int64_t shift; /* pixels; 0: not */
 } vt_onnx_rewrite_options;

@@ -67,8 +67,8 @@ vt_status vt_model_reshape(vt_model *model, size_t input, const vt_shape *shape,
 /* How a network looks at a picture besides looking at it. */
 typedef struct vt_view_options {
     bool mirror;   /* its mirror image, left to right */
-    int64_t shift; /* moved by so many pixels up left, and down right; each mirrored too if `mirror`;
-                      0: not */
+    int64_t shift; /* moved by so many pixels up left, and down right; each mirrored too if
+                      `mirror`; 0: not */
 } vt_view_options;
 /* A copy that looks at every picture in several views: the values `outputs` (each once; they have
  * a row per picture) become the means, views in place having half of the weight. For networks with

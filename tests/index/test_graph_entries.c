@@ -143,6 +143,7 @@ static void nodes_are_listed_with_the_nearest_entry(void **state)
 static void it_grows_shrinks_and_is_renewed(void **state)
 {
     (void)state;
+    one_thread();
     enum { BUILT = ROWS * 3 / 4, GROWN = 2 * BUILT + EVERY, LESS = GROWN * 5 / 8 };
     world w;
     size_t nearest;
