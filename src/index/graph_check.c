@@ -104,8 +104,7 @@ static vt_status degrees_check(check *c)
 
 static bool is_node(const vt_graph *graph, uint32_t slot)
 {
-    return slot < graph->slot_count &&
-           !(links_state(graph_links_of(graph, slot)) & (LINK_DEAD | LINK_TWIN));
+    return slot < graph->slot_count && graph_is_node(graph, slot);
 }
 
 static vt_status entries_check(check *c)

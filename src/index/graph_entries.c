@@ -143,11 +143,9 @@ static void spread_renew(vt_graph *graph, graph_walker *walker, size_t rows)
     spreading s;
     size_t wanted = spread_wanted(rows), step = wanted > 0 ? rows / wanted : 1;
     spreading_begin(&s, graph, walker);
-    for (size_t slot = 0; wanted > ENTRIES_MAXIMUM && slot < graph->slot_count; slot += step) {
-        uint32_t state = links_state(graph_links_of(graph, (uint32_t)slot));
-        if (!(state & (LINK_DEAD | LINK_TWIN)))
+    for (size_t slot = 0; wanted > ENTRIES_MAXIMUM && slot < graph->slot_count; slot += step)
+        if (graph_is_node(graph, (uint32_t)slot))
             spread_put(&s, (uint32_t)slot);
-    }
     for (size_t e = 0; e < ENTRIES_MAXIMUM; e++)
         for (size_t i = 0; i < NEAR_MAXIMUM; i++)
             atomic_store_explicit(&graph->near[e][i], s.near[e][i], memory_order_release);
@@ -170,6 +168,7 @@ static void spread_forget(vt_graph *graph, uint32_t gone)
             if (atomic_load_explicit(&graph->near[e][i], memory_order_relaxed) == gone) {
                 atomic_store_explicit(&graph->near[e][i], NO_SLOT, memory_order_release);
                 graph->spread_lost++;
+                return; /* a node is listed once */
             }
 }
 

@@ -159,6 +159,12 @@ static inline uint32_t links_state(const graph_links *links)
     return atomic_load_explicit(&links->state, memory_order_acquire);
 }
 
+/* It is in use, and no twin of another. */
+static inline bool graph_is_node(const vt_graph *graph, uint32_t slot)
+{
+    return !(links_state(graph_links_of(graph, slot)) & (LINK_DEAD | LINK_TWIN));
+}
+
 static inline uint32_t links_neighbour(const graph_links *links, size_t i)
 {
     return atomic_load_explicit(&links->neighbours[i], memory_order_acquire);

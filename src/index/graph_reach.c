@@ -76,12 +76,10 @@ bool graph_reach(vt_graph *graph, bool join, size_t *unreachable)
         reach_put(&r, atomic_load(&graph->entries[i]));
     if (done)
         reach_spread(&r);
-    for (uint32_t slot = 0; done && slot < graph->slot_count; slot++) {
-        uint32_t state = links_state(graph_links_of(graph, slot));
-        if (!(state & (LINK_DEAD | LINK_TWIN)) && !reach_has(&r, slot) &&
+    for (uint32_t slot = 0; done && slot < graph->slot_count; slot++)
+        if (graph_is_node(graph, slot) && !reach_has(&r, slot) &&
             !(join && slot_join(graph, &r, slot)))
             missing++;
-    }
     if (done && unreachable)
         *unreachable = missing;
     vt_free(r.reached);

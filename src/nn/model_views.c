@@ -47,7 +47,7 @@ static int64_t reflect(int64_t at, int64_t length)
 static vt_value_id add_moved(viewing *work, vt_value_id value, int axis, int64_t shift, bool turned)
 {
     vt_tensor places = {0};
-    char name[64], attrs[16];
+    char name[64];
     int64_t length = axis == 2 ? work->height : work->width;
     const vt_shape shape = vt_shape_of(1, &length);
     if (shift == 0 && !turned)
@@ -59,9 +59,8 @@ static vt_value_id add_moved(viewing *work, vt_value_id value, int axis, int64_t
     for (int64_t i = 0; i < length; i++)
         ((int64_t *)places.data)[i] = reflect((turned ? length - 1 - i : i) + shift, length);
     snprintf(name, sizeof name, "view%zu.%s", work->count, axis == 2 ? "rows" : "columns");
-    snprintf(attrs, sizeof attrs, "axis=%d", axis);
     const vt_value_id gathered[2] = {value, vt_builder_constant(work->builder, name, &places)};
-    return vt_builder_node(work->builder, "Gather", attrs, gathered, 2);
+    return vt_builder_node(work->builder, "Gather", axis == 2 ? "axis=2" : "axis=3", gathered, 2);
 }
 
 static void add_view(viewing *work, int64_t shift, bool turned)
