@@ -351,7 +351,7 @@ static void report_json(const bench *b)
 
 static bool settings_read(int argc, char **argv, settings *set)
 {
-    *set = (settings){.rows = 1000000, .repeat = 31, .queries = 50};
+    *set = (settings){.repeat = 31, .queries = 50};
     for (int i = 1; i < argc; i++) {
         int64_t value;
         if (strcmp(argv[i], "--json") == 0) {
@@ -374,6 +374,8 @@ static bool settings_read(int argc, char **argv, settings *set)
             return false;
         i++;
     }
+    if (set->rows == 0) /* sets of walks are drawn by ranking all rows for each query */
+        set->rows = set->walk ? 50000 : 1000000;
     return true;
 }
 

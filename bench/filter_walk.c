@@ -178,6 +178,7 @@ static vt_status cell(walk_bench *b, double share, int correlation, double *rate
         *rate = here;
     printf("%8.2f %%  %-13s %9.4f %10.0f %9.2f  %s\n", share * 100, names[correlation + 1],
            recall / (double)b->queries, here, here / *rate, strategy);
+    (void)fflush(stdout); /* of many vectors a cell takes long */
     return VT_OK;
 }
 

@@ -91,15 +91,17 @@ typedef struct vt_graph_search_options {
     size_t strays;          /* nodes outside the set that are expanded like those within; behind
                                them walks keep to the set and cross others only to what is next to
                                them. 0: no bound */
-    float share;            /* with strays: of rows that are in the set. Where of those around the
-                               query far fewer are, what is in the set lies elsewhere, perhaps on
-                               all sides, and a walk may miss it: it has run out then. 0: unknown */
+    float share;            /* with strays or checked: of rows that are in the set. Where of those
+                               around the query far fewer are, what is in the set lies elsewhere,
+                               perhaps on all sides, and a walk may miss it: it has run out then.
+                               0: unknown */
 } vt_graph_search_options;
 vt_graph_search_options vt_graph_search_defaults(void); /* k 10, grouped, width 64, no budget */
 
 typedef struct vt_graph_walked {
     size_t visited; /* nodes compared with the query */
-    bool ran_out;   /* the budget, or that of strays, ended the walk before it was over */
+    bool ran_out;   /* the budget, that of strays or the set's share ended the walk before it was
+                       over */
 } vt_graph_walked;
 
 /* Where answers go: hits (queries, k), best first; counts (queries); walked (queries) or NULL. */

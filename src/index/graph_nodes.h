@@ -42,6 +42,7 @@ enum {
     NEAR_MAXIMUM = 24,   /* further nodes listed with an entry */
     NEAREST_ENTRIES = 5, /* whose lists a walk looks into; all of them at once */
     WALKERS_MAXIMUM = 256,
+    THIN = 4, /* so many times fewer around a query than of all are in a set that lies elsewhere */
 };
 static const uint32_t NO_SLOT = UINT32_MAX;
 

@@ -80,6 +80,19 @@ static void beam_push(const search *s, const graph_walker *walker, vt_topk *top)
     }
 }
 
+/* Whether far fewer of what a checked walk found are in the set than of all: then wider walks would
+ * find few as well. */
+static bool beam_thin(const search *s, const graph_walker *walker)
+{
+    size_t passing = 0;
+    for (size_t i = 0; i < walker->beam_count; i++) {
+        uint64_t label =
+            atomic_load_explicit(graph_label(s->graph, walker->beam[i].slot), memory_order_relaxed);
+        passing += vt_idset_has(s->options->groups, (uint32_t)(label >> 32));
+    }
+    return (float)(THIN * passing) < s->options->share * (float)walker->beam_count;
+}
+
 /* False: memory is out. */
 static bool query_walk(const search *s, graph_walker *walker, vt_topk *top, const float *query,
                        vt_graph_walked *walked)
@@ -97,13 +110,15 @@ static bool query_walk(const search *s, graph_walker *walker, vt_topk *top, cons
         else
             graph_walk(s->graph, walker, width, left);
         walked->visited += walker->visited;
-        walked->ran_out = walker->ran_out;
         beam_push(s, walker, top);
-        /* Equal groups in the beam have left room for others. */
-        bool wider = options->grouped && top->count < s->k && walker->beam_count == width &&
-                     walker->beam[width - 1].score >= options->min_similarity &&
-                     2 * width <= VT_GRAPH_MAX_WIDTH && !walker->ran_out &&
+        /* Equal groups in the beam, and others than the set's, have left room. */
+        bool checked = options->checked && options->groups;
+        bool missing = top->count < s->k && walker->beam_count == width &&
+                       walker->beam[width - 1].score >= options->min_similarity;
+        bool wider = options->grouped && missing && 2 * width <= VT_GRAPH_MAX_WIDTH &&
+                     !walker->ran_out && !(checked && beam_thin(s, walker)) &&
                      (!options->budget || walked->visited < options->budget);
+        walked->ran_out = walker->ran_out || (checked && missing && !wider);
         if (walker->out_of_memory || !wider)
             return !walker->out_of_memory;
         vt_topk_clear(top);

@@ -509,7 +509,6 @@ typedef struct around {
 /* Whether the set is as thin there that its nearest nodes may lie anywhere. */
 static bool around_thin(const around *near, const graph_filter *filter)
 {
-    enum { THIN = 4 };
     if (!filter->strays || near->strays < filter->strays || filter->share >= 1)
         return false;
     float expected = (float)near->strays * filter->share / (1 - filter->share);

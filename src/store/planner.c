@@ -52,7 +52,9 @@ enum {
     RERANKED_FILTERED = 4, /* of those of a set */
     LISTS_PAGE = VT_IVF_MAX_HITS / 4,
 };
-static const double CHECKED_SHARE = 0.9; /* sets larger than this are walked as if they were all */
+/* Sets larger than this are walked as if they were all: so much wider a walk costs less than one
+ * that keeps to the set. */
+static const double CHECKED_SHARE = 0.3;
 
 const char *vt_strategy_name(vt_strategy strategy)
 {

@@ -375,6 +375,16 @@ static void test_groups_filters_budgets(void **state)
     search.budget = 1000000;
     assert_int_equal(vt_graph_search(w.graph, w.queries, 1, &search, &answers, NULL), VT_OK);
     assert_true(!walked.ran_out && count == K && walked.visited < ROWS);
+    /* A checked walk gives up where the set lies elsewhere, before it has been everywhere. */
+    search.groups = none;
+    search.checked = true;
+    search.width = 64;
+    assert_int_equal(vt_graph_search(w.graph, w.queries, 1, &search, &answers, NULL), VT_OK);
+    assert_true(!walked.ran_out && count == 0);
+    size_t everywhere = walked.visited;
+    search.share = 0.5F;
+    assert_int_equal(vt_graph_search(w.graph, w.queries, 1, &search, &answers, NULL), VT_OK);
+    assert_true(walked.ran_out && count == 0 && walked.visited < everywhere);
     vt_idset_free(none);
     world_deinit(&w);
 }

@@ -35,12 +35,13 @@ static void test_choice_by_size(void **state)
     assert_int_equal(strategy_of(100, 100), VT_STRATEGY_EXACT);
     assert_int_equal(strategy_of(1000000, 1000000), VT_STRATEGY_WALK);
     assert_int_equal(strategy_of(1000000, 990000), VT_STRATEGY_CHECKED);
-    assert_int_equal(strategy_of(1000000, 500000), VT_STRATEGY_FILTERED);
+    assert_int_equal(strategy_of(1000000, 500000), VT_STRATEGY_CHECKED);
+    assert_int_equal(strategy_of(1000000, 250000), VT_STRATEGY_FILTERED);
     assert_int_equal(strategy_of(1000000, 100000), VT_STRATEGY_FILTERED);
     assert_int_equal(strategy_of(1000000, 1000), VT_STRATEGY_EXACT);
     assert_int_equal(strategy_of(1000000, 0), VT_STRATEGY_EXACT);
     /* The narrower, the less a scan costs; a walk's budget is what the scan would have been. */
-    vt_plan_question wide = question_of(1000000, 300000), narrow = question_of(1000000, 30000);
+    vt_plan_question wide = question_of(1000000, 250000), narrow = question_of(1000000, 30000);
     vt_plan_question none = question_of(1000000, 1000000);
     none.graph = false;
     assert_true(vt_plan_search(&wide).budget > vt_plan_search(&narrow).budget ||
