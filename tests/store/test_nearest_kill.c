@@ -10,6 +10,7 @@
 #include "fixture.h"
 
 #include <signal.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -23,7 +24,7 @@ typedef struct note {
 typedef struct shelf {
     uint32_t version[PRODUCTS], pending[PRODUCTS];
     bool unsure[PRODUCTS]; /* `pending` may have come to pass */
-    uint32_t asked, found; /* products by their own vectors, and those of them that walks found */
+    uint32_t walks;        /* that answered */
 } shelf;
 
 /* Sixteen clusters, and noise within them: of noise alone a walk finds one in three. */
@@ -138,14 +139,10 @@ static void shelf_check(shelf *s, const char *shop, uint32_t model, uint32_t rou
             continue;
         float query[DIM];
         vector_make(i, version, query);
-        options.exact = true;
-        assert_ok(vt_store_nearest(store, model, query, 1, &options, &hit, &count, NULL, error));
+        vt_nearest_answer answer;
+        assert_ok(vt_store_nearest(store, model, query, 1, &options, &hit, &count, &answer, error));
         assert_true(count == 1 && hit.similarity > 0.99f);
-        /* A walk may miss one. */
-        options.exact = false;
-        assert_ok(vt_store_nearest(store, model, query, 1, &options, &hit, &count, NULL, error));
-        s->asked++;
-        s->found += count == 1 && hit.similarity > 0.99f;
+        s->walks += strcmp(answer.strategy, "walk") == 0;
     }
     vt_store_close(store);
 }
@@ -197,10 +194,16 @@ static void test_kills(void **state)
         s.version[i] = 1;
     }
     vt_store_close(store);
-    for (int round = 0; round < rounds; round++)
+    for (int round = 0; round < rounds; round++) {
+        if (round == rounds / 4) { /* a slow machine's children are killed before they have one */
+            assert_ok(vt_store_open(f.shop, VT_STORE_WRITE, &store, error));
+            assert_ok(vt_store_index_refresh(store, model, NULL, error));
+            vt_store_close(store);
+        }
         kill_once(&s, f.shop, model, (uint32_t)round);
-    print_message("walks found %u of %u\n", s.found, s.asked);
-    assert_true(s.asked > 0 && s.found * 10 >= s.asked * 9);
+    }
+    print_message("%u walks\n", s.walks);
+    assert_true(s.walks > 0);
     /* In the end a graph was built and saved, and is what answers. */
     vt_store_index_info info;
     assert_ok(vt_store_open(f.shop, VT_STORE_WRITE, &store, error));
