@@ -197,6 +197,8 @@ typedef struct graph_filter {
     size_t strays; /* these as in vt_graph_search_options */
     float share;
 } graph_filter;
+/* A node passes when one of its rows does. */
+bool graph_passes(const vt_graph *graph, uint32_t slot, const vt_idset *groups);
 void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget,
                          const graph_filter *filter);
 /* ---- graph_entries.c ---- */

@@ -85,11 +85,8 @@ static void beam_push(const search *s, const graph_walker *walker, vt_topk *top)
 static bool beam_thin(const search *s, const graph_walker *walker)
 {
     size_t passing = 0;
-    for (size_t i = 0; i < walker->beam_count; i++) {
-        uint64_t label =
-            atomic_load_explicit(graph_label(s->graph, walker->beam[i].slot), memory_order_relaxed);
-        passing += vt_idset_has(s->options->groups, (uint32_t)(label >> 32));
-    }
+    for (size_t i = 0; i < walker->beam_count; i++)
+        passing += graph_passes(s->graph, walker->beam[i].slot, s->options->groups);
     return (float)(THIN * passing) < s->options->share * (float)walker->beam_count;
 }
 

@@ -399,8 +399,7 @@ static graph_candidate frontier_pop(graph_walker *walker)
     return first;
 }
 
-/* A node passes when one of its rows does. */
-static bool slot_passes(const vt_graph *graph, uint32_t slot, const vt_idset *groups)
+bool graph_passes(const vt_graph *graph, uint32_t slot, const vt_idset *groups)
 {
     for (uint32_t row = slot; row != NO_SLOT;) {
         uint64_t label = atomic_load_explicit(graph_label(graph, row), memory_order_relaxed);
@@ -425,7 +424,7 @@ static void batch_offer_filtered(const vt_graph *graph, graph_walker *walker,
             continue;
         if (slot_dead(graph, slot))
             continue;
-        bool passes = slot_passes(graph, slot, groups);
+        bool passes = graph_passes(graph, slot, groups);
         if (!frontier_push(walker, (graph_candidate){score, passes ? slot : slot | STRAY}))
             walker->out_of_memory = true;
         if (passes)
@@ -451,7 +450,7 @@ static bool seen_mark(graph_walker *walker, uint32_t slot)
 static bool batch_try(const vt_graph *graph, graph_walker *walker, uint32_t slot,
                       const vt_idset *groups)
 {
-    bool fresh = seen_mark(walker, slot), passes = slot_passes(graph, slot, groups);
+    bool fresh = seen_mark(walker, slot), passes = graph_passes(graph, slot, groups);
     walker->passed_by++;
     if (fresh && passes && walker->batch < VT_CODER_MANY)
         walker->slots[walker->batch++] = slot;
