@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 
+#include <pthread.h>
 #include <string.h>
 
 /* ---- layouts ---- */
@@ -472,13 +473,21 @@ dnnl_status_t vt_attr_plain(dnnl_primitive_attr_t *out)
  * Each function is the 3.x call, and the pair of 2.x calls that means the same. */
 
 #if DNNL_VERSION_MAJOR < 3
-static dnnl_status_t describe(dnnl_status_t described, const void *description,
-                              dnnl_primitive_attr_t attr, dnnl_engine_t engine,
-                              dnnl_primitive_desc_t *out)
+/* 2.x finds the code of a reorder in a map that the search itself adds to, with no lock, and other
+ * operations hold reorders: descriptors are made one at a time. */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+
+dnnl_status_t vt_pd_make(dnnl_status_t described, const void *description,
+                         dnnl_primitive_attr_t attr, dnnl_engine_t engine,
+                         const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out)
 {
-    return described == dnnl_success
-               ? dnnl_primitive_desc_create(out, description, attr, engine, NULL)
-               : described;
+    if (described != dnnl_success) {
+        return described;
+    }
+    pthread_mutex_lock(&making);
+    dnnl_status_t status = dnnl_primitive_desc_create(out, description, attr, engine, hint);
+    pthread_mutex_unlock(&making);
+    return status;
 }
 #endif
 
@@ -523,7 +532,7 @@ static dnnl_status_t convolution_by(dnnl_alg_kind_t algorithm, dnnl_engine_t eng
     dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
         &description, kind, algorithm, layouts[0], layouts[1], layouts[2], layouts[3],
         window->strides, window->dilates, window->low, window->high);
-    return describe(status, &description, attr, engine, out);
+    return vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
 }
 
@@ -600,13 +609,13 @@ dnnl_status_t vt_pd_pooling(dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
         status = dnnl_pooling_forward_desc_init(&description, dnnl_forward_inference, algorithm,
                                                 layouts[0], layouts[1], window->strides,
                                                 window->kernel, window->low, window->high);
-        status = describe(status, &description, attr, engine, out);
+        status = vt_pd_make(status, &description, attr, engine, NULL, out);
     } else {
         dnnl_pooling_v2_desc_t description;
         status = dnnl_pooling_v2_forward_desc_init(
             &description, dnnl_forward_inference, algorithm, layouts[0], layouts[1],
             window->strides, window->kernel, window->dilates, window->low, window->high);
-        status = describe(status, &description, attr, engine, out);
+        status = vt_pd_make(status, &description, attr, engine, NULL, out);
     }
 #endif
     dnnl_primitive_attr_destroy(attr);
@@ -629,7 +638,7 @@ dnnl_status_t vt_pd_matmul(dnnl_engine_t engine, const vt_layout *const layouts[
 #else
     dnnl_matmul_desc_t description;
     status = dnnl_matmul_desc_init(&description, layouts[0], layouts[1], layouts[2], layouts[3]);
-    status = describe(status, &description, attr, engine, out);
+    status = vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
     dnnl_primitive_attr_destroy(attr);
     return status;
@@ -654,7 +663,7 @@ dnnl_status_t vt_pd_eltwise(dnnl_engine_t engine, const vt_post *operation, cons
     status =
         dnnl_eltwise_forward_desc_init(&description, dnnl_forward_inference, operation->algorithm,
                                        layout, operation->alpha, operation->beta);
-    status = describe(status, &description, attr, engine, out);
+    status = vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
     dnnl_primitive_attr_destroy(attr);
     return status;
@@ -675,7 +684,7 @@ dnnl_status_t vt_pd_binary(dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
 #else
     dnnl_binary_desc_t description;
     status = dnnl_binary_desc_init(&description, algorithm, layouts[0], layouts[1], layouts[2]);
-    status = describe(status, &description, attr, engine, out);
+    status = vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
     dnnl_primitive_attr_destroy(attr);
     return status;
@@ -697,7 +706,7 @@ dnnl_status_t vt_pd_batchnorm(dnnl_engine_t engine, const vt_layout *layout, flo
     dnnl_batch_normalization_desc_t description;
     status = dnnl_batch_normalization_forward_desc_init(&description, dnnl_forward_inference,
                                                         layout, epsilon, flags);
-    status = describe(status, &description, attr, engine, out);
+    status = vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
     dnnl_primitive_attr_destroy(attr);
     return status;
@@ -719,7 +728,7 @@ static dnnl_status_t describe_softmax(dnnl_engine_t engine, dnnl_alg_kind_t algo
     dnnl_softmax_v2_desc_t description;
     status = dnnl_softmax_v2_forward_desc_init(&description, dnnl_forward_inference, algorithm,
                                                layouts[0], layouts[1], axis);
-    status = describe(status, &description, attr, engine, out);
+    status = vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
     dnnl_primitive_attr_destroy(attr);
     return status;
@@ -755,7 +764,7 @@ dnnl_status_t vt_pd_lrn(dnnl_engine_t engine, const vt_layout *layout, int64_t s
     status =
         dnnl_lrn_forward_desc_init(&description, dnnl_forward_inference, dnnl_lrn_across_channels,
                                    layout, size, coefficients[0], coefficients[1], coefficients[2]);
-    status = describe(status, &description, attr, engine, out);
+    status = vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
     dnnl_primitive_attr_destroy(attr);
     return status;
@@ -775,7 +784,7 @@ dnnl_status_t vt_pd_reduction(dnnl_engine_t engine, dnnl_alg_kind_t algorithm,
 #else
     dnnl_reduction_desc_t description;
     status = dnnl_reduction_desc_init(&description, algorithm, layouts[0], layouts[1], 0.0F, 0.0F);
-    status = describe(status, &description, attr, engine, out);
+    status = vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
     dnnl_primitive_attr_destroy(attr);
     return status;
@@ -805,9 +814,11 @@ dnnl_status_t vt_pd_concat(dnnl_engine_t engine, const vt_layout *const *sources
     status = dnnl_concat_primitive_desc_create(out, engine, NULL, count, axis, sources, attr);
 #else
     dnnl_memory_desc_t *gathered = gather(sources, count);
+    pthread_mutex_lock(&making);
     status = gathered
                  ? dnnl_concat_primitive_desc_create(out, NULL, count, axis, gathered, attr, engine)
                  : dnnl_out_of_memory;
+    pthread_mutex_unlock(&making);
     vt_free(gathered);
 #endif
     dnnl_primitive_attr_destroy(attr);
@@ -831,14 +842,29 @@ dnnl_status_t vt_pd_sum(dnnl_engine_t engine, const vt_layout *const *sources, i
     status = dnnl_sum_primitive_desc_create(out, engine, result, count, ones, sources, attr);
 #else
     dnnl_memory_desc_t *gathered = gather(sources, count);
+    pthread_mutex_lock(&making);
     status = gathered
                  ? dnnl_sum_primitive_desc_create(out, result, count, ones, gathered, attr, engine)
                  : dnnl_out_of_memory;
+    pthread_mutex_unlock(&making);
     vt_free(gathered);
 #endif
     dnnl_primitive_attr_destroy(attr);
     vt_free(ones);
     return status;
+}
+
+static dnnl_status_t reorder(dnnl_engine_t engine, const vt_layout *from, const vt_layout *to,
+                             dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *out)
+{
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_reorder_primitive_desc_create(out, from, engine, to, engine, attr);
+#else
+    pthread_mutex_lock(&making);
+    dnnl_status_t status = dnnl_reorder_primitive_desc_create(out, from, engine, to, engine, attr);
+    pthread_mutex_unlock(&making);
+    return status;
+#endif
 }
 
 dnnl_status_t vt_pd_reorder(dnnl_engine_t engine, const vt_layout *from, const vt_layout *to,
@@ -847,7 +873,7 @@ dnnl_status_t vt_pd_reorder(dnnl_engine_t engine, const vt_layout *from, const v
     dnnl_primitive_attr_t attr;
     dnnl_status_t status = attr_new(NULL, &attr);
     if (status == dnnl_success) {
-        status = dnnl_reorder_primitive_desc_create(out, from, engine, to, engine, attr);
+        status = reorder(engine, from, to, attr, out);
         dnnl_primitive_attr_destroy(attr);
     }
     return status;
@@ -868,8 +894,7 @@ dnnl_status_t vt_pd_reorder_scaled(dnnl_engine_t engine, const vt_layout *const 
     status = dnnl_primitive_attr_set_output_scales(attr, 1, 0, scale);
 #endif
     if (status == dnnl_success) {
-        status =
-            dnnl_reorder_primitive_desc_create(out, layouts[0], engine, layouts[1], engine, attr);
+        status = reorder(engine, layouts[0], layouts[1], attr, out);
     }
     dnnl_primitive_attr_destroy(attr);
     return status;
@@ -929,7 +954,7 @@ dnnl_status_t vt_pd_deconvolution(dnnl_engine_t engine, const vt_layout *const l
     status = dnnl_dilated_deconvolution_forward_desc_init(
         &description, dnnl_forward_inference, dnnl_deconvolution_direct, layouts[0], layouts[1],
         layouts[2], layouts[3], window->strides, window->dilates, window->low, window->high);
-    status = describe(status, &description, attr, engine, out);
+    status = vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
     dnnl_primitive_attr_destroy(attr);
     return status;
@@ -951,7 +976,7 @@ dnnl_status_t vt_pd_layernorm(dnnl_engine_t engine, const vt_layout *layout, flo
     dnnl_layer_normalization_desc_t description;
     status = dnnl_layer_normalization_forward_desc_init(&description, dnnl_forward_inference,
                                                         layout, NULL, epsilon, flags);
-    status = describe(status, &description, attr, engine, out);
+    status = vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
     dnnl_primitive_attr_destroy(attr);
     return status;

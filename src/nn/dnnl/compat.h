@@ -12,7 +12,7 @@
  * The vt_pd_* functions return oneDNN's own status: DNNL_UNIMPLEMENTED-like answers are no errors
  * but "choose another way". Every primitive descriptor takes its scratchpad from the user.
  *
- * Threads: no shared state.
+ * Threads: any, at once.
  */
 #ifndef VT_NN_DNNL_COMPAT_H
 #define VT_NN_DNNL_COMPAT_H
@@ -118,6 +118,14 @@ typedef struct vt_pd_window {
     bool winograd; /* a convolution: by Winograd's algorithm where oneDNN has it */
     bool trained;  /* the weights change from run to run: none of their forms lasts */
 } vt_pd_window;
+
+#if DNNL_VERSION_MAJOR < 3
+/* The second half of each, for these files alone: the descriptor of what was described, unless
+ * describing it failed. hint: the forward one of a backward one, or NULL. */
+dnnl_status_t vt_pd_make(dnnl_status_t described, const void *description,
+                         dnnl_primitive_attr_t attr, dnnl_engine_t engine,
+                         const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out);
+#endif
 
 dnnl_status_t
 vt_pd_convolution(dnnl_engine_t engine, const vt_layout *const layouts[4],

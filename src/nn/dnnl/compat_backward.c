@@ -8,17 +8,6 @@
  */
 #include "nn/dnnl/compat.h"
 
-#if DNNL_VERSION_MAJOR < 3
-static dnnl_status_t make(dnnl_status_t described, const void *description,
-                          dnnl_primitive_attr_t attr, dnnl_engine_t engine,
-                          const_dnnl_primitive_desc_t hint, dnnl_primitive_desc_t *out)
-{
-    return described == dnnl_success
-               ? dnnl_primitive_desc_create(out, description, attr, engine, hint)
-               : described;
-}
-#endif
-
 static void drop(dnnl_primitive_desc_t desc)
 {
     if (desc) {
@@ -42,7 +31,7 @@ static dnnl_status_t hint_of(dnnl_alg_kind_t algorithm, dnnl_engine_t engine,
     dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
         &description, dnnl_forward_training, algorithm, layouts[0], layouts[1], NULL, layouts[2],
         window->strides, window->dilates, window->low, window->high);
-    return make(status, &description, attr, engine, NULL, out);
+    return vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
 }
 
@@ -85,7 +74,7 @@ static dnnl_status_t backward_data_by(dnnl_alg_kind_t algorithm, dnnl_engine_t e
         status = dnnl_dilated_convolution_backward_data_desc_init(
             &description, algorithm, layouts[0], layouts[1], layouts[2], window->strides,
             window->dilates, window->low, window->high);
-        status = make(status, &description, attr, engine, hint, out);
+        status = vt_pd_make(status, &description, attr, engine, hint, out);
 #endif
     }
     drop(hint);
@@ -110,7 +99,7 @@ static dnnl_status_t backward_weights_by(dnnl_alg_kind_t algorithm, dnnl_engine_
         status = dnnl_dilated_convolution_backward_weights_desc_init(
             &description, algorithm, layouts[0], layouts[1], layouts[2], layouts[3],
             window->strides, window->dilates, window->low, window->high);
-        status = make(status, &description, attr, engine, hint, out);
+        status = vt_pd_make(status, &description, attr, engine, hint, out);
 #endif
     }
     drop(hint);
@@ -167,7 +156,7 @@ static dnnl_status_t pooling_forward(dnnl_engine_t engine, dnnl_alg_kind_t algor
     dnnl_status_t status = dnnl_pooling_forward_desc_init(
         &description, dnnl_forward_training, algorithm, layouts[0], layouts[1], window->strides,
         window->kernel, window->low, window->high);
-    return make(status, &description, attr, engine, NULL, out);
+    return vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
 }
 
@@ -185,7 +174,7 @@ static dnnl_status_t pooling_backward(dnnl_engine_t engine, dnnl_alg_kind_t algo
     dnnl_status_t status =
         dnnl_pooling_backward_desc_init(&description, algorithm, layouts[0], layouts[1],
                                         window->strides, window->kernel, window->low, window->high);
-    return make(status, &description, attr, engine, forward, out);
+    return vt_pd_make(status, &description, attr, engine, forward, out);
 #endif
 }
 
@@ -234,7 +223,7 @@ static dnnl_status_t norm_forward(dnnl_engine_t engine, const vt_layout *layout,
     dnnl_batch_normalization_desc_t description;
     dnnl_status_t status = dnnl_batch_normalization_forward_desc_init(
         &description, dnnl_forward_training, layout, epsilon, norm_flags);
-    return make(status, &description, attr, engine, NULL, out);
+    return vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
 }
 
@@ -269,7 +258,7 @@ dnnl_status_t vt_pd_batchnorm_backward(dnnl_engine_t engine, const vt_layout *la
         dnnl_batch_normalization_desc_t description;
         status = dnnl_batch_normalization_backward_desc_init(&description, dnnl_backward, layout,
                                                              layout, epsilon, norm_flags);
-        status = make(status, &description, attr, engine, hint, out);
+        status = vt_pd_make(status, &description, attr, engine, hint, out);
 #endif
     }
     drop(hint);
@@ -292,7 +281,7 @@ static dnnl_status_t eltwise_hint(dnnl_engine_t engine, const vt_post *operation
     dnnl_status_t status =
         dnnl_eltwise_forward_desc_init(&description, dnnl_forward_training, operation->algorithm,
                                        layout, operation->alpha, operation->beta);
-    return make(status, &description, attr, engine, NULL, out);
+    return vt_pd_make(status, &description, attr, engine, NULL, out);
 #endif
 }
 
@@ -315,7 +304,7 @@ dnnl_status_t vt_pd_eltwise_backward(dnnl_engine_t engine, const vt_post *operat
         dnnl_eltwise_desc_t description;
         status = dnnl_eltwise_backward_desc_init(&description, operation->algorithm, layout, layout,
                                                  operation->alpha, operation->beta);
-        status = make(status, &description, attr, engine, hint, out);
+        status = vt_pd_make(status, &description, attr, engine, hint, out);
 #endif
     }
     drop(hint);
