@@ -6,11 +6,14 @@
  * query: drawn from all products (uncorrelated), or from a quarter more than the set of those
  * nearest to the query (positive) or farthest from it (negative). What the planner chooses is done
  * as the store does it, walks that run out are answered by the scan within the time taken, and the
- * truth is the scan's. One thread, one query at a time; sets are made beforehand.
+ * truth is the scan's. Sets and truths are made beforehand; then the queries of a cell are asked
+ * one after another on one thread, in some rounds, of which the median is reported.
  *
  *     bench/filter --walk [--rows N] [--queries Q]
  */
 #include "filter_walk.h"
+
+#include "median.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -22,7 +25,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DIM = 256, K = 10, CLUSTERS = 50 };
+enum { DIM = 256, K = 10, CLUSTERS = 50, ROUNDS = 5 };
 
 typedef struct walk_bench {
     size_t rows, queries;
@@ -103,8 +106,9 @@ static vt_status set_make(walk_bench *b, const float *query, double share, int c
     return status;
 }
 
+/* *gave_up: the walk was not believed. */
 static vt_status answer(walk_bench *b, const float *query, const vt_idset *set, vt_hit *hits,
-                        size_t *count, const char **strategy, vt_error *error)
+                        size_t *count, const char **strategy, bool *gave_up, vt_error *error)
 {
     const vt_plan_question question = {.rows = b->rows,
                                        .products = b->rows,
@@ -117,6 +121,7 @@ static vt_status answer(walk_bench *b, const float *query, const vt_idset *set, 
                                        .resident = true};
     const vt_plan plan = vt_plan_search(&question);
     *strategy = vt_strategy_name(plan.strategy);
+    *gave_up = false;
     if (plan.strategy == VT_STRATEGY_EXACT)
         return scan(b, query, set, K, hits, count, error);
     vt_graph_search_options walk = vt_graph_search_defaults();
@@ -135,7 +140,7 @@ static vt_status answer(walk_bench *b, const float *query, const vt_idset *set, 
     vt_status status = vt_graph_search(b->graph, query, 1, &walk, &answers, error);
     size_t wanted = plan.prefix < question.passing ? plan.prefix : (size_t)question.passing;
     if (status == VT_OK && (walked.ran_out || *count < wanted)) {
-        *strategy = vt_strategy_fallback_name(plan.strategy);
+        *gave_up = true;
         status = scan(b, query, set, K, hits, count, error);
     } else if (status == VT_OK) {
         *count = *count < K ? *count : K;
@@ -145,39 +150,77 @@ static vt_status answer(walk_bench *b, const float *query, const vt_idset *set, 
     return status;
 }
 
+/* A query of a cell: what it may be answered with, and the truth. */
+typedef struct question {
+    float vector[DIM];
+    vt_idset *set; /* owned; NULL: all */
+    vt_hit truth[K];
+    size_t wanted;
+    double recall;
+    bool gave_up; /* the scan had to answer after the walk */
+} question;
+
+static vt_status question_make(walk_bench *b, question *q, size_t number, double share,
+                               int correlation, vt_error *error)
+{
+    vt_status status = VT_OK;
+    *q = (question){.set = NULL};
+    clustered_make_unit(&b->mixture, 1000000000 + number, q->vector);
+    if (share < 1)
+        status = set_make(b, q->vector, share, correlation, number, &q->set, error);
+    return status == VT_OK ? scan(b, q->vector, q->set, K, q->truth, &q->wanted, error) : status;
+}
+
+static double recall_of(const question *q, const vt_hit *hits, size_t count)
+{
+    size_t both = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < q->wanted; j++)
+            both += hits[i].id == q->truth[j].id;
+    return q->wanted ? (double)both / (double)q->wanted : 1;
+}
+
+/* The questions one after another, as a server gets them. */
+static vt_status round_run(walk_bench *b, question *questions, double *ms, const char **strategy,
+                           vt_error *error)
+{
+    vt_status status = VT_OK;
+    double started = vt_clock_ms();
+    for (size_t i = 0; status == VT_OK && i < b->queries; i++) {
+        vt_hit hits[K];
+        size_t count = 0;
+        question *q = &questions[i];
+        status = answer(b, q->vector, q->set, hits, &count, strategy, &q->gave_up, error);
+        q->recall = recall_of(q, hits, count);
+    }
+    *ms = vt_clock_ms() - started;
+    return status;
+}
+
 static vt_status cell(walk_bench *b, double share, int correlation, double *rate, vt_error *error)
 {
     static const char *const names[] = {"negative", "uncorrelated", "positive"};
-    double recall = 0, ms = 0;
+    double recall = 0, gave_up = 0, ms[ROUNDS];
     const char *strategy = "";
-    vt_status status = VT_OK;
-    for (size_t q = 0; status == VT_OK && q < b->queries; q++) {
-        float query[DIM];
-        vt_hit hits[K], truth[K];
-        size_t count = 0, wanted = 0, both = 0;
-        vt_idset *set = NULL;
-        clustered_make_unit(&b->mixture, 1000000000 + q, query);
-        if (share < 1)
-            status = set_make(b, query, share, correlation, q, &set, error);
-        if (status == VT_OK)
-            status = scan(b, query, set, K, truth, &wanted, error);
-        double started = vt_clock_ms();
-        if (status == VT_OK)
-            status = answer(b, query, set, hits, &count, &strategy, error);
-        ms += vt_clock_ms() - started;
-        for (size_t i = 0; status == VT_OK && i < count; i++)
-            for (size_t j = 0; j < wanted; j++)
-                both += hits[i].id == truth[j].id;
-        recall += wanted ? (double)both / (double)wanted : 1;
-        vt_idset_free(set);
+    question *questions = vt_calloc(b->queries, sizeof *questions);
+    vt_status status = questions ? VT_OK : vt_fail_memory(error, "the queries");
+    for (size_t i = 0; status == VT_OK && i < b->queries; i++)
+        status = question_make(b, &questions[i], i, share, correlation, error);
+    for (size_t i = 0; status == VT_OK && i < ROUNDS; i++)
+        status = round_run(b, questions, &ms[i], &strategy, error);
+    for (size_t i = 0; questions && i < b->queries; i++) {
+        recall += questions[i].recall / (double)b->queries;
+        gave_up += (double)questions[i].gave_up * 100 / (double)b->queries;
+        vt_idset_free(questions[i].set);
     }
+    vt_free(questions);
     if (status != VT_OK)
         return status;
-    double here = (double)b->queries * 1000 / ms;
+    double here = (double)b->queries * 1000 / vt_bench_median(ms, ROUNDS);
     if (share >= 1)
         *rate = here;
-    printf("%8.2f %%  %-13s %9.4f %10.0f %9.2f  %s\n", share * 100, names[correlation + 1],
-           recall / (double)b->queries, here, here / *rate, strategy);
+    printf("%8.2f %%  %-13s %9.4f %10.0f %9.2f %7.1f %%  %s\n", share * 100, names[correlation + 1],
+           recall, here, here / *rate, gave_up, strategy);
     (void)fflush(stdout); /* of many vectors a cell takes long */
     return VT_OK;
 }
@@ -191,8 +234,9 @@ bool filter_walk(size_t rows, size_t queries)
     vt_status status = bench_make(&b, &error);
     if (status == VT_OK)
         printf("%zu vectors of %d dimensions, %zu queries a cell, one thread\n\n%10s  %-13s %9s "
-               "%10s %9s\n",
-               rows, DIM, queries, "products", "correlation", "recall@10", "q/s", "of all");
+               "%10s %9s %9s\n",
+               rows, DIM, queries, "products", "correlation", "recall@10", "q/s", "of all",
+               "gave up");
     for (size_t s = 0; status == VT_OK && s < sizeof shares / sizeof shares[0]; s++)
         for (int how = 1; status == VT_OK && how >= -1; how--)
             if (shares[s] < 1 || how == 0)

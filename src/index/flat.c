@@ -321,8 +321,6 @@ static void row_finish(vt_flat *flat, uint32_t id, uint32_t group)
     size_t at = flat->count % flat->segment_rows;
     segment->ids[at] = id;
     segment->groups[at] = group;
-    if (group > flat->group_maximum)
-        flat->group_maximum = group;
     flat->slots[slot_find(flat, id)] = (uint32_t)(flat->count + 1);
     flat->count++;
 }

@@ -40,9 +40,8 @@ struct vt_flat {
     size_t segment_rows;                /* a power of two */
     size_t reserved_rows;
     size_t count;
-    uint32_t group_maximum; /* no group is above it; not lowered by removals */
-    uint32_t *slots;        /* open-addressing table id -> row + 1 */
-    size_t slot_mask;       /* slots less one; 0 while there are none */
+    uint32_t *slots;  /* open-addressing table id -> row + 1 */
+    size_t slot_mask; /* slots less one; 0 while there are none */
 };
 
 /* Vectors longer than this are refused, in rows and queries: within it no sum of products or

@@ -55,7 +55,7 @@ typedef struct scan {
     float *normalized;      /* (block_maximum, dim), cosine of f32 and f16 only */
     vt_coder_query **coded; /* (block_maximum), owned; codes only */
     filter_mode filter;
-    uint64_t *group_bits; /* FILTER_FIRST: bit per group up to group_maximum; NULL: ask the set */
+    vt_idset_bits groups; /* FILTER_FIRST */
     size_t chunk_rows, run_rows;
     atomic_size_t next_row;
     scan_worker *workers;
@@ -154,13 +154,6 @@ static void hits_offer(const scan *s, vt_topk *top, const float *similarities, s
     }
 }
 
-static bool group_selected(const scan *s, uint32_t group)
-{
-    if (s->group_bits)
-        return s->group_bits[group / 64] >> group % 64 & 1;
-    return vt_idset_has(s->options->groups, group);
-}
-
 /* FILTER_FIRST: the places of the chunk's rows that are in the set; copies their vectors together.
  */
 static size_t rows_pick(const scan *s, scan_worker *w, const flat_segment *segment, size_t begin,
@@ -170,7 +163,7 @@ static size_t rows_pick(const scan *s, scan_worker *w, const flat_segment *segme
     const char *vectors = (const char *)segment->vectors + begin * row_bytes;
     size_t picked = 0;
     for (size_t i = 0; i < count; i++)
-        if (group_selected(s, segment->groups[begin + i]))
+        if (vt_idset_bits_has(&s->groups, segment->groups[begin + i]))
             w->picked[picked++] = (uint32_t)i;
     for (size_t i = 0; i < picked; i++)
         memcpy(w->gathered + i * row_bytes, vectors + w->picked[i] * row_bytes, row_bytes);
@@ -244,15 +237,7 @@ static bool filter_prepare(scan *s)
     if (vt_idset_count(groups) > s->flat->count / FILTER_FIRST_SHARE)
         return true;
     s->filter = FILTER_FIRST;
-    /* Where group numbers are scattered, bits would take more memory than the rows deserve. */
-    size_t words = (size_t)s->flat->group_maximum / 64 + 1;
-    if (words > 1024 + s->flat->count)
-        return true;
-    s->group_bits = vt_calloc(words, sizeof *s->group_bits);
-    if (!s->group_bits)
-        return false;
-    vt_idset_set_bits(groups, s->group_bits, words);
-    return true;
+    return vt_idset_bits_init(&s->groups, groups, 1024 + s->flat->count);
 }
 
 static bool worker_prepare(const scan *s, scan_worker *w)
@@ -311,7 +296,7 @@ static void scan_deinit(scan *s)
         vt_coder_query_free(s->coded[q]);
     vt_free(s->coded);
     vt_free(s->normalized);
-    vt_free(s->group_bits);
+    vt_idset_bits_deinit(&s->groups);
 }
 
 /* What queries become before they are compared. */

@@ -60,7 +60,8 @@ static void layout_choose(vt_graph *graph)
         graph->degree = VT_GRAPH_MAX_DEGREE;
     graph->fines_at = SEGMENT_SLOTS * graph->node_bytes;
     graph->labels_at = graph->fines_at + SEGMENT_SLOTS * graph->fine_bytes;
-    graph->segment_bytes = graph->labels_at + SEGMENT_SLOTS * sizeof(uint64_t);
+    graph->twinned_at = graph->labels_at + SEGMENT_SLOTS * sizeof(uint64_t);
+    graph->segment_bytes = graph->twinned_at + SEGMENT_SLOTS / 8;
 }
 
 vt_status vt_graph_new(size_t dim, const vt_graph_options *options, vt_graph **out, vt_error *error)

@@ -70,7 +70,10 @@ static vt_status rows_check(check *c, uint32_t head)
             return vt_fail(c->error, VT_ERR_CORRUPT, "check the graph: slot %u is no twin of %u",
                            slot, head);
         before = slot;
-        slot = atomic_load(&links->next);
+        slot = graph_next(c->graph, before);
+        if ((slot != NO_SLOT) != (atomic_load(graph_twinned(c->graph, before)) >> before % 64 & 1))
+            return vt_fail(c->error, VT_ERR_CORRUPT,
+                           "check the graph: whether slot %u has a twin is noted wrongly", before);
     }
     return VT_OK;
 }

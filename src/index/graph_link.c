@@ -301,14 +301,14 @@ static bool twin_attach(vt_graph *graph, const graph_walker *walker, uint32_t sl
             continue;
         graph_links *twin = graph_links_of(graph, slot), *links = graph_links_of(graph, head);
         uint32_t state = links_lock(links);
-        uint32_t next = atomic_load_explicit(&links->next, memory_order_relaxed);
-        atomic_store_explicit(&twin->next, next, memory_order_relaxed);
+        uint32_t next = graph_next(graph, head);
+        graph_next_put(graph, slot, next);
         atomic_store_explicit(&twin->in_degree, head, memory_order_relaxed); /* the one before */
         atomic_store_explicit(&twin->state, LINK_TWIN, memory_order_relaxed);
         if (next != NO_SLOT)
             atomic_store_explicit(&graph_links_of(graph, next)->in_degree, slot,
                                   memory_order_relaxed);
-        atomic_store_explicit(&links->next, slot, memory_order_release);
+        graph_next_put(graph, head, slot);
         links_unlock(links, state);
         return true;
     }

@@ -120,11 +120,12 @@ static bool slot_check(load *l, uint32_t slot, float *scratch)
     graph_links *links = graph_links_of(graph, slot);
     uint32_t state = links_state(links);
     if (state == LINK_DEAD) {
-        atomic_store_explicit(&links->next, NO_SLOT, memory_order_relaxed);
+        graph_next_put(graph, slot, NO_SLOT);
         l->kinds[slot] = SLOT_FREE;
         return true;
     }
-    uint32_t next = atomic_load_explicit(&links->next, memory_order_relaxed);
+    uint32_t next = graph_next(graph, slot);
+    graph_next_put(graph, slot, next);
     if ((next != NO_SLOT && next >= slots) ||
         !vt_coder_code_is_finite(graph->coder, graph_code(graph, slot), scratch))
         return false;
@@ -207,8 +208,7 @@ static bool twins_check(load *l, uint32_t head, size_t *twins)
     const vt_graph *graph = l->graph;
     uint32_t before = head;
     for (;;) {
-        uint32_t slot =
-            atomic_load_explicit(&graph_links_of(graph, before)->next, memory_order_relaxed);
+        uint32_t slot = graph_next(graph, before);
         if (slot == NO_SLOT)
             return true;
         const graph_links *links = graph_links_of(graph, slot);

@@ -25,6 +25,7 @@ static bool segment_make(vt_graph *graph, size_t index)
     char *memory = vt_alloc_large(graph->segment_bytes);
     if (!memory)
         return false;
+    memset(memory + graph->twinned_at, 0, SEGMENT_SLOTS / 8);
     atomic_store_explicit(&graph->segments[index], memory, memory_order_release);
     atomic_fetch_add_explicit(&graph->slot_room, SEGMENT_SLOTS, memory_order_release);
     return true;
@@ -180,6 +181,6 @@ uint32_t graph_slot_take(vt_graph *graph)
     graph_links *links = graph_links_of(graph, slot);
     atomic_store_explicit(&links->state, LINK_DEAD, memory_order_relaxed);
     atomic_store_explicit(&links->in_degree, 0, memory_order_relaxed);
-    atomic_store_explicit(&links->next, NO_SLOT, memory_order_relaxed);
+    graph_next_put(graph, slot, NO_SLOT);
     return slot;
 }

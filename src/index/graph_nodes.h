@@ -6,6 +6,8 @@
  *     nodes    (slots, node_bytes)  code, then graph_links: what a walk reads, in whole cache lines
  *     fines    (slots, fine_bytes)  the fine parts of codes
  *     labels   (slots)              id and group
+ *     twinned  (slots) bits         whether there is a next twin: with the labels, all that a
+ * filter has to see of nodes that fail it
  *
  * Walks run beside one writer (or, in a build, many) without locks:
  *   - A node's code, fine part and label are written before its number is stored, with release,
@@ -72,7 +74,7 @@ typedef struct graph_walker {
     graph_candidate *beam; /* the nearest so far, best first; (beam_room), owned */
     size_t beam_count, beam_room, width;
     size_t cursor;       /* all of the beam in front of it is expanded */
-    uint64_t *seen;      /* bit per slot, (seen_words), owned */
+    uint64_t *seen;      /* a bit per slot, then another: crossed; (2 seen_words), owned */
     uint32_t *seen_list; /* the first of them, to be taken back; owned */
     size_t seen_words, seen_count;
     graph_candidate *frontier; /* filtered walks: heap of what is to be expanded, owned */
@@ -97,7 +99,7 @@ struct vt_graph {
     vt_graph_options options;
     size_t dim, degree;
     size_t code_bytes, fine_bytes, sketch_bytes, node_bytes;
-    size_t fines_at, labels_at, segment_bytes;
+    size_t fines_at, labels_at, twinned_at, segment_bytes;
     _Atomic(char *) segments[SEGMENTS_MAXIMUM];
     _Atomic uint32_t entries[ENTRIES_MAXIMUM];            /* where walks begin */
     _Atomic uint32_t near[ENTRIES_MAXIMUM][NEAR_MAXIMUM]; /* more of them; NO_SLOT: none */
@@ -148,6 +150,29 @@ static inline _Atomic uint64_t *graph_label(const vt_graph *graph, uint32_t slot
 {
     char *labels = graph_segment(graph, slot) + graph->labels_at;
     return (_Atomic uint64_t *)(void *)labels + slot % SEGMENT_SLOTS;
+}
+
+/* Bits of 64 slots; that of `slot` is bit slot % 64. */
+static inline _Atomic uint64_t *graph_twinned(const vt_graph *graph, uint32_t slot)
+{
+    char *twinned = graph_segment(graph, slot) + graph->twinned_at;
+    return (_Atomic uint64_t *)(void *)twinned + slot % SEGMENT_SLOTS / 64;
+}
+
+static inline uint32_t graph_next(const vt_graph *graph, uint32_t slot)
+{
+    return atomic_load_explicit(&graph_links_of(graph, slot)->next, memory_order_acquire);
+}
+
+/* The next twin, NO_SLOT: none, and the bit that says so. */
+static inline void graph_next_put(const vt_graph *graph, uint32_t slot, uint32_t next)
+{
+    uint64_t bit = (uint64_t)1 << slot % 64;
+    atomic_store_explicit(&graph_links_of(graph, slot)->next, next, memory_order_release);
+    if (next != NO_SLOT)
+        atomic_fetch_or_explicit(graph_twinned(graph, slot), bit, memory_order_release);
+    else
+        atomic_fetch_and_explicit(graph_twinned(graph, slot), ~bit, memory_order_release);
 }
 
 static inline uint32_t graph_id(const vt_graph *graph, uint32_t slot)

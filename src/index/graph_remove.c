@@ -27,8 +27,8 @@ static void twin_unlink(vt_graph *graph, uint32_t slot)
 {
     graph_links *links = graph_links_of(graph, slot);
     uint32_t before = atomic_load_explicit(&links->in_degree, memory_order_relaxed);
-    uint32_t next = atomic_load_explicit(&links->next, memory_order_relaxed);
-    atomic_store_explicit(&graph_links_of(graph, before)->next, next, memory_order_release);
+    uint32_t next = graph_next(graph, slot);
+    graph_next_put(graph, before, next);
     if (next != NO_SLOT)
         atomic_store_explicit(&graph_links_of(graph, next)->in_degree, before,
                               memory_order_relaxed);
@@ -145,7 +145,7 @@ bool vt_graph_remove(vt_graph *graph, uint32_t id)
     uint32_t slot = graph_table_find(graph, id);
     if (slot != NO_SLOT) {
         graph_links *links = graph_links_of(graph, slot);
-        uint32_t twin = atomic_load_explicit(&links->next, memory_order_relaxed);
+        uint32_t twin = graph_next(graph, slot);
         graph_table_remove(graph, id);
         if (links_state(links) & LINK_TWIN)
             twin_unlink(graph, slot);

@@ -46,7 +46,7 @@ static void rows_push(const search *s, vt_topk *top, uint32_t slot, float simila
         if (!s->options->groups || vt_idset_has(s->options->groups, group))
             vt_topk_push(top, similarity, id, group);
         do { /* a twin that has just become the node's own row would come twice */
-            slot = atomic_load_explicit(&graph_links_of(graph, slot)->next, memory_order_acquire);
+            slot = graph_next(graph, slot);
             if (slot == NO_SLOT)
                 return;
             label = atomic_load_explicit(graph_label(graph, slot), memory_order_acquire);

@@ -17,12 +17,13 @@
  * the nearest of the frontier is behind its last. Where what passes lies far from the query, that
  * would be a tour of all that is nearer. So only so many failing nodes (strays) are expanded, which
  * bring the walk to the query's surroundings; from then on it keeps to nodes that pass, of which it
- * scores those within two hops: neighbours, and neighbours of failing neighbours, whose codes are
- * never read (after ACORN-1: Patel et al., ACORN, SIGMOD 2024, 5.3; there from the beginning, and
- * with a graph built for it). Entries lie everywhere, those that pass are where it goes on. Where
- * nearly nothing around the query passes, the set's nearest lie on a shell about it that has many
- * sides, and a walk over the set ends on one of them (recall 0.2 where the nearest third of all is
- * left out). That is seen by then, and the walk says that it has run out.
+ * scores those within two hops: neighbours, and neighbours of some failing neighbours, each of
+ * which is crossed once and its code never read (after ACORN-1: Patel et al., ACORN, SIGMOD
+ * 2024, 5.3; there from the beginning, and with a graph built for it). Entries lie everywhere,
+ * those that pass are where it goes on. Where nearly nothing around the query passes, the set's
+ * nearest lie on a shell about it that has many sides, and a walk over the set ends on one of them
+ * (recall 0.2 where the nearest third of all is left out). That is seen by then, and the walk says
+ * that it has run out.
  */
 #include "index/graph_nodes.h"
 
@@ -32,7 +33,11 @@
 #include <sched.h>
 #include <string.h>
 
-enum { TOGETHER = 2, SEEN_LISTED = 16384, BRIDGED = 24 };
+enum {
+    TOGETHER = 2,
+    SEEN_LISTED = 16384,
+    BRIDGED = 12, /* nodes that pass, behind failing ones, about; planner.c reckons with it */
+};
 static const uint32_t EXPANDED = 1u << 31; /* in graph_candidate.slot; slots are below */
 
 /* ---- walkers ---- */
@@ -152,14 +157,14 @@ static bool seen_reset(const vt_graph *graph, graph_walker *walker)
 {
     size_t words = atomic_load_explicit(&graph->slot_room, memory_order_acquire) / 64;
     if (words > walker->seen_words) {
-        uint64_t *seen = vt_calloc(words, sizeof *seen);
+        uint64_t *seen = vt_calloc(2 * words, sizeof *seen);
         if (!seen)
             return false;
         vt_free(walker->seen);
         walker->seen = seen;
         walker->seen_words = words;
     } else if (walker->seen_count > SEEN_LISTED) {
-        memset(walker->seen, 0, walker->seen_words * sizeof *walker->seen);
+        memset(walker->seen, 0, 2 * walker->seen_words * sizeof *walker->seen);
     } else {
         for (size_t i = 0; i < walker->seen_count; i++)
             walker->seen[walker->seen_list[i] / 64] = 0;
@@ -405,7 +410,8 @@ bool graph_passes(const vt_graph *graph, uint32_t slot, const vt_idset *groups)
         uint64_t label = atomic_load_explicit(graph_label(graph, row), memory_order_relaxed);
         if (vt_idset_has(groups, (uint32_t)(label >> 32)))
             return true;
-        row = atomic_load_explicit(&graph_links_of(graph, row)->next, memory_order_acquire);
+        uint64_t twinned = atomic_load_explicit(graph_twinned(graph, row), memory_order_acquire);
+        row = twinned >> row % 64 & 1 ? graph_next(graph, row) : NO_SLOT;
     }
     return false;
 }
@@ -413,8 +419,15 @@ bool graph_passes(const vt_graph *graph, uint32_t slot, const vt_idset *groups)
 /* In the slot of a frontier's candidate: its node fails the filter. */
 static const uint32_t STRAY = 1u << 31;
 
+/* What was met around the query, before the walk keeps to the set. */
+typedef struct surroundings {
+    size_t strays;        /* failing nodes that were expanded */
+    size_t seen, passing; /* nodes next to what was expanded, and those of them that pass */
+} surroundings;
+
+/* near NULL: the batch is not of the query's surroundings. */
 static void batch_offer_filtered(const vt_graph *graph, graph_walker *walker,
-                                 const vt_idset *groups)
+                                 const vt_idset *groups, surroundings *near)
 {
     for (size_t i = 0; i < walker->batch; i++) {
         float score = walker->scores[i];
@@ -429,40 +442,62 @@ static void batch_offer_filtered(const vt_graph *graph, graph_walker *walker,
             walker->out_of_memory = true;
         if (passes)
             (void)beam_offer(walker, score, slot);
+        if (near) {
+            near->seen++;
+            near->passing += passes;
+        }
     }
 }
 
-/* True: it was not seen before. */
-static bool seen_mark(graph_walker *walker, uint32_t slot)
+/* The second bit of a slot: its node fails, and all around it was looked at. */
+static size_t crossed_bit(const graph_walker *walker, uint32_t slot)
 {
-    size_t word = slot / 64;
-    uint64_t bit = (uint64_t)1 << slot % 64;
-    if (word >= walker->seen_words || walker->seen[word] & bit)
+    return 64 * walker->seen_words + slot;
+}
+
+static bool bit_has(const graph_walker *walker, size_t at)
+{
+    return walker->seen[at / 64] >> at % 64 & 1;
+}
+
+/* True: it was not set before. */
+static bool bit_mark(graph_walker *walker, size_t at)
+{
+    if (bit_has(walker, at))
         return false;
-    walker->seen[word] |= bit;
+    walker->seen[at / 64] |= (uint64_t)1 << at % 64;
     if (walker->seen_count < SEEN_LISTED)
-        walker->seen_list[walker->seen_count] = slot;
+        walker->seen_list[walker->seen_count] = (uint32_t)at;
     walker->seen_count += walker->seen_count <= SEEN_LISTED;
     return true;
+}
+
+/* Neighbours of a node that are neither younger than the walk nor crossed, their labels asked for;
+ * where `fresh`, those alone that were not seen either. */
+static size_t around_list(const vt_graph *graph, const graph_walker *walker, uint32_t slot,
+                          bool fresh, uint32_t *out)
+{
+    size_t degree = graph_neighbours(graph, slot, out), count = 0;
+    for (size_t i = 0; i < degree; i++) {
+        uint32_t near = out[i];
+        if (near / 64 >= walker->seen_words || (fresh && bit_has(walker, near)) ||
+            bit_has(walker, crossed_bit(walker, near)))
+            continue;
+        __builtin_prefetch((const void *)graph_label(graph, near), 0, 3);
+        out[count++] = near;
+    }
+    return count;
 }
 
 /* Puts the node into the batch if it is new and passes; false: it fails. */
 static bool batch_try(const vt_graph *graph, graph_walker *walker, uint32_t slot,
                       const vt_idset *groups)
 {
-    bool fresh = seen_mark(walker, slot), passes = graph_passes(graph, slot, groups);
+    bool fresh = bit_mark(walker, slot), passes = graph_passes(graph, slot, groups);
     walker->passed_by++;
     if (fresh && passes && walker->batch < VT_CODER_MANY)
         walker->slots[walker->batch++] = slot;
     return passes;
-}
-
-static void labels_prefetch(const vt_graph *graph, const uint32_t *slots, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        __builtin_prefetch((const void *)graph_label(graph, slots[i]), 0, 3);
-        __builtin_prefetch(graph_links_of(graph, slots[i]), 0, 3);
-    }
 }
 
 /* Neighbours of a failing node that are new. The seen are not looked at again: they are in the
@@ -471,56 +506,51 @@ static void batch_bridge(const vt_graph *graph, graph_walker *walker, uint32_t s
                          const vt_idset *groups)
 {
     uint32_t around[VT_GRAPH_MAX_DEGREE];
-    size_t degree = graph_neighbours(graph, slot, around), fresh = 0;
-    for (size_t i = 0; i < degree; i++) {
-        around[fresh] = around[i];
-        size_t word = around[i] / 64;
-        fresh += word < walker->seen_words && !(walker->seen[word] >> around[i] % 64 & 1);
-    }
-    labels_prefetch(graph, around, fresh);
-    for (size_t i = 0; i < fresh; i++)
+    (void)bit_mark(walker, crossed_bit(walker, slot));
+    size_t count = around_list(graph, walker, slot, true, around);
+    for (size_t i = 0; i < count; i++)
         (void)batch_try(graph, walker, around[i], groups);
 }
 
-/* What passes next to the node and, where that is little, behind its failing neighbours: until
- * there are about as many as a node of a graph over the set alone would have. */
+/* What passes next to the node, and behind as many failing neighbours as it takes to meet about as
+ * much as next to a node of a graph over the set alone. */
 static void batch_passing(const vt_graph *graph, graph_walker *walker, uint32_t slot,
-                          const vt_idset *groups)
+                          const graph_filter *filter)
 {
     uint32_t around[VT_GRAPH_MAX_DEGREE], failing[VT_GRAPH_MAX_DEGREE];
-    size_t degree = graph_neighbours(graph, slot, around), count = 0;
-    labels_prefetch(graph, around, degree);
-    for (size_t i = 0; i < degree; i++)
-        if (!batch_try(graph, walker, around[i], groups))
+    size_t near = around_list(graph, walker, slot, false, around), count = 0;
+    for (size_t i = 0; i < near; i++)
+        if (!batch_try(graph, walker, around[i], filter->groups))
             failing[count++] = around[i];
-    for (size_t i = 0; i < count && walker->batch < BRIDGED; i++)
+    float bridges = BRIDGED / (filter->share * (float)graph->degree);
+    if (bridges < (float)count)
+        count = (size_t)bridges;
+    for (size_t i = 0; i < count; i++)
         lists_prefetch(graph, failing[i]);
-    for (size_t i = 0; i < count && walker->batch < BRIDGED; i++)
-        batch_bridge(graph, walker, failing[i], groups);
+    for (size_t i = 0; i < count; i++)
+        batch_bridge(graph, walker, failing[i], filter->groups);
     batch_request(graph, walker, 0);
 }
 
-/* What was expanded around the query, before the walk keeps to the set. */
-typedef struct around {
-    size_t strays, passing;
-} around;
+static bool around_known(const surroundings *near, const graph_filter *filter)
+{
+    return filter->strays && near->strays >= filter->strays;
+}
 
 /* Whether the set is as thin there that its nearest nodes may lie anywhere. */
-static bool around_thin(const around *near, const graph_filter *filter)
+static bool around_thin(const surroundings *near, const graph_filter *filter)
 {
-    if (!filter->strays || near->strays < filter->strays || filter->share >= 1)
-        return false;
-    float expected = (float)near->strays * filter->share / (1 - filter->share);
-    return (float)(THIN * near->passing) < expected;
+    return around_known(near, filter) && filter->share < 1 &&
+           (float)(THIN * near->passing) < (float)near->seen * filter->share;
 }
 
 /* The next nodes of the frontier into the batch; false: the walk is over. */
 static bool frontier_expand(const vt_graph *graph, graph_walker *walker, const graph_filter *filter,
-                            around *near)
+                            surroundings *near)
 {
     walker->batch = 0;
     for (size_t n = 0; n < TOGETHER && walker->frontier_count > 0; n++) {
-        bool within = filter->strays && near->strays >= filter->strays;
+        bool within = around_known(near, filter);
         if (within && walker->batch > 0)
             break;
         graph_candidate next = frontier_pop(walker);
@@ -531,11 +561,10 @@ static bool frontier_expand(const vt_graph *graph, graph_walker *walker, const g
         }
         bool stray = next.slot & STRAY;
         near->strays += stray && !within;
-        near->passing += !stray && !within;
         if (!within)
             batch_neighbours(graph, walker, next.slot & ~STRAY);
         else if (!stray)
-            batch_passing(graph, walker, next.slot, filter->groups);
+            batch_passing(graph, walker, next.slot, filter);
     }
     return walker->batch > 0 || walker->frontier_count > 0;
 }
@@ -544,17 +573,20 @@ void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t wid
                          const graph_filter *filter)
 {
     enum { PASSED_BY_SHARE = 4 }; /* so many labels cost what a comparison does */
-    around near = {0};
+    surroundings near = {0};
     walk_begin(graph, walker, width);
     for (start at = {0}; batch_start(graph, walker, &at);) {
         batch_score(graph, walker);
-        batch_offer_filtered(graph, walker, filter->groups);
+        batch_offer_filtered(graph, walker, filter->groups, NULL);
     }
-    while (!walker->out_of_memory && frontier_expand(graph, walker, filter, &near)) {
+    for (;;) {
+        bool around_query = !around_known(&near, filter);
+        if (walker->out_of_memory || !frontier_expand(graph, walker, filter, &near))
+            break;
         if (walker->batch == 0)
             continue;
         size_t work = walker->visited + walker->passed_by / PASSED_BY_SHARE;
-        if ((budget && work + walker->batch > budget) || around_thin(&near, filter)) {
+        if (budget && work + walker->batch > budget) {
             walker->ran_out = true;
             seen_note(walker);
             break;
@@ -562,8 +594,12 @@ void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t wid
         for (size_t i = 0; i < walker->batch; i++)
             __builtin_prefetch((const void *)graph_label(graph, walker->slots[i]), 0, 3);
         batch_score(graph, walker);
-        batch_offer_filtered(graph, walker, filter->groups);
+        batch_offer_filtered(graph, walker, filter->groups, around_query ? &near : NULL);
+        if (around_thin(&near, filter)) {
+            walker->ran_out = true;
+            break;
+        }
     }
-    if (filter->strays && near.strays >= filter->strays && walker->beam_count < width)
+    if (around_known(&near, filter) && walker->beam_count < width)
         walker->ran_out = true; /* more may pass than could be reached */
 }

@@ -42,8 +42,7 @@ typedef struct search {
     const vt_ivf_answers *answers;
     const float *queries; /* (count, dim) */
     size_t count, k, rows, matches, tile;
-    uint64_t *group_bits; /* owned; NULL: the set is asked */
-    uint32_t group_last;  /* of the bits */
+    vt_idset_bits groups; /* where there is a set */
     atomic_size_t next;
     vt_first_error failure; /* of the workers */
 } search;
@@ -117,19 +116,12 @@ static candidate heap_take(worker *w, size_t *count)
 
 /* ---- blocks ---- */
 
-static bool group_selected(const search *s, uint32_t group)
-{
-    if (s->group_bits)
-        return group <= s->group_last && (s->group_bits[group / 64] >> group % 64 & 1);
-    return vt_idset_has(s->options->groups, group);
-}
-
 static uint32_t block_select(const search *s, const uint32_t *groups, uint32_t rows)
 {
     uint32_t selected = 0;
     for (uint32_t left = rows; left != 0; left &= left - 1) {
         unsigned i = (unsigned)__builtin_ctz(left);
-        selected |= (uint32_t)group_selected(s, groups[i]) << i;
+        selected |= (uint32_t)vt_idset_bits_has(&s->groups, groups[i]) << i;
     }
     return selected;
 }
@@ -407,20 +399,11 @@ static vt_status queries_check(const search *s, vt_error *error)
 static bool filter_prepare(search *s)
 {
     const vt_idset *groups = s->options->groups;
-    uint32_t last = groups ? vt_idset_last(groups) : 0;
-    uint64_t ids = groups ? vt_idset_count(groups) : 0;
-    if (!groups || (ids > BITS_PER_QUERY * s->count && ids > last / BITS_SPARSE))
+    if (!groups)
         return true;
-    /* Where group numbers are scattered, bits would take more memory than the rows deserve. */
-    size_t words = (size_t)last / 64 + 1;
-    if (words > 1024 + s->rows)
-        return true;
-    s->group_bits = vt_calloc(words, sizeof *s->group_bits);
-    if (!s->group_bits)
-        return false;
-    s->group_last = last;
-    vt_idset_set_bits(groups, s->group_bits, words);
-    return true;
+    uint64_t ids = vt_idset_count(groups);
+    bool search_set = ids > BITS_PER_QUERY * s->count && ids > vt_idset_last(groups) / BITS_SPARSE;
+    return vt_idset_bits_init(&s->groups, groups, search_set ? 0 : 1024 + s->rows);
 }
 
 /* Small enough that all threads have some. */
@@ -458,6 +441,6 @@ vt_status vt_ivf_search(const vt_ivf *ivf, const float *queries, size_t count,
     vt_first_error_init(&s.failure);
     vt_pool_for(options->pool, threads < tiles ? threads : tiles, worker_run, &s);
     vt_first_error_deinit(&s.failure);
-    vt_free(s.group_bits);
+    vt_idset_bits_deinit(&s.groups);
     return vt_first_error_give(&s.failure, error);
 }

@@ -37,12 +37,12 @@ static const double ASK = 12;                      /* whether a row of a list is
 static const double BIT = 2.3, BIT_TEST = 1.5;     /* an id of the set made a bit; one looked at */
 
 enum {
-    WIDTH = 64,          /* of a walk for a page of 10 */
-    FILTERED_WIDTH = 80, /* the beam holds only what passes: its ends lie farther apart */
+    WIDTH = 64, /* of a walk for a page of 10 */
     ENTRIES = 256,
     VISITS_PER_STEP = 12, /* new nodes that an expansion finds */
-    STRAYS = 48,          /* or as many as four that pass come with ... */
+    STRAYS = 32,          /* or so many that about a dozen nodes that pass are next to them ... */
     STRAYS_MOST = 400,    /* ... up to this */
+    BRIDGED = 12,         /* passing nodes looked for behind failing ones, at each step */
     BRIDGED_LEAST = 4,    /* passing nodes within two hops, below which sets fall apart */
     PREFIX = 32,          /* products that lists answer for */
     PROBES_LEAST = 16,
@@ -105,7 +105,7 @@ static double walk_cost(const vt_plan_question *question, const vt_plan *plan)
     if (plan->strategy == VT_STRATEGY_FILTERED) {
         double degree = (double)question->degree;
         visits += (double)plan->strays * VISITS_PER_STEP;
-        labels = (double)plan->width * degree * fmin(degree, 1 / share_of(question));
+        labels = (double)plan->width * fmin(degree * degree, degree + BRIDGED / share_of(question));
     }
     return visits * visit_cost(question) + labels * LABEL;
 }
@@ -154,8 +154,6 @@ static vt_plan walk_plan(const vt_plan_question *question, vt_strategy strategy)
 {
     vt_plan plan = {.strategy = strategy, .width = WIDTH};
     double share = share_of(question);
-    if (strategy == VT_STRATEGY_FILTERED)
-        plan.width = FILTERED_WIDTH;
     if (plan.width < 2 * question->page)
         plan.width = 2 * question->page;
     plan.prefix = plan.width / 2;
@@ -163,7 +161,7 @@ static vt_plan walk_plan(const vt_plan_question *question, vt_strategy strategy)
         plan.width = (size_t)fmin((double)plan.width / share, 4.0 * (double)plan.width);
     plan.share = (float)share;
     if (strategy == VT_STRATEGY_FILTERED)
-        plan.strays = (size_t)fmin(fmax(STRAYS, 4 / share), STRAYS_MOST);
+        plan.strays = (size_t)fmin(fmax(STRAYS, 1 / share), STRAYS_MOST);
     plan.cost_ns = walk_cost(question, &plan);
     double worth = fmax(exact_cost(question), 2 * plan.cost_ns);
     plan.budget = (size_t)fmin(worth / visit_cost(question), 1e9);

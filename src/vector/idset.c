@@ -172,20 +172,38 @@ uint32_t vt_idset_last(const vt_idset *set)
     return roaring_bitmap_maximum(bitmap_read(set));
 }
 
-void vt_idset_set_bits(const vt_idset *set, uint64_t *bits, size_t words)
+/* ---- bits ---- */
+
+static void words_fill(const vt_idset_bits *bits)
 {
     enum { SOME = 256 };
     uint32_t ids[SOME], count = SOME;
     roaring_uint32_iterator_t at;
-    roaring_init_iterator(bitmap_read(set), &at);
+    roaring_init_iterator(bitmap_read(bits->set), &at);
     while (count == SOME) {
         count = roaring_read_uint32_iterator(&at, ids, SOME);
-        for (uint32_t i = 0; i < count; i++) {
-            if (ids[i] / 64 >= words)
-                return;
-            bits[ids[i] / 64] |= (uint64_t)1 << ids[i] % 64;
-        }
+        for (uint32_t i = 0; i < count; i++)
+            bits->words[ids[i] / 64] |= (uint64_t)1 << ids[i] % 64;
     }
+}
+
+bool vt_idset_bits_init(vt_idset_bits *bits, const vt_idset *set, size_t most)
+{
+    size_t words = (size_t)vt_idset_last(set) / 64 + 1;
+    *bits = (vt_idset_bits){.set = set};
+    if (words > most)
+        return true;
+    bits->words = vt_calloc(words, sizeof *bits->words);
+    bits->word_count = words;
+    if (!bits->words)
+        return false;
+    words_fill(bits);
+    return true;
+}
+
+void vt_idset_bits_deinit(vt_idset_bits *bits)
+{
+    vt_free(bits->words);
 }
 
 /* ---- walking ---- */

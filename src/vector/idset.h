@@ -36,9 +36,24 @@ uint64_t vt_idset_common_count(const vt_idset *a, const vt_idset *b);
 bool vt_idset_equal(const vt_idset *a, const vt_idset *b);
 size_t vt_idset_bytes(const vt_idset *set);  /* about what it takes in memory */
 uint32_t vt_idset_last(const vt_idset *set); /* the greatest; 0: also that of an empty set */
-/* Sets bit id % 64 of bits[id / 64] for each id that lies in bits (words): a test of one bit
- * instead of a search of the set, for who asks of many ids. */
-void vt_idset_set_bits(const vt_idset *set, uint64_t *bits, size_t words);
+
+/* A set for who asks of many ids: a test of one bit instead of a search, unless its ids are so
+ * scattered that bits would take more than `most` words. The set stays the caller's, and stays. Any
+ * number of threads may ask. */
+typedef struct vt_idset_bits {
+    const vt_idset *set;
+    uint64_t *words; /* owned; NULL: the set is asked */
+    size_t word_count;
+} vt_idset_bits;
+bool vt_idset_bits_init(vt_idset_bits *bits, const vt_idset *set,
+                        size_t most);           /* false: no memory */
+void vt_idset_bits_deinit(vt_idset_bits *bits); /* a zeroed one is fine */
+static inline bool vt_idset_bits_has(const vt_idset_bits *bits, uint32_t id)
+{
+    if (!bits->words)
+        return vt_idset_has(bits->set, id);
+    return id / 64 < bits->word_count && (bits->words[id / 64] >> id % 64 & 1);
+}
 
 /* ---- idset_file.c: in files, little-endian ---- */
 bool vt_idset_append(const vt_idset *set, vt_buf *out); /* false: no memory */
