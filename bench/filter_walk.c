@@ -4,10 +4,12 @@
  *
  * Method: vectors of a clustered mixture (tests/index/clustered.h), each a product; a set for each
  * query: drawn from all products (uncorrelated), or from a quarter more than the set of those
- * nearest to the query (positive) or farthest from it (negative). What the planner chooses is done
- * as the store does it, walks that run out are answered by the scan within the time taken, and the
- * truth is the scan's. Sets and truths are made beforehand; then the queries of a cell are asked
- * one after another on one thread, in some rounds, of which the median is reported.
+ * nearest to the query (positive) or farthest from it (negative); or by category, which a product's
+ * part of the mixture is: from those of the categories nearest to the query, or farthest from it.
+ * What the planner chooses is done as the store does it, walks that run out are answered by the
+ * scan within the time taken, and the truth is the scan's. Sets and truths are made beforehand;
+ * then the queries of a cell are asked one after another on one thread, in some rounds, of which
+ * the median is reported.
  *
  *     bench/filter --walk [--rows N] [--queries Q]
  */
@@ -32,9 +34,10 @@ typedef struct walk_bench {
     clustered mixture;
     vt_flat *flat;
     vt_graph *graph;
-    float *vectors; /* (rows, DIM) */
-    uint32_t *ids;  /* (rows) */
-    vt_hit *all;    /* (rows) */
+    float *vectors;      /* (rows, DIM) */
+    uint32_t *ids;       /* (rows) */
+    uint8_t *categories; /* (rows) */
+    vt_hit *all;         /* (rows) */
 } walk_bench;
 
 static vt_status bench_make(walk_bench *b, vt_error *error)
@@ -45,11 +48,14 @@ static vt_status bench_make(walk_bench *b, vt_error *error)
     b->vectors = vt_alloc_array(b->rows, DIM * sizeof *b->vectors);
     b->ids = vt_alloc_array(b->rows, sizeof *b->ids);
     b->all = vt_alloc_array(b->rows, sizeof *b->all);
-    if (!b->vectors || !b->ids || !b->all || !clustered_init(&b->mixture, DIM, CLUSTERS, 3))
+    b->categories = vt_alloc_array(b->rows, sizeof *b->categories);
+    if (!b->vectors || !b->ids || !b->all || !b->categories ||
+        !clustered_init(&b->mixture, DIM, CLUSTERS, 3))
         return vt_fail_memory(error, "the vectors");
     vt_status status = vt_flat_new(DIM, VT_CODEC_F16, VT_METRIC_DOT, &b->flat, error);
     for (size_t i = 0; status == VT_OK && i < b->rows; i++) {
         b->ids[i] = (uint32_t)i + 1;
+        b->categories[i] = (uint8_t)clustered_part(&b->mixture, i);
         clustered_make_unit(&b->mixture, i, b->vectors + i * DIM);
         status = vt_flat_add(b->flat, b->ids[i], b->ids[i], b->vectors + i * DIM, error);
     }
@@ -85,17 +91,57 @@ static vt_status scan(walk_bench *b, const float *query, const vt_idset *set, si
     return status;
 }
 
-/* correlation: 0 none, 1 positive, -1 negative */
-static vt_status set_make(walk_bench *b, const float *query, double share, int correlation,
+typedef enum correlation { NEGATIVE, FAR_CATEGORIES, NONE, NEAR_CATEGORIES, POSITIVE } correlation;
+static const char *const correlation_names[] = {"negative", "far categories", "uncorrelated",
+                                                "near categories", "positive"};
+
+/* All rows, nearest first. */
+static vt_status rows_rank(walk_bench *b, const float *query, vt_error *error)
+{
+    size_t there = b->rows;
+    return scan(b, query, NULL, b->rows, b->all, &there, error);
+}
+
+typedef struct ranked {
+    float similarity;
+    size_t category;
+} ranked;
+
+static int ranked_order(const void *a, const void *b)
+{
+    float x = ((const ranked *)a)->similarity, y = ((const ranked *)b)->similarity;
+    return (x < y) - (x > y);
+}
+
+/* The rows of the nearest categories, or the farthest, until there are so many: (*count) of them.
+ */
+static void categories_rank(walk_bench *b, const float *query, bool nearest, size_t *count)
+{
+    ranked order[CLUSTERS];
+    size_t have = 0;
+    for (size_t i = 0; i < CLUSTERS; i++)
+        order[i] = (ranked){vt_distance()->dot_f32(query, b->mixture.centres + i * DIM, DIM), i};
+    qsort(order, CLUSTERS, sizeof *order, ranked_order);
+    for (size_t i = 0; i < CLUSTERS && have < *count; i++)
+        for (size_t row = 0; row < b->rows; row++)
+            if (b->categories[row] == order[nearest ? i : CLUSTERS - 1 - i].category)
+                b->all[have++].group = b->ids[row];
+    *count = have;
+}
+
+static vt_status set_make(walk_bench *b, const float *query, double share, correlation how,
                           uint64_t seed, vt_idset **out, vt_error *error)
 {
-    size_t there = b->rows, count = (size_t)(share * (double)b->rows + 0.5);
+    size_t count = (size_t)(share * (double)b->rows + 0.5);
+    size_t from = count + count / 4 < b->rows ? count + count / 4 : b->rows;
+    bool by_category = how == FAR_CATEGORIES || how == NEAR_CATEGORIES;
     vt_status status = vt_idset_new(out, error);
-    if (status == VT_OK)
-        status = scan(b, query, NULL, b->rows, b->all, &there, error);
-    size_t from = correlation == 0 ? there : count + count / 4;
-    from = from < there ? from : there;
-    vt_hit *first = correlation < 0 ? b->all + (there - from) : b->all;
+    if (status == VT_OK && by_category)
+        categories_rank(b, query, how == NEAR_CATEGORIES, &from);
+    else if (status == VT_OK)
+        status = rows_rank(b, query, error);
+    vt_hit *first = how == NEGATIVE ? b->all + (b->rows - from) : b->all;
+    from = how == NONE ? b->rows : from;
     vt_random random;
     vt_random_init(&random, seed);
     for (size_t i = 0; status == VT_OK && i < count && i < from; i++) {
@@ -161,13 +207,13 @@ typedef struct question {
 } question;
 
 static vt_status question_make(walk_bench *b, question *q, size_t number, double share,
-                               int correlation, vt_error *error)
+                               correlation how, vt_error *error)
 {
     vt_status status = VT_OK;
     *q = (question){.set = NULL};
     clustered_make_unit(&b->mixture, 1000000000 + number, q->vector);
     if (share < 1)
-        status = set_make(b, q->vector, share, correlation, number, &q->set, error);
+        status = set_make(b, q->vector, share, how, number, &q->set, error);
     return status == VT_OK ? scan(b, q->vector, q->set, K, q->truth, &q->wanted, error) : status;
 }
 
@@ -197,15 +243,14 @@ static vt_status round_run(walk_bench *b, question *questions, double *ms, const
     return status;
 }
 
-static vt_status cell(walk_bench *b, double share, int correlation, double *rate, vt_error *error)
+static vt_status cell(walk_bench *b, double share, correlation how, double *rate, vt_error *error)
 {
-    static const char *const names[] = {"negative", "uncorrelated", "positive"};
     double recall = 0, gave_up = 0, ms[ROUNDS];
     const char *strategy = "";
     question *questions = vt_calloc(b->queries, sizeof *questions);
     vt_status status = questions ? VT_OK : vt_fail_memory(error, "the queries");
     for (size_t i = 0; status == VT_OK && i < b->queries; i++)
-        status = question_make(b, &questions[i], i, share, correlation, error);
+        status = question_make(b, &questions[i], i, share, how, error);
     for (size_t i = 0; status == VT_OK && i < ROUNDS; i++)
         status = round_run(b, questions, &ms[i], &strategy, error);
     for (size_t i = 0; questions && i < b->queries; i++) {
@@ -219,7 +264,7 @@ static vt_status cell(walk_bench *b, double share, int correlation, double *rate
     double here = (double)b->queries * 1000 / vt_bench_median(ms, ROUNDS);
     if (share >= 1)
         *rate = here;
-    printf("%8.2f %%  %-13s %9.4f %10.0f %9.2f %7.1f %%  %s\n", share * 100, names[correlation + 1],
+    printf("%8.2f %%  %-15s %9.4f %10.0f %9.2f %7.1f %%  %s\n", share * 100, correlation_names[how],
            recall, here, here / *rate, gave_up, strategy);
     (void)fflush(stdout); /* of many vectors a cell takes long */
     return VT_OK;
@@ -233,14 +278,14 @@ bool filter_walk(size_t rows, size_t queries)
     double rate = 1;
     vt_status status = bench_make(&b, &error);
     if (status == VT_OK)
-        printf("%zu vectors of %d dimensions, %zu queries a cell, one thread\n\n%10s  %-13s %9s "
+        printf("%zu vectors of %d dimensions, %zu queries a cell, one thread\n\n%10s  %-15s %9s "
                "%10s %9s %9s\n",
                rows, DIM, queries, "products", "correlation", "recall@10", "q/s", "of all",
                "gave up");
     for (size_t s = 0; status == VT_OK && s < sizeof shares / sizeof shares[0]; s++)
-        for (int how = 1; status == VT_OK && how >= -1; how--)
-            if (shares[s] < 1 || how == 0)
-                status = cell(&b, shares[s], how, &rate, &error);
+        for (int how = POSITIVE; status == VT_OK && how >= NEGATIVE; how--)
+            if (shares[s] < 1 || how == NONE)
+                status = cell(&b, shares[s], (correlation)how, &rate, &error);
     if (status != VT_OK)
         fprintf(stderr, "filter: %s\n", error.message);
     vt_flat_free(b.flat);
@@ -248,6 +293,7 @@ bool filter_walk(size_t rows, size_t queries)
     vt_free(b.vectors);
     vt_free(b.ids);
     vt_free(b.all);
+    vt_free(b.categories);
     clustered_deinit(&b.mixture);
     return status == VT_OK;
 }

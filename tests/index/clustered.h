@@ -64,6 +64,13 @@ static inline void clustered_deinit(clustered *c)
     vt_free(c->bases);
 }
 
+/* Which of the Gaussians vector `number` is of. */
+static inline size_t clustered_part(const clustered *c, uint64_t number)
+{
+    vt_random random = vt_random_fork(&c->random, number);
+    return (size_t)vt_random_below(&random, c->clusters);
+}
+
 /* Vector `number` of the mixture; out: (dim). */
 static inline void clustered_make(const clustered *c, uint64_t number, float *out)
 {
