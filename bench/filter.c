@@ -9,7 +9,8 @@
  * (the text is parsed once, before), postings hand out the whole set, and parsing is in the time.
  *
  *     bench/filter [--rows N] [--repeat R] [--json]
- *     bench/filter --walk [--rows N] [--queries Q]      searches under filters: filter_walk.c
+ *     bench/filter --walk [--rows N] [--queries Q] [LIBRARY...]
+ *                                           searches under filters: filter_walk.c
  */
 #include "filter_walk.h"
 #include "median.h"
@@ -38,6 +39,8 @@ static const double SLOW_MS = 50;
 
 typedef struct settings {
     size_t rows, repeat, queries;
+    char **libraries; /* (library_count) of peers, with --walk */
+    size_t library_count;
     bool json, walk;
 } settings;
 
@@ -362,6 +365,11 @@ static bool settings_read(int argc, char **argv, settings *set)
             set->walk = true;
             continue;
         }
+        if (set->walk && argv[i][0] != '-') {
+            set->libraries = argv + i;
+            set->library_count = (size_t)(argc - i);
+            break;
+        }
         if (i + 1 == argc || !vt_parse_int(argv[i + 1], 1, 50000000, &value))
             return false;
         if (strcmp(argv[i], "--rows") == 0)
@@ -385,11 +393,11 @@ int main(int argc, char **argv)
     vt_error error = {0};
     if (!settings_read(argc, argv, &b.set)) {
         fprintf(stderr, "usage: filter [--rows N] [--repeat R] [--json]\n"
-                        "       filter --walk [--rows N] [--queries Q]\n");
+                        "       filter --walk [--rows N] [--queries Q] [LIBRARY...]\n");
         return 2;
     }
     if (b.set.walk)
-        return filter_walk(b.set.rows, b.set.queries) ? 0 : 1;
+        return filter_walk(b.set.rows, b.set.queries, b.set.libraries, b.set.library_count) ? 0 : 1;
     bool done = fill_postings(&b, &error) && fill_tables(&b);
     for (size_t i = 0; done && i < CONDITIONS; i++)
         done = measure(&b, i, &error);

@@ -11,10 +11,13 @@
  * then the queries of a cell are asked one after another on one thread, in some rounds, of which
  * the median is reported.
  *
- *     bench/filter --walk [--rows N] [--queries Q]
+ * Peers, where there are any, answer the cells of 1 % and less as filter_peer.c says.
+ *
+ *     bench/filter --walk [--rows N] [--queries Q] [LIBRARY...]
  */
 #include "filter_walk.h"
 
+#include "filter_peer.h"
 #include "median.h"
 
 #include "base/clock.h"
@@ -27,7 +30,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DIM = 256, K = 10, CLUSTERS = 50, ROUNDS = 5 };
+enum { DIM = FILTER_DIM, K = FILTER_K, CLUSTERS = 50, ROUNDS = 5 };
 
 typedef struct walk_bench {
     size_t rows, queries;
@@ -37,7 +40,9 @@ typedef struct walk_bench {
     float *vectors;      /* (rows, DIM) */
     uint32_t *ids;       /* (rows) */
     uint8_t *categories; /* (rows) */
-    vt_hit *all;         /* (rows) */
+    filter_peer peers[FILTER_PEERS];
+    size_t peer_count;
+    vt_hit *all; /* (rows) */
 } walk_bench;
 
 static vt_status bench_make(walk_bench *b, vt_error *error)
@@ -196,28 +201,25 @@ static vt_status answer(walk_bench *b, const float *query, const vt_idset *set, 
     return status;
 }
 
-/* A query of a cell: what it may be answered with, and the truth. */
-typedef struct question {
-    float vector[DIM];
-    vt_idset *set; /* owned; NULL: all */
-    vt_hit truth[K];
-    size_t wanted;
-    double recall;
-    bool gave_up; /* the scan had to answer after the walk */
-} question;
+typedef struct cell {
+    double share;
+    correlation how;
+    filter_question *questions; /* (queries), owned */
+    const char *strategy;       /* of the last */
+} cell;
 
-static vt_status question_make(walk_bench *b, question *q, size_t number, double share,
+static vt_status question_make(walk_bench *b, filter_question *q, size_t number, double share,
                                correlation how, vt_error *error)
 {
     vt_status status = VT_OK;
-    *q = (question){.set = NULL};
+    *q = (filter_question){.set = NULL};
     clustered_make_unit(&b->mixture, 1000000000 + number, q->vector);
     if (share < 1)
         status = set_make(b, q->vector, share, how, number, &q->set, error);
     return status == VT_OK ? scan(b, q->vector, q->set, K, q->truth, &q->wanted, error) : status;
 }
 
-static double recall_of(const question *q, const vt_hit *hits, size_t count)
+static double recall_of(const filter_question *q, const vt_hit *hits, size_t count)
 {
     size_t both = 0;
     for (size_t i = 0; i < count; i++)
@@ -227,15 +229,15 @@ static double recall_of(const question *q, const vt_hit *hits, size_t count)
 }
 
 /* The questions one after another, as a server gets them. */
-static vt_status round_run(walk_bench *b, question *questions, double *ms, const char **strategy,
-                           vt_error *error)
+static vt_status round_run(walk_bench *b, filter_question *questions, double *ms,
+                           const char **strategy, vt_error *error)
 {
     vt_status status = VT_OK;
     double started = vt_clock_ms();
     for (size_t i = 0; status == VT_OK && i < b->queries; i++) {
         vt_hit hits[K];
         size_t count = 0;
-        question *q = &questions[i];
+        filter_question *q = &questions[i];
         status = answer(b, q->vector, q->set, hits, &count, strategy, &q->gave_up, error);
         q->recall = recall_of(q, hits, count);
     }
@@ -243,40 +245,65 @@ static vt_status round_run(walk_bench *b, question *questions, double *ms, const
     return status;
 }
 
-static vt_status cell(walk_bench *b, double share, correlation how, double *rate, vt_error *error)
+/* Peers that are asked by callbacks, where few products may answer. */
+static const double PEER_SHARE = 0.01;
+
+static void cell_report(const walk_bench *b, const cell *c, double here, double all)
 {
-    double recall = 0, gave_up = 0, ms[ROUNDS];
-    const char *strategy = "";
-    question *questions = vt_calloc(b->queries, sizeof *questions);
-    vt_status status = questions ? VT_OK : vt_fail_memory(error, "the queries");
-    for (size_t i = 0; status == VT_OK && i < b->queries; i++)
-        status = question_make(b, &questions[i], i, share, how, error);
-    for (size_t i = 0; status == VT_OK && i < ROUNDS; i++)
-        status = round_run(b, questions, &ms[i], &strategy, error);
-    for (size_t i = 0; questions && i < b->queries; i++) {
-        recall += questions[i].recall / (double)b->queries;
-        gave_up += (double)questions[i].gave_up * 100 / (double)b->queries;
-        vt_idset_free(questions[i].set);
+    double recall = 0, gave_up = 0;
+    for (size_t i = 0; i < b->queries; i++) {
+        recall += c->questions[i].recall / (double)b->queries;
+        gave_up += (double)c->questions[i].gave_up * 100 / (double)b->queries;
     }
-    vt_free(questions);
+    printf("%8.2f %%  %-15s %9.4f %10.0f %9.2f %7.1f %%  %s\n", c->share * 100,
+           correlation_names[c->how], recall, here, here / all, gave_up, c->strategy);
+    (void)fflush(stdout); /* of many vectors a cell takes long */
+}
+
+/* *all: the rate without a filter, which the first cell sets. */
+static vt_status cell_measure(walk_bench *b, cell *c, double *all, vt_error *error)
+{
+    double ms[ROUNDS];
+    vt_status status = VT_OK;
+    for (size_t i = 0; status == VT_OK && i < b->queries; i++)
+        status = question_make(b, &c->questions[i], i, c->share, c->how, error);
+    for (size_t i = 0; status == VT_OK && i < ROUNDS; i++)
+        status = round_run(b, c->questions, &ms[i], &c->strategy, error);
     if (status != VT_OK)
         return status;
     double here = (double)b->queries * 1000 / vt_bench_median(ms, ROUNDS);
-    if (share >= 1)
-        *rate = here;
-    printf("%8.2f %%  %-15s %9.4f %10.0f %9.2f %7.1f %%  %s\n", share * 100, correlation_names[how],
-           recall, here, here / *rate, gave_up, strategy);
-    (void)fflush(stdout); /* of many vectors a cell takes long */
+    if (c->share >= 1)
+        *all = here;
+    cell_report(b, c, here, *all);
+    for (size_t i = 0; c->share <= PEER_SHARE && i < b->peer_count; i++)
+        if (!filter_peer_ask(&b->peers[i], c->questions, b->queries, b->rows, here))
+            return vt_fail_memory(error, "a peer's sets");
     return VT_OK;
 }
 
-bool filter_walk(size_t rows, size_t queries)
+static vt_status cell_run(walk_bench *b, double share, correlation how, double *all,
+                          vt_error *error)
+{
+    cell c = {.share = share, .how = how, .strategy = ""};
+    c.questions = vt_calloc(b->queries, sizeof *c.questions);
+    if (!c.questions)
+        return vt_fail_memory(error, "the queries");
+    vt_status status = cell_measure(b, &c, all, error);
+    for (size_t i = 0; i < b->queries; i++)
+        vt_idset_free(c.questions[i].set);
+    vt_free(c.questions);
+    return status;
+}
+
+bool filter_walk(size_t rows, size_t queries, char **libraries, size_t count)
 {
     static const double shares[] = {1, 0.5, 0.1, 0.01, 0.001, 0.0001};
     walk_bench b = {.rows = rows, .queries = queries};
     vt_error error = {0};
     double rate = 1;
     vt_status status = bench_make(&b, &error);
+    if (status == VT_OK)
+        b.peer_count = filter_peers_make(libraries, count, b.vectors, rows, b.peers);
     if (status == VT_OK)
         printf("%zu vectors of %d dimensions, %zu queries a cell, one thread\n\n%10s  %-15s %9s "
                "%10s %9s %9s\n",
@@ -285,9 +312,11 @@ bool filter_walk(size_t rows, size_t queries)
     for (size_t s = 0; status == VT_OK && s < sizeof shares / sizeof shares[0]; s++)
         for (int how = POSITIVE; status == VT_OK && how >= NEGATIVE; how--)
             if (shares[s] < 1 || how == NONE)
-                status = cell(&b, shares[s], (correlation)how, &rate, &error);
+                status = cell_run(&b, shares[s], (correlation)how, &rate, &error);
     if (status != VT_OK)
         fprintf(stderr, "filter: %s\n", error.message);
+    for (size_t i = 0; i < b.peer_count; i++)
+        filter_peer_free(&b.peers[i]);
     vt_flat_free(b.flat);
     vt_graph_free(b.graph);
     vt_free(b.vectors);

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Prints the table; false: something failed, and was said. */
-bool filter_walk(size_t rows, size_t queries);
+/* Prints the table, with the peers of (count) libraries; false: something failed, and was said. */
+bool filter_walk(size_t rows, size_t queries, char **libraries, size_t count);
 
 #endif

@@ -90,9 +90,9 @@ void destroy(void *context)
 }
 
 const search_peer peers[] = {
-    {"faiss hnsw", 0, hnsw_build, hnsw_effort, search, destroy},
-    {"faiss ivfpq", 0, ivf_build, ivf_effort, search, destroy},
-    {"faiss flat", 1, flat_build, flat_effort, search, destroy},
+    {"faiss hnsw", 0, hnsw_build, hnsw_effort, search, destroy, nullptr},
+    {"faiss ivfpq", 0, ivf_build, ivf_effort, search, destroy, nullptr},
+    {"faiss flat", 1, flat_build, flat_effort, search, destroy, nullptr},
 };
 
 } // namespace

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a peer of bench/search gives, in C, so that peers in C++ are libraries that are loaded where
- * they could be compiled and the build of vitrine never needs C++.
+ * What a peer of bench/search and bench/filter gives, in C, so that peers in C++ are libraries that
+ * are loaded where they could be compiled and the build of vitrine never needs C++.
  *
  *     const search_peer *search_peer_get(size_t index);     // exported; NULL after the last
  *
@@ -26,6 +26,10 @@ typedef struct search_peer {
     /* ids: (k) rows, nearest first; what is not found is UINT32_MAX. */
     void (*search)(void *index, const float *query, size_t k, uint32_t *ids);
     void (*destroy)(void *index);
+    /* The same among rows whose bit in rows (count / 64 + 1) is set, asked by a callback; NULL: it
+     * has no such thing. */
+    void (*search_among)(void *index, const float *query, size_t k, const uint64_t *rows,
+                         uint32_t *ids);
 } search_peer;
 
 __attribute__((visibility("default"))) const search_peer *search_peer_get(size_t index);

@@ -61,11 +61,21 @@ void effort(void *context, size_t effort)
     static_cast<index_dense_t *>(context)->change_expansion_search(effort);
 }
 
-void search(void *context, const float *query, size_t k, uint32_t *ids)
+void ids_take(const index_dense_t::search_result_t &found, size_t k, uint32_t *ids)
 {
-    auto found = static_cast<index_dense_t *>(context)->search(query, k);
     for (size_t i = 0; i < k; i++)
         ids[i] = i < found.size() ? static_cast<uint32_t>(found[i].member.key) : UINT32_MAX;
+}
+
+void search(void *context, const float *query, size_t k, uint32_t *ids)
+{
+    ids_take(static_cast<index_dense_t *>(context)->search(query, k), k, ids);
+}
+
+void search_among(void *context, const float *query, size_t k, const uint64_t *rows, uint32_t *ids)
+{
+    auto among = [rows](index_dense_t::vector_key_t row) { return rows[row / 64] >> row % 64 & 1; };
+    ids_take(static_cast<index_dense_t *>(context)->filtered_search(query, k, among), k, ids);
 }
 
 void destroy(void *context)
@@ -74,9 +84,9 @@ void destroy(void *context)
 }
 
 const search_peer peers[] = {
-    {"usearch f32", 0, f32_build, effort, search, destroy},
-    {"usearch f16", 0, f16_build, effort, search, destroy},
-    {"usearch i8", 0, i8_build, effort, search, destroy},
+    {"usearch f32", 0, f32_build, effort, search, destroy, search_among},
+    {"usearch f16", 0, f16_build, effort, search, destroy, search_among},
+    {"usearch i8", 0, i8_build, effort, search, destroy, search_among},
 };
 
 } // namespace

@@ -193,12 +193,12 @@ static void flat_search(void *context, const float *query, size_t k, uint32_t *i
 }
 
 static const search_peer owns[] = {
-    {"vitrine int4x2", 0, int4x2_build, width_set, graph_search, own_destroy},
-    {"vitrine int8", 0, int8_build, width_set, graph_search, own_destroy},
-    {"vitrine f16", 0, f16_build, width_set, graph_search, own_destroy},
-    {"vitrine ivf rabitq", 0, rabitq_build, width_set, ivf_search, own_destroy},
-    {"vitrine ivf pq", 0, pq_build, width_set, ivf_search, own_destroy},
-    {"vitrine flat f16", 1, flat_build, flat_effort, flat_search, own_destroy},
+    {"vitrine int4x2", 0, int4x2_build, width_set, graph_search, own_destroy, NULL},
+    {"vitrine int8", 0, int8_build, width_set, graph_search, own_destroy, NULL},
+    {"vitrine f16", 0, f16_build, width_set, graph_search, own_destroy, NULL},
+    {"vitrine ivf rabitq", 0, rabitq_build, width_set, ivf_search, own_destroy, NULL},
+    {"vitrine ivf pq", 0, pq_build, width_set, ivf_search, own_destroy, NULL},
+    {"vitrine flat f16", 1, flat_build, flat_effort, flat_search, own_destroy, NULL},
 };
 
 const search_peer *vt_bench_search_own(size_t index)
