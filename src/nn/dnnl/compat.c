@@ -492,20 +492,27 @@ dnnl_status_t vt_pd_make(dnnl_status_t described, const void *description,
 #endif
 
 #if DNNL_VERSION_MAJOR >= 3
+/* Whether this code computes integers wrongly: products of groups whose sums it mixes up; and that
+ * for SSE 4.1 and AVX2, which halves weights lest its sums of pairs overflow, where the processor
+ * has products that need no such thing. */
+static bool code_unfit(dnnl_primitive_desc_t desc, bool grouped)
+{
+    const char *name = NULL;
+    if (dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, (void *)&name) != dnnl_success)
+        return false;
+    bool halves = strstr(name, "jit_uni_int8") && vt_precision_is_fast(VT_PRECISION_INT8);
+    return halves || (grouped && strstr(name, "gemm"));
+}
+
 /* Weights of integers carry sums of themselves that only oneDNN's reorder makes, and that of 3.7
- * leaves elements out where blocks are padded: the next code that wants none is taken. So it is
- * instead of products of groups, whose sums it mixes up. */
-static dnnl_status_t skip_padded_weights(dnnl_primitive_desc_t desc, bool grouped)
+ * leaves elements out where blocks are padded: the next code that wants none is taken. */
+static dnnl_status_t skip_unfit(dnnl_primitive_desc_t desc, bool grouped)
 {
     dnnl_status_t status = dnnl_success;
     for (bool unfit = true; status == dnnl_success && unfit;) {
         vt_layout_view view =
             vt_layout_view_of(dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0));
-        const char *name = NULL;
-        unfit = grouped &&
-                dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, (void *)&name) ==
-                    dnnl_success &&
-                strstr(name, "gemm");
+        unfit = code_unfit(desc, grouped);
         for (int i = 0; view.blocked && i < view.rank; i++) {
             unfit = unfit || view.padded[i] != view.dims[i];
         }
@@ -555,7 +562,7 @@ dnnl_status_t vt_pd_convolution(dnnl_engine_t engine, const vt_layout *const lay
     }
 #if DNNL_VERSION_MAJOR >= 3
     if (status == dnnl_success && posts->quant) {
-        status = skip_padded_weights(*out, grouped);
+        status = skip_unfit(*out, grouped);
         if (status != dnnl_success) {
             dnnl_primitive_desc_destroy(*out);
             *out = NULL;
