@@ -11,9 +11,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
-
-#include <dlfcn.h>
-#include <stdio.h>
+#include "bench/search_load.h"
 
 static const size_t efforts[] = {16, 64, 256, 1024, 4096, 16384};
 enum { EFFORTS = sizeof efforts / sizeof efforts[0] };
@@ -21,25 +19,14 @@ static const double RECALL = 0.95;
 
 /* ---- making ---- */
 
-static const search_peer *peer_of(const char *library, size_t index)
-{
-    void *opened = dlopen(library, RTLD_NOW | RTLD_LOCAL);
-    const search_peer *(*get)(size_t) = NULL;
-    if (opened)
-        *(void **)&get = dlsym(opened, "search_peer_get");
-    if (!get && index == 0)
-        fprintf(stderr, "%s\n", dlerror());
-    return get ? get(index) : NULL;
-}
-
 size_t filter_peers_make(char **libraries, size_t count, const float *vectors, size_t rows,
                          filter_peer out[FILTER_PEERS])
 {
     size_t made = 0;
     for (size_t i = 0; i < count; i++) {
-        const search_peer *peer;
-        for (size_t at = 0; made < FILTER_PEERS && (peer = peer_of(libraries[i], at)) != NULL;
-             at++) {
+        search_peer_getter *get = search_peers_load(libraries[i]);
+        for (size_t at = 0; get && get(at) && made < FILTER_PEERS; at++) {
+            const search_peer *peer = get(at);
             if (!peer->search_among)
                 continue;
             fprintf(stderr, "%s is built\n", peer->name);

@@ -15,7 +15,6 @@
  */
 #include "bench/search_peer.h"
 
-#include <dlfcn.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +25,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "bench/median.h"
+#include "bench/search_load.h"
 #include "bench/search_plot.h"
 #include "bench/search_vitrine.h"
 #include "index/flat.h"
@@ -315,15 +315,8 @@ static int settings_read(int argc, char **argv, settings *set)
 
 static void library_try(bench *b, const char *path)
 {
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    const search_peer *(*get)(size_t) = NULL;
-    if (library)
-        *(void **)&get = dlsym(library, "search_peer_get");
-    if (!get) {
-        fprintf(stderr, "%s\n", dlerror());
-        return;
-    }
-    for (size_t i = 0; get(i); i++)
+    search_peer_getter *get = search_peers_load(path);
+    for (size_t i = 0; get && get(i); i++)
         index_try(b, get(i));
 }
 

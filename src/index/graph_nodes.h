@@ -6,8 +6,7 @@
  *     nodes    (slots, node_bytes)  code, then graph_links: what a walk reads, in whole cache lines
  *     fines    (slots, fine_bytes)  the fine parts of codes
  *     labels   (slots)              id and group
- *     twinned  (slots) bits         whether there is a next twin: with the labels, all that a
- * filter has to see of nodes that fail it
+ *     twinned  (slots) bits         whether there is a next twin
  *
  * Walks run beside one writer (or, in a build, many) without locks:
  *   - A node's code, fine part and label are written before its number is stored, with release,
@@ -26,7 +25,8 @@
  * the link of the chain of retired or free slots.
  *
  * Equal codes are twins: only the first is in the graph, the others hang from it in a chain (next)
- * and have no neighbours. A million equal vectors are one node to walk to.
+ * and have no neighbours. A million equal vectors are one node to walk to. Labels and twinned bits
+ * are all that a filter has to read of a node that fails it.
  */
 #ifndef VT_INDEX_GRAPH_NODES_H
 #define VT_INDEX_GRAPH_NODES_H

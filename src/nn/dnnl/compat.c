@@ -498,8 +498,10 @@ dnnl_status_t vt_pd_make(dnnl_status_t described, const void *description,
 static bool code_unfit(dnnl_primitive_desc_t desc, bool grouped)
 {
     const char *name = NULL;
-    if (dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, (void *)&name) != dnnl_success)
+    if (dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, (void *)&name) !=
+        dnnl_success) {
         return false;
+    }
     bool halves = strstr(name, "jit_uni_int8") && vt_precision_is_fast(VT_PRECISION_INT8);
     return halves || (grouped && strstr(name, "gemm"));
 }
