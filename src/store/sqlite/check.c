@@ -12,6 +12,8 @@
 #include "base/status.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 typedef struct check_rule {
     const char *fault; /* "%s" is what the query yields first */
@@ -88,6 +90,33 @@ static vt_status prepare(vt_sqlite *store, sqlite3 *db, const char *sql, sqlite3
     return vt_sqlite_fail(db, error, "check catalogue", store->path);
 }
 
+/* What a fault that the integrity check found means: what kept it from looking, at a page or (since
+ * SQLite 3.44) at a full-text table, is a line of its answer like any other. NULL: no memory for
+ * it. */
+static vt_status fault_status(const char *text)
+{
+    static const int reasons[] = {SQLITE_NOMEM, SQLITE_IOERR};
+    static const char code_of_page[] = "error code=";
+    if (text == NULL)
+        return VT_ERR_NO_MEMORY;
+    const char *code = strstr(text, code_of_page);
+    if (code != NULL)
+        return vt_sqlite_status((int)strtol(code + strlen(code_of_page), NULL, 10));
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+        if (vt_text_ends_nocase(text, sqlite3_errstr(reasons[i])))
+            return vt_sqlite_status(reasons[i]);
+    return VT_ERR_CORRUPT;
+}
+
+/* Without the line that names the database: there is one. */
+static const char *fault_text(const char *text)
+{
+    if (text == NULL)
+        return "no memory for the answer";
+    const char *second = strchr(text, '\n');
+    return strncmp(text, "*** in database", 15) == 0 && second != NULL ? second + 1 : text;
+}
+
 static vt_status check_integrity(vt_sqlite *store, sqlite3 *db, vt_error *error)
 {
     sqlite3_stmt *row = NULL;
@@ -97,8 +126,8 @@ static vt_status check_integrity(vt_sqlite *store, sqlite3 *db, vt_error *error)
     else if (status == VT_OK) {
         const char *text = (const char *)sqlite3_column_text(row, 0);
         if (!vt_text_equal(text, "ok"))
-            status = vt_fail(error, VT_ERR_CORRUPT, "check catalogue \"%s\": %s", store->path,
-                             text == NULL ? "no answer" : text);
+            status = vt_fail(error, fault_status(text), "check catalogue \"%s\": %s", store->path,
+                             fault_text(text));
     }
     sqlite3_finalize(row);
     return status;

@@ -204,7 +204,7 @@ static const char *text_of(size_t statement, int version)
     return sql_text[statement];
 }
 
-static vt_status status_of(int code)
+vt_status vt_sqlite_status(int code)
 {
     switch (code & 0xff) {
     case SQLITE_NOMEM:
@@ -239,7 +239,7 @@ static vt_status status_of(int code)
 vt_status vt_sqlite_fail(sqlite3 *db, vt_error *error, const char *action, const char *item)
 {
     int code = db == NULL ? SQLITE_NOMEM : sqlite3_extended_errcode(db);
-    vt_status status = status_of(code);
+    vt_status status = vt_sqlite_status(code);
     const char *text = db == NULL ? sqlite3_errstr(code) : sqlite3_errmsg(db);
     int system = db == NULL ? 0 : sqlite3_system_errno(db);
     const char *reason = system > 0 ? strerrordesc_np(system) : NULL;

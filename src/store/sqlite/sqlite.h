@@ -164,6 +164,8 @@ void vt_sqlite_connection_close(vt_sqlite_connection *connection); /* NULL is fi
 /* The writer's, with write_lock held and outside a transaction: a new one to the same file in its
  * place, its session kept. As it was on failure. */
 vt_status vt_sqlite_connection_renew(vt_sqlite_connection *writer, vt_error *error);
+/* What one of SQLite's result codes, extended or not, means here. */
+vt_status vt_sqlite_status(int code);
 /* Turns the connection's last error into a status and `<action> "<item>": <SQLite's text>`. */
 vt_status vt_sqlite_fail(sqlite3 *db, vt_error *error, const char *action, const char *item);
 /* One step of a statement that yields no row (or one that does not matter), then reset; false: the
