@@ -46,8 +46,22 @@ const vt_architecture_info *vt_architecture_list(size_t index)
 
 vt_architecture_options vt_architecture_options_defaults(void)
 {
-    return (vt_architecture_options){
-        .width = 1.0, .dropout = -1.0, .stochastic_depth = -1.0, .normalize = true};
+    return (vt_architecture_options){.width = 1.0,
+                                     .activation = VT_RELU,
+                                     .dropout = -1.0,
+                                     .stochastic_depth = -1.0,
+                                     .normalize = true};
+}
+
+bool vt_activation_from_name(const char *name, vt_activation *out)
+{
+    static const char *const names[] = {[VT_RELU] = "relu", [VT_GELU] = "gelu", [VT_CELU] = "celu"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (names[i] != NULL && strcmp(names[i], name) == 0) {
+            *out = (vt_activation)i;
+            return true;
+        }
+    return false;
 }
 
 /* ---- checks ---- */

@@ -30,12 +30,22 @@ typedef enum vt_pooling {
     VT_POOLING_GEM, /* generalised mean with a trained exponent */
 } vt_pooling;
 
+typedef enum vt_activation {
+    VT_LINEAR,
+    VT_RELU,
+    VT_RELU6,
+    VT_HARD_SWISH,
+    VT_GELU,
+    VT_CELU
+} vt_activation;
+
 typedef struct vt_architecture_options {
     int size;         /* pixels of a side; 0: the published one */
     double width;     /* factor of all channel counts, where the architecture has one; default 1 */
     bool small_input; /* the stem keeps the resolution, for pictures of 32 to 64 px */
     bool identity;    /* convolutions over all channels begin by passing on what comes in */
-    int patch;        /* of vision transformers and ConvNeXt stems, pixels; 0: the published one */
+    vt_activation activation; /* where the source has a ReLU; default VT_RELU */
+    int patch; /* of vision transformers and ConvNeXt stems, pixels; 0: the published one */
     uint64_t seed;
     double dropout;          /* before the last layer, [0, 1); negative: the published rate */
     double stochastic_depth; /* of the last block, [0, 1); negative: the published rate */
@@ -50,6 +60,8 @@ typedef struct vt_architecture_options {
 } vt_architecture_options;
 /* The published network without heads: set classes, heads or dim. */
 vt_architecture_options vt_architecture_options_defaults(void);
+/* relu, gelu, celu: what may stand in place of a ReLU. */
+bool vt_activation_from_name(const char *name, vt_activation *out);
 
 /* VT_ERR_NOT_FOUND: no such architecture; VT_ERR_USAGE: options that it cannot have, with the
  * reason. The model is the caller's. */

@@ -171,7 +171,7 @@ static vt_value_id gelu(vt_net *net, vt_value_id x)
 
 vt_value_id vt_net_activate_value(vt_net *net, vt_value_id x, vt_activation activation)
 {
-    switch (activation) {
+    switch (activation == VT_RELU ? net->options->activation : activation) {
     case VT_RELU:
         return vt_builder_node(net->builder, "Relu", NULL, &x, 1);
     case VT_RELU6:
@@ -181,6 +181,8 @@ vt_value_id vt_net_activate_value(vt_net *net, vt_value_id x, vt_activation acti
         return vt_builder_node(net->builder, "HardSwish", NULL, &x, 1);
     case VT_GELU:
         return gelu(net, x);
+    case VT_CELU: /* Barron 2017; the alpha of Page's "How to Train Your ResNet", part 8 */
+        return vt_builder_node(net->builder, "Celu", "alpha=0.3", &x, 1);
     case VT_LINEAR:
         break;
     }

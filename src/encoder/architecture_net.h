@@ -33,8 +33,6 @@ typedef enum vt_start {
                             learned something (Kolesnikov et al., "Big Transfer", 2020, 3.3) */
 } vt_start;
 
-typedef enum vt_activation { VT_LINEAR, VT_RELU, VT_RELU6, VT_HARD_SWISH, VT_GELU } vt_activation;
-
 typedef struct vt_map {
     vt_value_id value; /* (N, channels, side, side) */
     int channels, side;

@@ -51,6 +51,7 @@ static const key keys[] = {
     NUMBER_KEY(width, 0.1, 4, 1),
     NUMBER_KEY(dropout, -1, 0.95, -1),
     NUMBER_KEY(depth, -1, 0.95, -1),
+    TEXT_KEY(activation, "relu"),
     {"small_input", FLAG, offsetof(vt_recipe, small_input), 0, 0, 0, NULL},
     {"whiten", FLAG, offsetof(vt_recipe, whiten), 0, 0, 0, NULL},
     {"identity", FLAG, offsetof(vt_recipe, identity), 0, 0, 0, NULL},
@@ -254,6 +255,8 @@ vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
         return wrong("fit", recipe->fit, "squash, cover or contain", error);
     if (!vt_kernel_from_name(recipe->kernel, &recipe->pixel_kernel))
         return wrong("kernel", recipe->kernel, "area, bilinear, bicubic or lanczos", error);
+    if (!vt_activation_from_name(recipe->activation, &recipe->activate))
+        return wrong("activation", recipe->activation, "relu, gelu or celu", error);
     if (strcmp(recipe->pooling, "average") != 0 && strcmp(recipe->pooling, "gem") != 0)
         return wrong("pooling", recipe->pooling, "average or gem", error);
     if (strcmp(recipe->split, "photo") != 0 && strcmp(recipe->split, "product") != 0)
@@ -263,10 +266,13 @@ vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
     if (recipe->arch == NULL && recipe->from == NULL)
         return vt_fail(error, VT_ERR_USAGE,
                        "recipe: \"arch\" or \"from\" has to say what is trained");
-    if ((recipe->whiten || recipe->identity) && recipe->from != NULL)
+    const char *fresh = recipe->whiten                ? "whiten"
+                        : recipe->identity            ? "identity"
+                        : recipe->activate != VT_RELU ? "activation"
+                                                      : NULL;
+    if (fresh != NULL && recipe->from != NULL)
         return vt_fail(error, VT_ERR_USAGE,
-                       "recipe: \"%s\" is for a network that starts from nothing",
-                       recipe->whiten ? "whiten" : "identity");
+                       "recipe: \"%s\" is for a network that starts from nothing", fresh);
     return check_first_size(recipe, error);
 }
 

@@ -17,6 +17,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "encoder/architecture.h"
 #include "encoder/encoder.h"
 #include "image/augment.h"
 #include "train/optimizer.h"
@@ -26,7 +27,8 @@
 typedef struct vt_recipe {
     /* As given; texts are the recipe's, NULL: none. */
     const char *arch, *from, *preset, *pooling, *fit, *kernel, *loss, *teacher, *optimizer,
-        *schedule, *augment, *sampler, *label, *val, *split, *measure, *precision, *freeze;
+        *schedule, *augment, *sampler, *label, *val, *split, *measure, *precision, *freeze,
+        *activation;
     double epochs, batch, accumulate, lr, ema, size, first_size, first_epochs, dim, fuse, width,
         dropout, depth, val_share, early_stop, seed, threads, crop_ratio, layer_rate, bias_rate,
         lora;
@@ -39,6 +41,7 @@ typedef struct vt_recipe {
     vt_precision compute;
     vt_fit pixel_fit;
     vt_kernel pixel_kernel;
+    vt_activation activate;
     vt_arena arena;
 } vt_recipe;
 

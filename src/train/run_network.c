@@ -51,6 +51,7 @@ static vt_status from_architecture(vt_run_state *run, vt_error *error)
     options.width = recipe->width;
     options.small_input = recipe->small_input;
     options.identity = recipe->identity;
+    options.activation = recipe->activate;
     options.seed = (uint64_t)recipe->seed;
     options.dropout = recipe->dropout;
     options.stochastic_depth = recipe->depth;

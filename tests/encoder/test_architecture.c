@@ -296,6 +296,49 @@ static void test_identity(void **state)
     }
 }
 
+typedef struct tally {
+    const char *op;
+    int count;
+} tally;
+
+static void count_op(void *context, const vt_node_info *node)
+{
+    tally *t = context;
+    t->count += strcmp(node->op_type, t->op) == 0;
+}
+
+static int nodes_of(const vt_model *model, const char *op)
+{
+    tally t = {op, 0};
+    assert_int_equal(vt_model_each_node(model, NULL, count_op, &t, NULL), VT_OK);
+    return t.count;
+}
+
+/* All that were ReLUs are something else; what was no ReLU stays as it is. */
+static void test_activation(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *op;
+    } cases[] = {{"celu", "Celu"}, {"gelu", "Erf"}};
+    vt_architecture_options plain = vt_architecture_options_defaults();
+    plain.classes = 4;
+    plain.blank = true;
+    vt_model *published = build("mobilenetv3-small", &plain);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        vt_architecture_options options = plain;
+        assert_true(vt_activation_from_name(cases[i].name, &options.activation));
+        vt_model *model = build("mobilenetv3-small", &options);
+        assert_true(nodes_of(published, "Relu") > 5);
+        assert_int_equal(nodes_of(model, "Relu"), 0);
+        assert_int_equal(nodes_of(model, cases[i].op), nodes_of(published, "Relu"));
+        assert_int_equal(nodes_of(model, "HardSwish"), nodes_of(published, "HardSwish"));
+        vt_model_free(model);
+    }
+    vt_model_free(published);
+    assert_false(vt_activation_from_name("relu6", &plain.activation));
+}
+
 /* The same network without numbers. */
 static void test_blank(void **state)
 {
@@ -389,8 +432,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_published_sizes), cmocka_unit_test(test_heads_and_executors),
         cmocka_unit_test(test_seeds_and_files), cmocka_unit_test(test_first_values),
-        cmocka_unit_test(test_identity),        cmocka_unit_test(test_blank),
-        cmocka_unit_test(test_refusals),        cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_identity),        cmocka_unit_test(test_activation),
+        cmocka_unit_test(test_blank),           cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,7 @@ static void wrong_recipes_name_the_key(void **state)
         {"{\"arch\":\"resnet9\",\"lr\":-1}", "\"lr\""},
         {"{\"arch\":\"resnet9\",\"small_input\":1}", "\"small_input\""},
         {"{\"arch\":\"resnet9\",\"optimizer\":\"sgd:momentum=2\"}", "\"momentum\""},
+        {"{\"arch\":\"resnet9\",\"activation\":\"tanh\"}", "relu, gelu or celu"},
         {"{\"arch\":\"resnet9\",\"schedule\":\"warp\"}", "\"warp\""},
         {"{\"arch\":\"resnet9\",\"augment\":\"flop\"}", "\"flop\""},
         {"{\"arch\":\"resnet9\",\"sampler\":\"all\"}", "\"all\""},

@@ -19,6 +19,9 @@
  * times as many afterwards, costs more than is saved. */
 static const int64_t results_least = 128;
 
+/* Channels, of what comes in and what goes out, below which blocks of 16 are mostly padding. */
+static const int64_t channels_least = 16;
+
 static bool all_ones(const vt_node *node, const char *name)
 {
     int64_t numbers[2];
@@ -37,6 +40,7 @@ bool vt_winograd_fits(const vt_dnnl *dnnl, const vt_step *step, const vt_shape *
     const vt_node *node = &step->node;
     return dnnl->plan->winograd && step->compute == VT_F32 && step->result == VT_F32 &&
            !step->quant && weights->rank == 4 && weights->dims[2] == 3 && weights->dims[3] == 3 &&
+           weights->dims[0] >= channels_least && weights->dims[1] >= channels_least &&
            maps->rank == 4 && maps->dims[0] * maps->dims[2] * maps->dims[3] >= results_least &&
            vt_node_int(node, "group", 1) == 1 && all_ones(node, "strides") &&
            all_ones(node, "dilations");
