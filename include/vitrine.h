@@ -835,6 +835,10 @@ typedef struct vt_onnx_rewrite_options {
      * (three times; both: six times). */
     bool mirror;
     int64_t shift; /* pixels; 0: not */
+    /* Side of the pictures that an encoder takes, 1 to 4096; 0: as it was. Random crops make things
+     * look larger in training than they are when whole pictures are searched with: a quarter more
+     * makes up for that (Touvron et al., "Fixing the train-test resolution discrepancy", 2019). */
+    int64_t size;
 } vt_onnx_rewrite_options;
 VT_API vt_onnx_rewrite_options vt_onnx_rewrite_options_defaults(void);
 typedef struct vt_onnx_rewrite_report {
@@ -843,8 +847,8 @@ typedef struct vt_onnx_rewrite_report {
 /* Writes the network in `path` anew to `out` (replaced atomically; may be the same) as one ONNX
  * file: external data inside, functions inlined, what this program does not know left out. options
  * NULL: the defaults; report may be NULL. VT_ERR_UNSUPPORTED: there are no such views, since
- * it does not take pictures of one width, or size for `shift`; VT_ERR_USAGE: a shift by more than
- * the picture. */
+ * it does not take pictures of one width, or size for `shift`, or no other size; VT_ERR_USAGE: a
+ * shift by more than the picture. */
 VT_API vt_status vt_onnx_rewrite(const char *path, const char *out,
                                  const vt_onnx_rewrite_options *options,
                                  vt_onnx_rewrite_report *report, vt_error *error);

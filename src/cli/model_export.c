@@ -24,6 +24,9 @@ int vt_cli_model_export(int argc, char **argv)
                            "see every picture mirrored too: twice the time, better vectors"),
         {"shift", "PX", VT_CLI_INT, &how.shift,
          "see it moved by so many pixels too: three times the time", 0, 1000},
+        {"size", "PX", VT_CLI_INT, &how.size,
+         "take pictures of this side: a quarter more than in training often makes better vectors",
+         1, 4096},
         VT_CLI_FLAG_OPTION("json", &json, "print one JSON document"),
     };
     const vt_cli_usage usage = {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An ONNX file written anew from what vitrine makes of it: external data inside, functions inlined,
- * and nothing in it that vitrine does not know; if wanted, with a second look at every picture.
+ * and nothing in it that vitrine does not know; if wanted, with a second look at every picture or
+ * for pictures of another size.
  *
  * A network that is changed gives other vectors: an encoder's file gets a new golden one, by being
  * opened where it is written first.
@@ -15,9 +16,47 @@
 
 #include <string.h>
 
+enum { CONTRACT_BYTES = 64 << 10, SIDE_MOST = 4096 };
+
 vt_onnx_rewrite_options vt_onnx_rewrite_options_defaults(void)
 {
     return (vt_onnx_rewrite_options){0};
+}
+
+/* A file on its way: what it holds, and the contract that is in it. */
+typedef struct rewriting {
+    vt_model *model;
+    vt_contract contract;
+    bool has_contract;
+} rewriting;
+
+static vt_status open_model(const char *path, rewriting *work, vt_error *error)
+{
+    vt_status status = vt_model_open(path, NULL, &work->model, error);
+    const char *text =
+        status == VT_OK ? vt_model_metadata(work->model, VT_METADATA_CONTRACT) : NULL;
+    work->has_contract = text != NULL;
+    return text == NULL ? status : vt_contract_parse(text, strlen(text), &work->contract, error);
+}
+
+/* Pictures are fitted to another square from here on. */
+static vt_status resize(rewriting *work, int64_t size, vt_error *error)
+{
+    vt_pixel_spec *pixels = &work->contract.pixels;
+    if (size < 1 || size > SIDE_MOST)
+        return vt_fail(error, VT_ERR_USAGE, "pictures of %lld px: 1 to %d are possible",
+                       (long long)size, SIDE_MOST);
+    if (!work->has_contract)
+        return vt_fail(error, VT_ERR_UNSUPPORTED,
+                       "set the size of its pictures: it does not say how it takes them");
+    if (pixels->width != pixels->height)
+        return vt_fail(error, VT_ERR_UNSUPPORTED,
+                       "set the size of its pictures: they are %d x %d, not square", pixels->width,
+                       pixels->height);
+    vt_shape shape = vt_model_input(work->model, 0).shape;
+    shape.dims[2] = shape.dims[3] = size;
+    pixels->width = pixels->height = (int)size;
+    return vt_model_reshape(work->model, 0, &shape, error);
 }
 
 /* The value that is the embedding, where the contract names one that is no output; else NULL. */
@@ -32,31 +71,38 @@ static const char *hidden_output(const vt_model *model, const vt_contract *contr
 }
 
 /* Replaces the model. */
-static vt_status add_views(vt_model **model, const vt_view_options *views, vt_error *error)
+static vt_status add_views(rewriting *work, const vt_view_options *views, vt_error *error)
 {
-    const char *text = vt_model_metadata(*model, VT_METADATA_CONTRACT);
-    size_t count = vt_model_output_count(*model);
-    vt_contract contract = {0};
+    size_t count = vt_model_output_count(work->model);
     vt_model *viewing = NULL;
-    vt_status status = VT_OK;
-    if (text != NULL)
-        status = vt_contract_parse(text, strlen(text), &contract, error);
-    if (status != VT_OK)
-        return status;
     const char **outputs = vt_alloc_array(count + 1, sizeof(*outputs));
     if (outputs == NULL)
         return vt_fail_memory(error, "the outputs of a network");
     for (size_t i = 0; i < count; i++)
-        outputs[i] = vt_model_output(*model, i).name;
-    const char *hidden = hidden_output(*model, &contract);
+        outputs[i] = vt_model_output(work->model, i).name;
+    const char *hidden = hidden_output(work->model, &work->contract);
     if (hidden != NULL)
         outputs[count++] = hidden;
-    status = vt_model_with_views(*model, views, outputs, count, &viewing, error);
+    vt_status status = vt_model_with_views(work->model, views, outputs, count, &viewing, error);
     vt_free(outputs);
     if (status == VT_OK) {
-        vt_model_free(*model);
-        *model = viewing;
+        vt_model_free(work->model);
+        work->model = viewing;
     }
+    return status;
+}
+
+/* The file of an encoder that has become another one. */
+static vt_status pack(const rewriting *work, const char *out, vt_buf *file, vt_error *error)
+{
+    vt_buf contract;
+    vt_buf_init(&contract, CONTRACT_BYTES);
+    vt_status status = vt_contract_print(&work->contract, &contract, error);
+    if (status == VT_OK)
+        status = vt_onnx_set_metadata(file, VT_METADATA_CONTRACT, vt_buf_text(&contract), error);
+    if (status == VT_OK)
+        status = vt_encoder_pack_file(out, file, error);
+    vt_buf_deinit(&contract);
     return status;
 }
 
@@ -67,26 +113,28 @@ vt_status vt_onnx_rewrite(const char *path, const char *out, const vt_onnx_rewri
         options != NULL ? *options : vt_onnx_rewrite_options_defaults();
     const vt_view_options views = {.mirror = how.mirror, .shift = how.shift};
     bool several = views.mirror || views.shift != 0;
-    vt_model *model = NULL;
+    rewriting work = {0};
     vt_buf file;
     vt_buf_init(&file, VT_ONNX_FILE_MAXIMUM);
-    vt_status status = vt_model_open(path, NULL, &model, error);
+    vt_status status = open_model(path, &work, error);
+    if (status == VT_OK && how.size != 0)
+        status = resize(&work, how.size, error);
     if (status == VT_OK && several)
-        status = add_views(&model, &views, error);
+        status = add_views(&work, &views, error);
     if (status == VT_OK)
-        status = vt_model_write(model, &file, error);
-    if (status == VT_OK && several && vt_model_metadata(model, VT_METADATA_CONTRACT) != NULL)
-        status = vt_encoder_pack_file(out, &file, error);
+        status = vt_model_write(work.model, &file, error);
+    if (status == VT_OK && (several || how.size != 0) && work.has_contract)
+        status = pack(&work, out, &file, error);
     if (status != VT_OK)
         vt_fail_context(error, status, "export \"%.200s\"", path);
     if (status == VT_OK)
         status = vt_file_replace(out, file.data, file.length, true, error);
     if (status == VT_OK && report != NULL) {
-        vt_model_summary summary = vt_model_summary_of(model);
+        vt_model_summary summary = vt_model_summary_of(work.model);
         *report = (vt_onnx_rewrite_report){
             .nodes = summary.nodes, .parameters = summary.parameters, .file_bytes = file.length};
     }
-    vt_model_free(model);
+    vt_model_free(work.model);
     vt_buf_deinit(&file);
     return status;
 }

@@ -208,7 +208,7 @@ offers 'index check' sample json
 offers 'index bench' queries json
 offers show json
 offers remove json
-offers 'model export' json mirror shift
+offers 'model export' json mirror shift size
 offers 'model info' input precision nodes json
 offers 'model check' preset output precision json
 offers 'model run' in out precision json
@@ -903,6 +903,16 @@ run 6 model export fx/increment.onnx again.onnx --mirror
 complains 'one width'
 run 6 model export fx/increment.onnx again.onnx --shift 1
 complains 'one size'
+run 6 model export fx/increment.onnx again.onnx --size 8
+complains 'how it takes them'
+run 0 model export heads.onnx larger.onnx --size 40
+run 0 model check larger.onnx
+run 0 model info larger.onnx
+says '"width":40'
+run 0 model export larger.onnx larger.onnx --size 32
+run 0 embed heads.onnx fx/good0.jpg --out as-trained.npy
+run 0 embed larger.onnx fx/good0.jpg --out and-back.npy
+cmp -s as-trained.npy and-back.npy && good || bad 'there and back is not the same'
 run 5 model export fx/good0.jpg again.onnx
 complains 'good0.jpg'
 mkdir shots empty
