@@ -116,9 +116,10 @@ vt_status ivf_lists_make(vt_ivf *ivf, size_t lists, vt_error *error)
     size_t book_elements = ivf_books(ivf) * ivf->sub * VT_FASTSCAN_ENTRIES;
     ivf->centroids = vt_alloc_aligned(64, lists * ivf->width * sizeof *ivf->centroids);
     ivf->norms = vt_alloc_array(lists, sizeof *ivf->norms);
+    ivf->halves = vt_alloc_aligned(64, lists * ivf->width * sizeof *ivf->halves);
     ivf->books = vt_alloc_aligned(64, book_elements * sizeof *ivf->books);
     ivf->lists = vt_calloc(lists, sizeof *ivf->lists);
-    if (!ivf->centroids || !ivf->norms || !ivf->books || !ivf->lists) {
+    if (!ivf->centroids || !ivf->norms || !ivf->halves || !ivf->books || !ivf->lists) {
         ivf_lists_drop(ivf);
         return vt_fail_memory(error, "inverted lists");
     }
@@ -140,17 +141,35 @@ void ivf_lists_drop(vt_ivf *ivf)
     vt_free(ivf->lists);
     vt_free(ivf->centroids);
     vt_free(ivf->norms);
+    vt_free(ivf->halves);
     vt_free(ivf->books);
     ivf->lists = NULL;
+    ivf->halves = NULL;
     ivf->centroids = ivf->norms = ivf->books = NULL;
     ivf->list_count = 0;
 }
 
-void ivf_norms_make(vt_ivf *ivf)
+/* The power of two above all of them; 1 where all are zero. */
+static float unit_of(const float *values, size_t count)
 {
+    float largest = 0.0f;
+    int exponent;
+    for (size_t i = 0; i < count; i++)
+        largest = fmaxf(largest, fabsf(values[i]));
+    (void)frexpf(largest, &exponent);
+    return ldexpf(1.0f, exponent);
+}
+
+void ivf_centroids_note(vt_ivf *ivf)
+{
+    float scaled[VT_IVF_MAX_DIM];
+    ivf->unit = unit_of(ivf->centroids, ivf->list_count * ivf->width);
     for (size_t i = 0; i < ivf->list_count; i++) {
         const float *centroid = ivf->centroids + i * ivf->width;
         ivf->norms[i] = ivf->floats->dot_f32(centroid, centroid, ivf->width);
+        for (size_t e = 0; e < ivf->width; e++)
+            scaled[e] = centroid[e] / ivf->unit;
+        ivf->floats->f32_to_f16(scaled, ivf->halves + i * ivf->width, ivf->width);
     }
 }
 
@@ -201,7 +220,9 @@ size_t vt_ivf_code_bytes(const vt_ivf *ivf)
 static size_t lists_bytes(const vt_ivf *ivf, size_t lists)
 {
     size_t books = ivf_books(ivf) * ivf->sub * VT_FASTSCAN_ENTRIES * sizeof(float);
-    return lists * ((ivf->width + 1) * sizeof(float) + sizeof(ivf_list)) + books;
+    return lists * ((ivf->width + 1) * sizeof(float) + ivf->width * sizeof(uint16_t) +
+                    sizeof(ivf_list)) +
+           books;
 }
 
 size_t vt_ivf_bytes(const vt_ivf *ivf)

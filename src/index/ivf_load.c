@@ -110,7 +110,7 @@ static vt_status tables_load(load *l, vt_error *error)
         status = mean_load(l, error);
     if (status != VT_OK)
         return status;
-    ivf_norms_make(ivf);
+    ivf_centroids_note(ivf);
     for (size_t i = 0; i < lists; i++) /* means of vectors no longer than 1e18 */
         if (!(ivf->norms[i] <= 1.01e36f))
             return vt_snapshot_damaged(l->file, error, "centroid %zu is too long", i);

@@ -50,6 +50,9 @@ struct vt_ivf {
     size_t list_count; /* 0 until trained */
     float *centroids;  /* (list_count, width), owned */
     float *norms;      /* (list_count) squared lengths of centroids, owned */
+    uint16_t *halves;  /* (list_count, width) centroids over `unit` in f16, owned: a single query
+                          ranks lists by them, for half of the bytes */
+    float unit;        /* a power of two, so that halves are from -1 to 1 */
     float *books;      /* (1 or groups, sub, 16) elements of what codes stand for, owned */
     ivf_list *lists;   /* (list_count), owned */
     size_t count;
@@ -123,7 +126,7 @@ bool ivf_take_out(vt_ivf *ivf, uint32_t id); /* with `writers` held; as vt_ivf_r
 /* Memory for so many lists, empty ones, and for codebooks; where it fails nothing is left of it. */
 vt_status ivf_lists_make(vt_ivf *ivf, size_t lists, vt_error *error);
 void ivf_lists_drop(vt_ivf *ivf);
-void ivf_norms_make(vt_ivf *ivf); /* of the centroids */
+void ivf_centroids_note(vt_ivf *ivf); /* they are there: norms and halves of them */
 
 /* ---- ivf_code.c ---- */
 /* x or q as it is compared: out (width). */

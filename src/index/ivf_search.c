@@ -14,7 +14,9 @@
  * the query its nearest rows may be in any list, and all are looked into. A budget ends that.
  *
  * Queries are taken in tiles, whose products with all centroids are one product of matrices: the
- * centroids are read once for a tile. Each is answered on its own from there on.
+ * centroids are read once for a tile. Each is answered on its own from there on. A query that comes
+ * alone ranks lists by centroids of half precision: reading them is most of its time where lists
+ * are many. What it is compared with in a list is exact again.
  */
 #include "index/ivf_rows.h"
 
@@ -226,14 +228,12 @@ static vt_status list_scan(worker *w, const ivf_list *list)
 /* ---- one query ---- */
 
 /* What is the same for all rows of the list. */
-static void line_set(worker *w, candidate c)
+static void line_set(worker *w, const float *x, uint32_t list)
 {
     const vt_ivf *ivf = w->s->ivf;
-    float distance2 = fmaxf(w->norm2 + c.value, 0.0f); /* |q - c|^2 */
-    if (ivf->options.metric == VT_METRIC_L2)
-        w->line.origin = -distance2;
-    else
-        w->line.origin = 0.5f * (ivf->norms[c.list] - c.value); /* <q, c> */
+    float dot = ivf->floats->dot_f32(x, ivf->centroids + list * ivf->width, ivf->width);
+    float distance2 = fmaxf(w->norm2 + ivf->norms[list] - 2.0f * dot, 0.0f); /* |q - c|^2 */
+    w->line.origin = ivf->options.metric == VT_METRIC_L2 ? -distance2 : dot;
     bool exact = ivf->precise_bytes > 0 || w->s->options->fetch;
     w->line.spread = exact ? w->s->options->epsilon * sqrtf(distance2) : 0.0f;
 }
@@ -283,10 +283,24 @@ static vt_status query_answer(worker *w, const float *x, const float *dots)
             break;
         w->walked.lists++;
         w->walked.seen += ivf->lists[c.list].count;
-        line_set(w, c);
+        line_set(w, x, c.list);
         status = list_scan(w, &ivf->lists[c.list]);
     }
     return status;
+}
+
+/* w->dots of w->x, (count, width). */
+static void meet_centroids(worker *w, size_t count)
+{
+    const vt_ivf *ivf = w->s->ivf;
+    if (count > 1) {
+        ivf->floats->dot_block_f32(w->x, count, ivf->centroids, ivf->list_count, ivf->width,
+                                   w->dots);
+        return;
+    }
+    ivf->floats->dot_rows_f16(w->x, ivf->halves, ivf->list_count, ivf->width, w->dots);
+    for (size_t i = 0; i < ivf->list_count; i++)
+        w->dots[i] *= ivf->unit;
 }
 
 static vt_status tile_answer(worker *w, size_t first, size_t count)
@@ -295,7 +309,7 @@ static vt_status tile_answer(worker *w, size_t first, size_t count)
     const vt_ivf *ivf = s->ivf;
     for (size_t q = 0; q < count; q++)
         ivf_prepare(ivf, s->queries + (first + q) * ivf->dim, w->x + q * ivf->width);
-    ivf->floats->dot_block_f32(w->x, count, ivf->centroids, ivf->list_count, ivf->width, w->dots);
+    meet_centroids(w, count);
     for (size_t q = 0; q < count; q++) {
         w->query = s->queries + (first + q) * ivf->dim;
         pthread_rwlock_rdlock(&ivf->locks->rows);

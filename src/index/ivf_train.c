@@ -121,7 +121,7 @@ static vt_status lists_train(training *t, size_t expected, vt_pool *pool, vt_err
         return status;
     memcpy(ivf->centroids, t->lists->centroids,
            ivf->list_count * ivf->width * sizeof *ivf->centroids);
-    ivf_norms_make(ivf);
+    ivf_centroids_note(ivf);
     return VT_OK;
 }
 
