@@ -175,6 +175,7 @@ vt_status vt_pass_cancel_transposes(vt_plan *plan, vt_error *error); /* moves th
                                                                        steps that change nothing */
 vt_status vt_pass_recognise_activation(vt_plan *plan, vt_error *error); /* spelled-out Gelu, Swish,
                                                                           Mish ... to one step */
+vt_status vt_pass_recognise_einsum(vt_plan *plan, vt_error *error); /* to products of matrices */
 vt_status vt_pass_recognise_layernorm(vt_plan *plan, vt_error *error);
 vt_status vt_pass_recognise_attention(vt_plan *plan, vt_error *error);
 vt_status vt_pass_fold_constants(vt_plan *plan, vt_error *error);

@@ -106,6 +106,42 @@ vt_status vt_edit_insert(vt_edit_inserts *inserts, size_t before, const vt_node 
     return VT_OK;
 }
 
+vt_status vt_edit_reshape(vt_edit_inserts *inserts, size_t before, const vt_shape *shape,
+                          vt_value_id *value, vt_error *error)
+{
+    vt_value_id inputs[2] = {*value};
+    vt_tensor result = {.dtype = inserts->plan->values[*value].tensor.dtype, .shape = *shape};
+    vt_status status = vt_edit_ints(inserts->plan, shape->dims, shape->rank, &inputs[1], error);
+    if (status != VT_OK) {
+        return status;
+    }
+    const vt_node what = {
+        .op = vt_op_find("", "Reshape", 14), .opset = 14, .inputs = inputs, .input_count = 2};
+    return vt_edit_insert(inserts, before, &what, &result, value, error);
+}
+
+vt_status vt_edit_transpose(vt_edit_inserts *inserts, size_t before, const int64_t *perm,
+                            vt_value_id *value, vt_error *error)
+{
+    const vt_tensor *from = &inserts->plan->values[*value].tensor;
+    vt_tensor result = {.dtype = from->dtype, .shape = from->shape};
+    int64_t axes[VT_MAX_RANK];
+    for (int i = 0; i < from->shape.rank; i++) {
+        axes[i] = perm[i];
+        result.shape.dims[i] = from->shape.dims[perm[i]];
+    }
+    vt_attr attr = {
+        .name = "perm", .kind = VT_ATTR_INTS, .count = (size_t)from->shape.rank, .ints = axes};
+    vt_value_id input = *value;
+    const vt_node what = {.op = vt_op_find("", "Transpose", 13),
+                          .opset = 13,
+                          .inputs = &input,
+                          .input_count = 1,
+                          .attrs = &attr,
+                          .attr_count = 1};
+    return vt_edit_insert(inserts, before, &what, &result, value, error);
+}
+
 vt_status vt_edit_apply(vt_edit_inserts *inserts, vt_error *error)
 {
     vt_plan *plan = inserts->plan;

@@ -57,6 +57,12 @@ typedef struct vt_edit_inserts {
  * step `before`; not before that of an earlier call. */
 vt_status vt_edit_insert(vt_edit_inserts *inserts, size_t before, const vt_node *what,
                          const vt_tensor *result, vt_value_id *out, vt_error *error);
+/* Steps before `before` that give *value (which becomes theirs) another shape, or take axis i of
+ * their result from its axis perm[i]. */
+vt_status vt_edit_reshape(vt_edit_inserts *inserts, size_t before, const vt_shape *shape,
+                          vt_value_id *value, vt_error *error);
+vt_status vt_edit_transpose(vt_edit_inserts *inserts, size_t before, const int64_t *perm,
+                            vt_value_id *value, vt_error *error);
 /* Puts them in, drops marked steps, and empties the list (also on failure). */
 vt_status vt_edit_apply(vt_edit_inserts *inserts, vt_error *error);
 

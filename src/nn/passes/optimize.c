@@ -19,6 +19,7 @@ typedef struct pass_row {
 } pass_row;
 
 static const pass_row passes[] = {
+    {vt_pass_recognise_einsum, ALWAYS},     /* leaves moves that change nothing */
     {vt_pass_cancel_transposes, ALWAYS},    /* Identity and Dropout hide patterns */
     {vt_pass_recognise_activation, ALWAYS}, /* before a scale in it is taken for one of weights */
     {vt_pass_recognise_layernorm, ALWAYS},  /* before fusing takes its Mul and Add */

@@ -196,21 +196,6 @@ static bool match(attention *a)
 
 /* ---- rewriting ---- */
 
-/* `value` under another shape, by a step before the last. */
-static vt_status reshaped(attention *a, vt_edit_inserts *inserts, const vt_shape *shape,
-                          vt_value_id *value, vt_error *error)
-{
-    vt_value_id inputs[2] = {*value};
-    vt_tensor result = {.dtype = a->plan->values[*value].tensor.dtype, .shape = *shape};
-    vt_status status = vt_edit_ints(a->plan, shape->dims, shape->rank, &inputs[1], error);
-    if (status != VT_OK) {
-        return status;
-    }
-    const vt_node what = {
-        .op = vt_op_find("", "Reshape", 14), .opset = 14, .inputs = inputs, .input_count = 2};
-    return vt_edit_insert(inserts, a->last, &what, &result, value, error);
-}
-
 /* (batch heads, length, size) as (1, batch heads, length, size). */
 static vt_status raised(attention *a, vt_edit_inserts *inserts, vt_value_id *value, vt_error *error)
 {
@@ -219,26 +204,7 @@ static vt_status raised(attention *a, vt_edit_inserts *inserts, vt_value_id *val
         return VT_OK;
     }
     vt_shape four = vt_shape_of(4, (int64_t[]){1, shape->dims[0], shape->dims[1], shape->dims[2]});
-    return reshaped(a, inserts, &four, value, error);
-}
-
-static vt_status turned(attention *a, vt_edit_inserts *inserts, vt_error *error)
-{
-    const vt_tensor *k = &a->plan->values[a->k].tensor;
-    vt_tensor result = {.dtype = k->dtype, .shape = k->shape};
-    for (int i = 0; i < k->shape.rank; i++) {
-        result.shape.dims[i] = k->shape.dims[a->perm[i]];
-    }
-    vt_attr perm = {
-        .name = "perm", .kind = VT_ATTR_INTS, .count = (size_t)k->shape.rank, .ints = a->perm};
-    vt_value_id input = a->k;
-    const vt_node what = {.op = vt_op_find("", "Transpose", 13),
-                          .opset = 13,
-                          .inputs = &input,
-                          .input_count = 1,
-                          .attrs = &perm,
-                          .attr_count = 1};
-    return vt_edit_insert(inserts, a->last, &what, &result, &a->k, error);
+    return vt_edit_reshape(inserts, a->last, &four, value, error);
 }
 
 static vt_status rewrite(attention *a, vt_edit_inserts *inserts, const vt_op *op, vt_error *error)
@@ -246,7 +212,7 @@ static vt_status rewrite(attention *a, vt_edit_inserts *inserts, const vt_op *op
     vt_node *node = &a->plan->steps[a->last].node;
     vt_tensor result = a->plan->values[node->outputs[0]].tensor; /* the head */
     bool four = result.shape.rank == 4;
-    vt_status status = a->turn ? turned(a, inserts, error) : VT_OK;
+    vt_status status = a->turn ? vt_edit_transpose(inserts, a->last, a->perm, &a->k, error) : VT_OK;
     vt_value_id *const operands[] = {&a->q, &a->k, &a->v};
     for (size_t i = 0; i < 3 && status == VT_OK; i++) {
         status = raised(a, inserts, operands[i], error);
