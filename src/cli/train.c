@@ -15,7 +15,7 @@ static const struct key_option {
     {"arch", "arch", "NAME", "architecture to train from random weights (resnet9, resnet18 ...)"},
     {"from", "from", "MODEL.onnx", "network to go on from, or vitrine-s"},
     {"preset", "preset", "P", "its colours, if it does not say: imagenet, caffe ..."},
-    {"size", "size", "PX", "side of the network's input (default 128)"},
+    {"size", "size", "PX", "side of the network's input (default: as --from takes, else 128)"},
     {"dim", "dim", "D", "dimension of the embedding head (default: none with loss ce, else 128)"},
     {"loss", "loss", "L[:HEAD][=WEIGHT],...", "ce, triplet, arcface ... (default ce)"},
     {"teacher", "teacher", "MODEL.onnx", "network that losses kd, kd-cosine and kd-mse learn from"},

@@ -13,6 +13,7 @@
 #include <string.h>
 
 enum { RECIPE_BYTES = 1 << 20, RECIPE_DEPTH = 4, NAME_BYTES = 1024 };
+enum { SIZE_LEAST = 8, SIZE_USUAL = 128, SIZE_MOST = 1024 }; /* pixels of a side */
 #define ARENA_BYTES ((size_t)4 << 20)
 
 typedef enum kind { TEXT, INTEGER, NUMBER, FLAG } kind;
@@ -42,7 +43,7 @@ static const key keys[] = {
     TEXT_KEY(arch, NULL),
     TEXT_KEY(from, NULL),
     TEXT_KEY(preset, NULL),
-    INTEGER_KEY(size, 8, 1024, 128),
+    INTEGER_KEY(size, 0, SIZE_MOST, 0),
     INTEGER_KEY(first_size, 0, 1024, 0),
     INTEGER_KEY(first_epochs, 0, 100000, 0),
     INTEGER_KEY(dim, 0, 4096, 0),
@@ -235,6 +236,36 @@ static vt_status check_first_size(const vt_recipe *recipe, vt_error *error)
     return VT_OK;
 }
 
+/* Of the square pictures that a network takes, as its contract or its input says; 0: neither does,
+ * or there is no such network, which whoever goes on from it will say better. */
+static int64_t size_taken(const char *from)
+{
+    vt_model_limits limits = vt_model_limits_defaults();
+    vt_model *model = NULL;
+    vt_contract contract;
+    if (vt_encoder_model_open(from, &limits, &model, NULL) != VT_OK)
+        return 0;
+    const char *text = vt_model_metadata(model, VT_METADATA_CONTRACT);
+    vt_shape shape = vt_model_input(model, 0).shape;
+    int64_t height = shape.rank == 4 ? shape.dims[2] : 0;
+    int64_t width = shape.rank == 4 ? shape.dims[3] : 0;
+    if (text != NULL && vt_contract_parse(text, strlen(text), &contract, NULL) == VT_OK) {
+        height = contract.pixels.height;
+        width = contract.pixels.width;
+    }
+    vt_model_free(model);
+    return width == height ? width : 0;
+}
+
+/* A size that was not given. */
+static void settle_size(vt_recipe *recipe)
+{
+    int64_t taken = recipe->from != NULL && recipe->size == 0 ? size_taken(recipe->from) : 0;
+    if (recipe->size == 0)
+        recipe->size =
+            taken >= SIZE_LEAST && taken <= SIZE_MOST ? (double)taken : (double)SIZE_USUAL;
+}
+
 vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
 {
     vt_status status = vt_optimizer_parse(recipe->optimizer, &recipe->optimize, error);
@@ -273,6 +304,10 @@ vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
     if (fresh != NULL && recipe->from != NULL)
         return vt_fail(error, VT_ERR_USAGE,
                        "recipe: \"%s\" is for a network that starts from nothing", fresh);
+    if (recipe->size != 0 && recipe->size < SIZE_LEAST)
+        return vt_fail(error, VT_ERR_USAGE, "recipe: \"size\" is %g, it is 0 or from %d to %d",
+                       recipe->size, SIZE_LEAST, SIZE_MOST);
+    settle_size(recipe);
     return check_first_size(recipe, error);
 }
 

@@ -87,11 +87,36 @@ static void settings_override_and_come_back(void **state)
     vt_recipe_deinit(&again);
 }
 
+static double size_of(const char *json)
+{
+    vt_recipe recipe;
+    assert_int_equal(vt_recipe_init(&recipe, NULL), VT_OK);
+    assert_int_equal(vt_recipe_parse(&recipe, json, strlen(json), NULL), VT_OK);
+    assert_int_equal(vt_recipe_check(&recipe, NULL), VT_OK);
+    double size = recipe.size;
+    vt_recipe_deinit(&recipe);
+    return size;
+}
+
+/* Pictures are as large as the network that is gone on from takes them, unless said otherwise. */
+static void the_size_is_as_from_takes_it(void **state)
+{
+    char message[512];
+    (void)state;
+    assert_true(size_of("{\"from\":\"vitrine-s\"}") == 320);
+    assert_true(size_of("{\"from\":\"vitrine-s\",\"size\":64}") == 64);
+    assert_true(size_of("{\"from\":\"/nowhere/at-all.onnx\"}") == 128);
+    assert_true(size_of("{\"arch\":\"resnet9\"}") == 128);
+    assert_int_equal(parse("{\"arch\":\"resnet9\",\"size\":7}", message), VT_ERR_USAGE);
+    assert_non_null(strstr(message, "\"size\""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_recipes_name_the_key),
         cmocka_unit_test(settings_override_and_come_back),
+        cmocka_unit_test(the_size_is_as_from_takes_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
