@@ -172,29 +172,15 @@ static vt_status become_reshape(cancel *c, size_t index, vt_value_id input, vt_e
 {
     vt_step *step = &c->plan->steps[index];
     vt_shape shape = tensor_of(c, step->node.outputs[0])->shape;
-    vt_value_id inputs[2] = {input};
     count_reader(c, input, index);
-    vt_status status = vt_edit_ints(c->plan, shape.dims, shape.rank, &inputs[1], error);
-    const vt_node what = {
-        .op = vt_op_find("", "Reshape", 13), .opset = 13, .inputs = inputs, .input_count = 2};
-    return status == VT_OK ? vt_edit_become(c->plan, &step->node, &what, error) : status;
+    return vt_edit_become_reshape(c->plan, &step->node, input, &shape, error);
 }
 
 static vt_status become_transpose(cancel *c, size_t index, vt_value_id input, const int64_t *perm,
                                   vt_error *error)
 {
-    vt_attr attr = {.name = "perm",
-                    .kind = VT_ATTR_INTS,
-                    .count = (size_t)tensor_of(c, input)->shape.rank,
-                    .ints = perm};
-    const vt_node what = {.op = vt_op_find("", "Transpose", 13),
-                          .opset = 13,
-                          .inputs = &input,
-                          .input_count = 1,
-                          .attrs = &attr,
-                          .attr_count = 1};
     count_reader(c, input, index);
-    return vt_edit_become(c->plan, &c->plan->steps[index].node, &what, error);
+    return vt_edit_become_transpose(c->plan, &c->plan->steps[index].node, input, perm, error);
 }
 
 static vt_status merge_reshapes(cancel *c, size_t index, vt_error *error)

@@ -106,18 +106,53 @@ vt_status vt_edit_insert(vt_edit_inserts *inserts, size_t before, const vt_node 
     return VT_OK;
 }
 
+/* Both borrow what they are given. */
+static vt_node reshape_node(vt_value_id inputs[2])
+{
+    return (vt_node){
+        .op = vt_op_find("", "Reshape", 14), .opset = 14, .inputs = inputs, .input_count = 2};
+}
+
+static vt_node transpose_node(vt_value_id *input, vt_attr *perm)
+{
+    return (vt_node){.op = vt_op_find("", "Transpose", 13),
+                     .opset = 13,
+                     .inputs = input,
+                     .input_count = 1,
+                     .attrs = perm,
+                     .attr_count = 1};
+}
+
+static vt_attr perm_attr(const int64_t *perm, int rank)
+{
+    return (vt_attr){.name = "perm", .kind = VT_ATTR_INTS, .count = (size_t)rank, .ints = perm};
+}
+
+vt_status vt_edit_become_reshape(vt_plan *plan, vt_node *node, vt_value_id input,
+                                 const vt_shape *shape, vt_error *error)
+{
+    vt_value_id inputs[2] = {input};
+    vt_status status = vt_edit_ints(plan, shape->dims, shape->rank, &inputs[1], error);
+    vt_node what = reshape_node(inputs);
+    return status == VT_OK ? vt_edit_become(plan, node, &what, error) : status;
+}
+
+vt_status vt_edit_become_transpose(vt_plan *plan, vt_node *node, vt_value_id input,
+                                   const int64_t *perm, vt_error *error)
+{
+    vt_attr attr = perm_attr(perm, plan->values[input].tensor.shape.rank);
+    vt_node what = transpose_node(&input, &attr);
+    return vt_edit_become(plan, node, &what, error);
+}
+
 vt_status vt_edit_reshape(vt_edit_inserts *inserts, size_t before, const vt_shape *shape,
                           vt_value_id *value, vt_error *error)
 {
     vt_value_id inputs[2] = {*value};
     vt_tensor result = {.dtype = inserts->plan->values[*value].tensor.dtype, .shape = *shape};
     vt_status status = vt_edit_ints(inserts->plan, shape->dims, shape->rank, &inputs[1], error);
-    if (status != VT_OK) {
-        return status;
-    }
-    const vt_node what = {
-        .op = vt_op_find("", "Reshape", 14), .opset = 14, .inputs = inputs, .input_count = 2};
-    return vt_edit_insert(inserts, before, &what, &result, value, error);
+    vt_node what = reshape_node(inputs);
+    return status == VT_OK ? vt_edit_insert(inserts, before, &what, &result, value, error) : status;
 }
 
 vt_status vt_edit_transpose(vt_edit_inserts *inserts, size_t before, const int64_t *perm,
@@ -125,20 +160,12 @@ vt_status vt_edit_transpose(vt_edit_inserts *inserts, size_t before, const int64
 {
     const vt_tensor *from = &inserts->plan->values[*value].tensor;
     vt_tensor result = {.dtype = from->dtype, .shape = from->shape};
-    int64_t axes[VT_MAX_RANK];
+    vt_attr attr = perm_attr(perm, from->shape.rank);
     for (int i = 0; i < from->shape.rank; i++) {
-        axes[i] = perm[i];
         result.shape.dims[i] = from->shape.dims[perm[i]];
     }
-    vt_attr attr = {
-        .name = "perm", .kind = VT_ATTR_INTS, .count = (size_t)from->shape.rank, .ints = axes};
     vt_value_id input = *value;
-    const vt_node what = {.op = vt_op_find("", "Transpose", 13),
-                          .opset = 13,
-                          .inputs = &input,
-                          .input_count = 1,
-                          .attrs = &attr,
-                          .attr_count = 1};
+    vt_node what = transpose_node(&input, &attr);
     return vt_edit_insert(inserts, before, &what, &result, value, error);
 }
 

@@ -235,16 +235,9 @@ static vt_status rewrite(attention *a, vt_edit_inserts *inserts, const vt_op *op
     vt_tensor between = {.dtype = result.dtype,
                          .shape = vt_shape_of(4, (int64_t[]){1, dims[0], dims[1], dims[2]})};
     status = vt_edit_insert(inserts, a->last, &what, &between, &raised_result, error);
-    vt_value_id back[2] = {raised_result};
-    if (status == VT_OK) {
-        status = vt_edit_ints(a->plan, dims, 3, &back[1], error);
-    }
-    if (status != VT_OK) {
-        return status;
-    }
-    const vt_node reshape = {
-        .op = vt_op_find("", "Reshape", 14), .opset = 14, .inputs = back, .input_count = 2};
-    return vt_edit_become(a->plan, node, &reshape, error);
+    return status == VT_OK
+               ? vt_edit_become_reshape(a->plan, node, raised_result, &result.shape, error)
+               : status;
 }
 
 vt_status vt_pass_recognise_attention(vt_plan *plan, vt_error *error)

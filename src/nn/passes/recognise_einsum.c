@@ -158,18 +158,9 @@ static vt_status finish(vt_edit_inserts *inserts, size_t at, const product *p, v
         }
     }
     vt_status status = vt_edit_reshape(inserts, at, &shape, &value, error);
-    if (status != VT_OK) {
-        return status;
-    }
-    vt_attr attr = {
-        .name = "perm", .kind = VT_ATTR_INTS, .count = (size_t)shape.rank, .ints = perm};
-    const vt_node what = {.op = vt_op_find("", "Transpose", 13),
-                          .opset = 13,
-                          .inputs = &value,
-                          .input_count = 1,
-                          .attrs = &attr,
-                          .attr_count = 1};
-    return vt_edit_become(inserts->plan, &inserts->plan->steps[at].node, &what, error);
+    vt_node *node = &inserts->plan->steps[at].node;
+    return status == VT_OK ? vt_edit_become_transpose(inserts->plan, node, value, perm, error)
+                           : status;
 }
 
 static vt_status rewrite(vt_edit_inserts *inserts, size_t at, const product *p, vt_error *error)
