@@ -23,20 +23,19 @@ vt_onnx_rewrite_options vt_onnx_rewrite_options_defaults(void)
     return (vt_onnx_rewrite_options){0};
 }
 
-/* A file on its way: what it holds, and the contract that is in it. */
+/* An encoder or another network on its way, and the contract that is in it: read where it is going
+ * to be another one. */
 typedef struct rewriting {
     vt_model *model;
     vt_contract contract;
     bool has_contract;
 } rewriting;
 
-static vt_status open_model(const char *path, rewriting *work, vt_error *error)
+static vt_status read_contract(rewriting *work, vt_error *error)
 {
-    vt_status status = vt_model_open(path, NULL, &work->model, error);
-    const char *text =
-        status == VT_OK ? vt_model_metadata(work->model, VT_METADATA_CONTRACT) : NULL;
+    const char *text = vt_model_metadata(work->model, VT_METADATA_CONTRACT);
     work->has_contract = text != NULL;
-    return text == NULL ? status : vt_contract_parse(text, strlen(text), &work->contract, error);
+    return text == NULL ? VT_OK : vt_contract_parse(text, strlen(text), &work->contract, error);
 }
 
 /* Pictures are fitted to another square from here on. */
@@ -46,7 +45,7 @@ static vt_status resize(rewriting *work, int64_t size, vt_error *error)
     if (size < 1 || size > SIDE_MOST)
         return vt_fail(error, VT_ERR_USAGE, "pictures of %lld px: 1 to %d are possible",
                        (long long)size, SIDE_MOST);
-    if (!work->has_contract)
+    if (!work->has_contract || vt_model_input_count(work->model) == 0)
         return vt_fail(error, VT_ERR_UNSUPPORTED,
                        "set the size of its pictures: it does not say how it takes them");
     if (pixels->width != pixels->height)
@@ -112,18 +111,20 @@ vt_status vt_onnx_rewrite(const char *path, const char *out, const vt_onnx_rewri
     const vt_onnx_rewrite_options how =
         options != NULL ? *options : vt_onnx_rewrite_options_defaults();
     const vt_view_options views = {.mirror = how.mirror, .shift = how.shift};
-    bool several = views.mirror || views.shift != 0;
+    bool several = views.mirror || views.shift != 0, changed = several || how.size != 0;
     rewriting work = {0};
     vt_buf file;
     vt_buf_init(&file, VT_ONNX_FILE_MAXIMUM);
-    vt_status status = open_model(path, &work, error);
+    vt_status status = vt_model_open(path, NULL, &work.model, error);
+    if (status == VT_OK && changed)
+        status = read_contract(&work, error);
     if (status == VT_OK && how.size != 0)
         status = resize(&work, how.size, error);
     if (status == VT_OK && several)
         status = add_views(&work, &views, error);
     if (status == VT_OK)
         status = vt_model_write(work.model, &file, error);
-    if (status == VT_OK && (several || how.size != 0) && work.has_contract)
+    if (status == VT_OK && changed && work.has_contract)
         status = pack(&work, out, &file, error);
     if (status != VT_OK)
         vt_fail_context(error, status, "export \"%.200s\"", path);

@@ -243,10 +243,12 @@ static int64_t size_taken(const char *from)
     vt_model_limits limits = vt_model_limits_defaults();
     vt_model *model = NULL;
     vt_contract contract;
+    vt_shape shape = {0};
     if (vt_encoder_model_open(from, &limits, &model, NULL) != VT_OK)
         return 0;
     const char *text = vt_model_metadata(model, VT_METADATA_CONTRACT);
-    vt_shape shape = vt_model_input(model, 0).shape;
+    if (vt_model_input_count(model) > 0)
+        shape = vt_model_input(model, 0).shape;
     int64_t height = shape.rank == 4 ? shape.dims[2] : 0;
     int64_t width = shape.rank == 4 ? shape.dims[3] : 0;
     if (text != NULL && vt_contract_parse(text, strlen(text), &contract, NULL) == VT_OK) {
