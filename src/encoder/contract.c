@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { CONTRACT_VERSION = 1, MAXIMUM_SIDE = 4096, JSON_DEPTH = 8 };
+enum { CONTRACT_VERSION = 1, JSON_DEPTH = 8 };
 
 typedef struct preset {
     const char *name;
@@ -106,7 +106,7 @@ static vt_status bad(vt_error *error, const char *member, const char *reason)
 static vt_status read_side(const vt_json *json, const char *member, int *out, vt_error *error)
 {
     double value = vt_json_number(vt_json_get(json, member), 0.0);
-    if (!(value >= 1.0 && value <= MAXIMUM_SIDE) || value != floor(value))
+    if (!(value >= 1.0 && value <= VT_CONTRACT_SIDE_MOST) || value != floor(value))
         return bad(error, member, "is no whole number from 1 to 4096");
     *out = (int)value;
     return VT_OK;

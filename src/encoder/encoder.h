@@ -36,6 +36,8 @@ typedef struct vt_contract {
     bool normalize;   /* L2 */
 } vt_contract;
 
+enum { VT_CONTRACT_SIDE_MOST = 4096 }; /* pixels */
+
 /* Keys in the file's metadata_props. */
 #define VT_METADATA_CONTRACT "vitrine.contract"
 #define VT_METADATA_GOLDEN   "vitrine.golden"

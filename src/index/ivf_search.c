@@ -59,6 +59,7 @@ typedef struct worker {
     const search *s;
     float *x;    /* (tile, width) prepared */
     float *dots; /* (tile, lists) with centroids */
+    bool rough;  /* with centroids of half precision */
     candidate *heap;
     float *entries;  /* (groups, 16) */
     uint8_t *tables; /* (groups, 16) */
@@ -228,10 +229,12 @@ static vt_status list_scan(worker *w, const ivf_list *list)
 /* ---- one query ---- */
 
 /* What is the same for all rows of the list. */
-static void line_set(worker *w, const float *x, uint32_t list)
+static void line_set(worker *w, const float *x, const float *dots, uint32_t list)
 {
     const vt_ivf *ivf = w->s->ivf;
-    float dot = ivf->floats->dot_f32(x, ivf->centroids + list * ivf->width, ivf->width);
+    float dot = dots[list];
+    if (w->rough)
+        dot = ivf->floats->dot_f32(x, ivf->centroids + list * ivf->width, ivf->width);
     float distance2 = fmaxf(w->norm2 + ivf->norms[list] - 2.0f * dot, 0.0f); /* |q - c|^2 */
     w->line.origin = ivf->options.metric == VT_METRIC_L2 ? -distance2 : dot;
     bool exact = ivf->precise_bytes > 0 || w->s->options->fetch;
@@ -283,7 +286,7 @@ static vt_status query_answer(worker *w, const float *x, const float *dots)
             break;
         w->walked.lists++;
         w->walked.seen += ivf->lists[c.list].count;
-        line_set(w, x, c.list);
+        line_set(w, x, dots, c.list);
         status = list_scan(w, &ivf->lists[c.list]);
     }
     return status;
@@ -293,7 +296,8 @@ static vt_status query_answer(worker *w, const float *x, const float *dots)
 static void meet_centroids(worker *w, size_t count)
 {
     const vt_ivf *ivf = w->s->ivf;
-    if (count > 1) {
+    w->rough = count == 1;
+    if (!w->rough) {
         ivf->floats->dot_block_f32(w->x, count, ivf->centroids, ivf->list_count, ivf->width,
                                    w->dots);
         return;

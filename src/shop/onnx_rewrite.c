@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-enum { CONTRACT_BYTES = 64 << 10, SIDE_MOST = 4096 };
+enum { CONTRACT_BYTES = 64 << 10 };
 
 vt_onnx_rewrite_options vt_onnx_rewrite_options_defaults(void)
 {
@@ -28,13 +28,16 @@ vt_onnx_rewrite_options vt_onnx_rewrite_options_defaults(void)
 typedef struct rewriting {
     vt_model *model;
     vt_contract contract;
-    bool has_contract;
 } rewriting;
+
+static bool has_contract(const rewriting *work)
+{
+    return vt_model_metadata(work->model, VT_METADATA_CONTRACT) != NULL;
+}
 
 static vt_status read_contract(rewriting *work, vt_error *error)
 {
     const char *text = vt_model_metadata(work->model, VT_METADATA_CONTRACT);
-    work->has_contract = text != NULL;
     return text == NULL ? VT_OK : vt_contract_parse(text, strlen(text), &work->contract, error);
 }
 
@@ -42,10 +45,10 @@ static vt_status read_contract(rewriting *work, vt_error *error)
 static vt_status resize(rewriting *work, int64_t size, vt_error *error)
 {
     vt_pixel_spec *pixels = &work->contract.pixels;
-    if (size < 1 || size > SIDE_MOST)
+    if (size < 1 || size > VT_CONTRACT_SIDE_MOST)
         return vt_fail(error, VT_ERR_USAGE, "pictures of %lld px: 1 to %d are possible",
-                       (long long)size, SIDE_MOST);
-    if (!work->has_contract || vt_model_input_count(work->model) == 0)
+                       (long long)size, VT_CONTRACT_SIDE_MOST);
+    if (!has_contract(work) || vt_model_input_count(work->model) == 0)
         return vt_fail(error, VT_ERR_UNSUPPORTED,
                        "set the size of its pictures: it does not say how it takes them");
     if (pixels->width != pixels->height)
@@ -91,17 +94,14 @@ static vt_status add_views(rewriting *work, const vt_view_options *views, vt_err
     return status;
 }
 
-/* The file of an encoder that has become another one. */
-static vt_status pack(const rewriting *work, const char *out, vt_buf *file, vt_error *error)
+static vt_status put_contract(const vt_contract *contract, vt_buf *file, vt_error *error)
 {
-    vt_buf contract;
-    vt_buf_init(&contract, CONTRACT_BYTES);
-    vt_status status = vt_contract_print(&work->contract, &contract, error);
+    vt_buf text;
+    vt_buf_init(&text, CONTRACT_BYTES);
+    vt_status status = vt_contract_print(contract, &text, error);
     if (status == VT_OK)
-        status = vt_onnx_set_metadata(file, VT_METADATA_CONTRACT, vt_buf_text(&contract), error);
-    if (status == VT_OK)
-        status = vt_encoder_pack_file(out, file, error);
-    vt_buf_deinit(&contract);
+        status = vt_onnx_set_metadata(file, VT_METADATA_CONTRACT, vt_buf_text(&text), error);
+    vt_buf_deinit(&text);
     return status;
 }
 
@@ -124,8 +124,10 @@ vt_status vt_onnx_rewrite(const char *path, const char *out, const vt_onnx_rewri
         status = add_views(&work, &views, error);
     if (status == VT_OK)
         status = vt_model_write(work.model, &file, error);
-    if (status == VT_OK && changed && work.has_contract)
-        status = pack(&work, out, &file, error);
+    if (status == VT_OK && how.size != 0)
+        status = put_contract(&work.contract, &file, error);
+    if (status == VT_OK && changed && has_contract(&work))
+        status = vt_encoder_pack_file(out, &file, error);
     if (status != VT_OK)
         vt_fail_context(error, status, "export \"%.200s\"", path);
     if (status == VT_OK)

@@ -259,13 +259,18 @@ static int64_t size_taken(const char *from)
     return width == height ? width : 0;
 }
 
-/* A size that was not given. */
-static void settle_size(vt_recipe *recipe)
+/* The size that was given, or one in its place. */
+static vt_status settle_size(vt_recipe *recipe, vt_error *error)
 {
-    int64_t taken = recipe->from != NULL && recipe->size == 0 ? size_taken(recipe->from) : 0;
-    if (recipe->size == 0)
-        recipe->size =
-            taken >= SIZE_LEAST && taken <= SIZE_MOST ? (double)taken : (double)SIZE_USUAL;
+    if (recipe->size == 0) {
+        int64_t taken = recipe->from != NULL ? size_taken(recipe->from) : 0;
+        bool fits = taken >= SIZE_LEAST && taken <= SIZE_MOST;
+        recipe->size = fits ? (double)taken : (double)SIZE_USUAL;
+    }
+    if (recipe->size < SIZE_LEAST)
+        return vt_fail(error, VT_ERR_USAGE, "recipe: \"size\" is %g, it is 0 or from %d to %d",
+                       recipe->size, SIZE_LEAST, SIZE_MOST);
+    return VT_OK;
 }
 
 vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
@@ -306,11 +311,8 @@ vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
     if (fresh != NULL && recipe->from != NULL)
         return vt_fail(error, VT_ERR_USAGE,
                        "recipe: \"%s\" is for a network that starts from nothing", fresh);
-    if (recipe->size != 0 && recipe->size < SIZE_LEAST)
-        return vt_fail(error, VT_ERR_USAGE, "recipe: \"size\" is %g, it is 0 or from %d to %d",
-                       recipe->size, SIZE_LEAST, SIZE_MOST);
-    settle_size(recipe);
-    return check_first_size(recipe, error);
+    status = settle_size(recipe, error);
+    return status == VT_OK ? check_first_size(recipe, error) : status;
 }
 
 static bool is_path(const key *one)

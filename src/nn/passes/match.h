@@ -41,13 +41,13 @@ bool vt_cluster_is_closed(const vt_plan *plan, const vt_pass_uses *uses, const v
 /* Gives `node` the operator, version, inputs and attributes of `what` (copied into the plan);
  * name and outputs stay. */
 vt_status vt_edit_become(vt_plan *plan, vt_node *node, const vt_node *what, vt_error *error);
-vt_status vt_edit_set_input(vt_plan *plan, vt_step *step, size_t index, vt_value_id value,
-                            vt_error *error);
 /* The same with a Reshape to `shape` or a Transpose by `perm` of `input`. */
 vt_status vt_edit_become_reshape(vt_plan *plan, vt_node *node, vt_value_id input,
                                  const vt_shape *shape, vt_error *error);
 vt_status vt_edit_become_transpose(vt_plan *plan, vt_node *node, vt_value_id input,
                                    const int64_t *perm, vt_error *error);
+vt_status vt_edit_set_input(vt_plan *plan, vt_step *step, size_t index, vt_value_id value,
+                            vt_error *error);
 /* A constant (count) of whole numbers. */
 vt_status vt_edit_ints(vt_plan *plan, const int64_t *values, int count, vt_value_id *out,
                        vt_error *error);

@@ -111,10 +111,11 @@ static vt_status fault_status(const char *text)
 /* Without the line that names the database: there is one. */
 static const char *fault_text(const char *text)
 {
+    static const char line[] = "*** in database";
     if (text == NULL)
         return "no memory for the answer";
     const char *second = strchr(text, '\n');
-    return strncmp(text, "*** in database", 15) == 0 && second != NULL ? second + 1 : text;
+    return strncmp(text, line, strlen(line)) == 0 && second != NULL ? second + 1 : text;
 }
 
 static vt_status check_integrity(vt_sqlite *store, sqlite3 *db, vt_error *error)
