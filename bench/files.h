@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "base/status.h"
 
-enum { VT_BENCH_FILES = 20000, VT_BENCH_FILE_BYTES = 16 << 20 };
+enum { VT_BENCH_FILES = 100000, VT_BENCH_FILE_BYTES = 16 << 20 };
 
 typedef struct vt_bench_files {
     vt_buf list;

@@ -5,13 +5,15 @@
  * Method: one process holds all indexes over the same vectors: vitrine's own, and peers that were
  * compiled into libraries (search_peer.h). Vectors are a clustered Gaussian mixture whose intrinsic
  * dimension is near 20 (tests/index/clustered.h), of length 1; queries are others of the same
- * mixture; truth is an exact scan in f32. First every index is tried with rising efforts, each a
+ * mixture. Or they come from a file, as bench/vectors writes it: raw f32, the queries behind the
+ * rows. Truth is an exact scan in f32. First every index is tried with rising efforts, each a
  * point of the curve. Then each takes its least effort that reaches the wanted recall, and all are
- * measured in turn, round by round, one query a call, with 1 thread and with all that are wanted;
- * medians are reported, and ratios to hnswlib. Bytes are what the process grew by in memory.
+ * measured in turn, round by round, one query a call ("batch": all that a thread has), with 1
+ * thread and with all that are wanted; medians are reported, and ratios to hnswlib. Bytes are what
+ * the process grew by in memory.
  *
  *     bench/search [--rows N] [--dim D] [--clusters C] [--queries Q] [--threads T] [--rounds R]
- *                  [--only NAME,...] [--svg FILE] [LIBRARY...]
+ *                  [--vectors FILE] [--only NAME,...] [--svg FILE] [LIBRARY...]
  */
 #include "bench/search_peer.h"
 
@@ -32,7 +34,7 @@
 #include "tests/index/clustered.h"
 #include "vector/distance.h"
 
-enum { K = 10, MAX_INDEXES = 16, MAX_ROUNDS = 101, MAX_THREADS = 64 };
+enum { K = 10, MAX_INDEXES = 24, MAX_ROUNDS = 101, MAX_THREADS = 64 };
 
 /* Below K lists can do with less; graphs walk as for K. */
 static const size_t efforts[] = {2, 4, 7, 10, 14, 20, 28, 40, 56, 80, 112, 160, 240, 400};
@@ -42,7 +44,7 @@ typedef struct settings {
     size_t rows, dim, clusters, queries, rounds;
     int threads;
     double recall;
-    const char *only, *svg;
+    const char *only, *svg, *vectors; /* vectors: NULL: a mixture */
 } settings;
 
 typedef struct tried {
@@ -83,19 +85,34 @@ static void vectors_make(void *context, size_t chunk)
     }
 }
 
-static bool world_make(bench *b, vt_pool *pool)
+static bool mixture_make(bench *b, vt_pool *pool)
 {
     const settings *set = &b->set;
     making m = {.b = b};
-    b->vectors = vt_alloc_large(set->rows * set->dim * sizeof(float));
-    b->queries = vt_alloc_array(set->queries * set->dim, sizeof(float));
-    b->truth = vt_alloc_array(set->queries * K, sizeof(uint32_t));
-    b->found = vt_alloc_array(set->queries * K, sizeof(uint32_t));
-    if (!b->vectors || !b->queries || !b->truth || !b->found ||
-        !clustered_init(&m.mixture, set->dim, set->clusters, 1))
+    if (!clustered_init(&m.mixture, set->dim, set->clusters, 1))
         return false;
     vt_pool_for(pool, (set->rows + set->queries) / 1024 + 1, vectors_make, &m);
     clustered_deinit(&m.mixture);
+    return true;
+}
+
+static bool vectors_read(bench *b)
+{
+    const settings *set = &b->set;
+    size_t size = set->dim * sizeof(float);
+    FILE *file = fopen(set->vectors, "rb");
+    if (!file)
+        return false;
+    bool done = fread(b->vectors, size, set->rows, file) == set->rows &&
+                fseeko(file, -(off_t)(set->queries * size), SEEK_END) == 0 &&
+                fread(b->queries, size, set->queries, file) == set->queries;
+    fclose(file);
+    return done;
+}
+
+static bool truth_find(bench *b, vt_pool *pool)
+{
+    const settings *set = &b->set;
     vt_flat *flat = NULL;
     vt_hit *hits = vt_alloc_array(set->queries * K, sizeof *hits);
     size_t *counts = vt_alloc_array(set->queries, sizeof *counts);
@@ -118,38 +135,64 @@ static bool world_make(bench *b, vt_pool *pool)
     return done;
 }
 
+static bool world_make(bench *b, vt_pool *pool)
+{
+    const settings *set = &b->set;
+    b->vectors = vt_alloc_large(set->rows * set->dim * sizeof(float));
+    b->queries = vt_alloc_array(set->queries * set->dim, sizeof(float));
+    b->truth = vt_alloc_array(set->queries * K, sizeof(uint32_t));
+    b->found = vt_alloc_array(set->queries * K, sizeof(uint32_t));
+    return b->vectors && b->queries && b->truth && b->found &&
+           (set->vectors ? vectors_read(b) : mixture_make(b, pool)) && truth_find(b, pool);
+}
+
 /* ---- measuring ---- */
 
 typedef struct pass {
     const bench *b;
     const tried *t;
-    size_t threads;
+    size_t queries, threads;
 } pass;
+
+/* Exact ones answer the first queries only where they are slow: a pass scans 50 million rows. */
+static size_t queries_of(const bench *b, const tried *t)
+{
+    enum { SCANNED = 50000000 };
+    size_t most = SCANNED / b->set.rows + 1;
+    return t->peer->exact && most < b->set.queries ? most : b->set.queries;
+}
 
 static void queries_run(void *context, size_t thread)
 {
     const pass *p = context;
-    for (size_t q = thread; q < p->b->set.queries; q += p->threads)
-        p->t->peer->search(p->t->index, p->b->queries + q * p->b->set.dim, K, p->b->found + q * K);
+    const search_peer *peer = p->t->peer;
+    const float *queries = p->b->queries;
+    size_t dim = p->b->set.dim;
+    size_t begin = p->queries * thread / p->threads, end = p->queries * (thread + 1) / p->threads;
+    if (peer->search_many)
+        peer->search_many(p->t->index, queries + begin * dim, end - begin, K,
+                          p->b->found + begin * K);
+    for (size_t q = begin; q < end && !peer->search_many; q++)
+        peer->search(p->t->index, queries + q * dim, K, p->b->found + q * K);
 }
 
 /* Queries per second; the answers are in b->found. */
 static double pass_run(const bench *b, const tried *t, vt_pool *pool)
 {
-    pass p = {b, t, pool ? (size_t)vt_pool_threads(pool) : 1};
+    pass p = {b, t, queries_of(b, t), pool ? (size_t)vt_pool_threads(pool) : 1};
     double begin = vt_clock_ms();
     vt_pool_for(pool, p.threads, queries_run, &p);
-    return (double)b->set.queries / (vt_clock_ms() - begin) * 1e3;
+    return (double)p.queries / (vt_clock_ms() - begin) * 1e3;
 }
 
-static double recall(const bench *b)
+static double recall(const bench *b, size_t queries)
 {
     size_t hits = 0;
-    for (size_t q = 0; q < b->set.queries; q++)
+    for (size_t q = 0; q < queries; q++)
         for (size_t i = 0; i < K; i++)
             for (size_t j = 0; j < K; j++)
                 hits += b->found[q * K + i] == b->truth[q * K + j];
-    return (double)hits / (double)(b->set.queries * K);
+    return (double)hits / (double)(queries * K);
 }
 
 /* Pages in memory, for some peers take theirs past the heap. */
@@ -197,7 +240,7 @@ static void index_try(bench *b, const search_peer *peer)
     t->curve.name = peer->name;
     for (size_t e = 0; e < (peer->exact ? 1 : EFFORTS); e++) {
         peer->effort(t->index, efforts[e]);
-        double rate = pass_run(b, t, NULL), got = recall(b);
+        double rate = pass_run(b, t, NULL), got = recall(b, queries_of(b, t));
         t->curve.points[t->curve.count++] = (search_point){got, rate};
         if (!t->effort || t->recall < b->set.recall) {
             t->effort = efforts[e];
@@ -236,10 +279,12 @@ static void report(bench *b)
     }
     base = base ? base : &b->indexes[0];
     const double *base_rates = rates[base - b->indexes];
-    printf(
-        "%zu vectors of %zu dimensions, %zu clusters, %zu queries, recall@%d >= %.2f, medians of "
-        "%zu rounds\n",
-        b->set.rows, b->set.dim, b->set.clusters, b->set.queries, K, b->set.recall, b->set.rounds);
+    char source[64] = "pictures";
+    if (!b->set.vectors)
+        snprintf(source, sizeof source, "a mixture of %zu", b->set.clusters);
+    printf("%zu vectors of %zu dimensions, of %s, %zu queries, recall@%d >= %.2f, medians of %zu "
+           "rounds\n",
+           b->set.rows, b->set.dim, source, b->set.queries, K, b->set.recall, b->set.rounds);
     printf("%-18s %6s %7s | %9s %6s | %9s %6s | %8s %6s | %7s %6s\n", "index", "effort", "recall",
            "q/s, 1", "ratio", "q/s, all", "ratio", "build s", "ratio", "bytes", "ratio");
     for (size_t i = 0; i < b->count; i++) {
@@ -305,6 +350,8 @@ static int settings_read(int argc, char **argv, settings *set)
             set->only = argv[i + 1];
         else if (strcmp(argv[i], "--svg") == 0)
             set->svg = argv[i + 1];
+        else if (strcmp(argv[i], "--vectors") == 0)
+            set->vectors = argv[i + 1];
         else if (!number_read(argv[i], argv[i + 1], set))
             return 0;
     }
@@ -326,12 +373,14 @@ int main(int argc, char **argv)
     vt_pool *pool;
     int library = settings_read(argc, argv, &b.set);
     if (library == 0) {
-        fprintf(stderr, "usage: search [--rows N] [--dim D] [--clusters C] [--queries Q] "
-                        "[--threads T] [--rounds R] [--only NAME,...] [--svg FILE] [LIBRARY...]\n");
+        fprintf(stderr,
+                "usage: search [--rows N] [--dim D] [--clusters C] [--queries Q] "
+                "[--threads T] [--rounds R] [--vectors FILE] [--only NAME,...] [--svg FILE] "
+                "[LIBRARY...]\n");
         return 2;
     }
     if (vt_pool_new(b.set.threads, &pool, NULL) != VT_OK || !world_make(&b, pool)) {
-        fprintf(stderr, "memory is out\n");
+        fprintf(stderr, "memory is out, or the file of vectors is too short\n");
         return 1;
     }
     for (size_t i = 0; vt_bench_search_own(i); i++)

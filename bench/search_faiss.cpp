@@ -2,8 +2,8 @@
 /*
  * FAISS as a peer of bench/search: HNSW with M 16 and ef of construction 200, flat, and inverted
  * lists with product quantisers read by fast scan, of as many lists and as many bits as vitrine's,
- * whose best 100 are ordered by 8-bit codes. Searches are one query a call, from as many threads as
- * the driver has; OpenMP is for building.
+ * whose best 100 are ordered by 8-bit codes. Searches are one query a call (flat: also many), from
+ * as many threads as the driver has; OpenMP is for building.
  */
 #include "search_peer.h"
 
@@ -20,12 +20,14 @@
 
 namespace {
 
+using idx_t = int64_t; /* faiss::idx_t, which 1.7 has inside of Index */
+
 void *hnsw_build(const float *vectors, size_t count, size_t dim, int threads)
 {
     auto *made = new faiss::IndexHNSWFlat(static_cast<int>(dim), 16, faiss::METRIC_INNER_PRODUCT);
     made->hnsw.efConstruction = 200;
     omp_set_num_threads(threads);
-    made->add(static_cast<faiss::Index::idx_t>(count), vectors);
+    made->add(static_cast<idx_t>(count), vectors);
     omp_set_num_threads(1);
     return made;
 }
@@ -38,7 +40,7 @@ void hnsw_effort(void *context, size_t effort)
 void *ivf_build(const float *vectors, size_t count, size_t dim, int threads)
 {
     const int d = static_cast<int>(dim);
-    const auto n = static_cast<faiss::Index::idx_t>(count);
+    const auto n = static_cast<idx_t>(count);
     auto *coarse = new faiss::IndexFlatIP(d);
     auto *lists = new faiss::IndexIVFPQFastScan(
         coarse, dim, static_cast<size_t>(2.0 * std::sqrt(static_cast<double>(count))) + 1, dim / 4,
@@ -65,23 +67,29 @@ void ivf_effort(void *context, size_t effort)
 void *flat_build(const float *vectors, size_t count, size_t dim, int threads)
 {
     (void)threads;
-    auto *made = new faiss::IndexFlatIP(static_cast<faiss::Index::idx_t>(dim));
-    made->add(static_cast<faiss::Index::idx_t>(count), vectors);
+    auto *made = new faiss::IndexFlatIP(static_cast<idx_t>(dim));
+    made->add(static_cast<idx_t>(count), vectors);
     omp_set_num_threads(1);
     return made;
 }
 
 void flat_effort(void *, size_t) {}
 
+void search_many(void *context, const float *queries, size_t count, size_t k, uint32_t *ids)
+{
+    std::vector<float> similarities(count * k);
+    std::vector<idx_t> found(count * k);
+    omp_set_num_threads(1); /* of the calling thread */
+    static_cast<faiss::Index *>(context)->search(
+        static_cast<idx_t>(count), queries, static_cast<idx_t>(k),
+        similarities.data(), found.data());
+    for (size_t i = 0; i < count * k; i++)
+        ids[i] = found[i] < 0 ? UINT32_MAX : static_cast<uint32_t>(found[i]);
+}
+
 void search(void *context, const float *query, size_t k, uint32_t *ids)
 {
-    std::vector<float> similarities(k);
-    std::vector<faiss::Index::idx_t> found(k);
-    omp_set_num_threads(1); /* of the calling thread */
-    static_cast<faiss::Index *>(context)->search(1, query, static_cast<faiss::Index::idx_t>(k),
-                                                 similarities.data(), found.data());
-    for (size_t i = 0; i < k; i++)
-        ids[i] = found[i] < 0 ? UINT32_MAX : static_cast<uint32_t>(found[i]);
+    search_many(context, query, 1, k, ids);
 }
 
 void destroy(void *context)
@@ -90,9 +98,10 @@ void destroy(void *context)
 }
 
 const search_peer peers[] = {
-    {"faiss hnsw", 0, hnsw_build, hnsw_effort, search, destroy, nullptr},
-    {"faiss ivfpq", 0, ivf_build, ivf_effort, search, destroy, nullptr},
-    {"faiss flat", 1, flat_build, flat_effort, search, destroy, nullptr},
+    {"faiss hnsw", 0, hnsw_build, hnsw_effort, search, destroy, nullptr, nullptr},
+    {"faiss ivfpq", 0, ivf_build, ivf_effort, search, destroy, nullptr, nullptr},
+    {"faiss flat", 1, flat_build, flat_effort, search, destroy, nullptr, nullptr},
+    {"faiss flat batch", 1, flat_build, flat_effort, search, destroy, nullptr, search_many},
 };
 
 } // namespace

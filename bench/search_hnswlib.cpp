@@ -95,7 +95,8 @@ void destroy(void *context)
 typedef hnswlib::BaseFilterFunctor filter_base;
 const search_peer peer = {"hnswlib", 0,      build,
                           effort,    search, destroy,
-                          is_there<filter_base>::value ? search_among<filter_base> : nullptr};
+                          is_there<filter_base>::value ? search_among<filter_base> : nullptr,
+                          nullptr};
 
 } // namespace
 

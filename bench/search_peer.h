@@ -30,6 +30,9 @@ typedef struct search_peer {
      * has no such thing. */
     void (*search_among)(void *index, const float *query, size_t k, const uint64_t *rows,
                          uint32_t *ids);
+    /* queries: (count, dim); ids: (count, k). They are asked so in place of one a call; NULL: not.
+     */
+    void (*search_many)(void *index, const float *queries, size_t count, size_t k, uint32_t *ids);
 } search_peer;
 
 __attribute__((visibility("default"))) const search_peer *search_peer_get(size_t index);

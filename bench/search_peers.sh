@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Nearest neighbours by hnswlib, FAISS and USearch, where they are installed (Debian: libhnswlib-dev,
-# libfaiss-dev; npm: usearch), as libraries for the programs of bench/: $peers names them. Sourced behind
+# Nearest neighbours by hnswlib, FAISS, USearch and sqlite-vec, where they are installed (Debian: libhnswlib-dev,
+# libfaiss-dev; npm: usearch, sqlite-vec), as libraries for the programs of bench/: $peers names them. Sourced behind
 # support.sh.
 
 # peer NAME FLAGS...: compiled where it can be; false where it cannot.
@@ -18,18 +18,43 @@ peer() {
     peers="$peers $library"
 }
 
+# numkong: the C kernels of USearch, $kernels; false where they do not compile.
+numkong() {
+    kernels=
+    for source in "$headers"/numkong/c/*.c; do
+        kernel=$cache/usearch/$(basename "$source")
+        up_to_date "$kernel.o" "$source" ||
+            cc -O3 -march=native -DNDEBUG -DNK_DYNAMIC_DISPATCH=1 -fPIC -fvisibility=hidden -I"$headers/numkong/include" \
+                -c "$source" -o "$kernel.o" 2>"$kernel.log" || return 1
+        kernels="$kernels $kernel.o"
+    done
+}
+
 if command -v c++ >/dev/null; then
     peer hnswlib -pthread || say "without hnswlib (see $cache/search_hnswlib.so.log)"
     peer faiss -fopenmp -lfaiss -llapack -lblas || say "without FAISS (see $cache/search_faiss.so.log)"
     if npm_into "$cache/usearch" usearch; then
         headers=$cache/usearch/node_modules/usearch
-        # Its own kernels want a newer compiler than Debian 12 has; without them it is plain C++.
-        peer usearch -I"$headers/include" -I"$headers/numkong/include" -pthread \
-            -DUSEARCH_USE_NUMKONG=1 -DNK_DYNAMIC_DISPATCH=0 ||
-            peer usearch -I"$headers/include" -pthread ||
-            say "without usearch (see $cache/search_usearch.so.log)"
+        # Its kernels want a newer compiler than Debian 12 has; without them it is plain C++.
+        if numkong; then
+            # shellcheck disable=SC2086
+            peer usearch $kernels -I"$headers/include" -I"$headers/numkong/include" -pthread -lm \
+                -DUSEARCH_USE_NUMKONG=1 -DNK_DYNAMIC_DISPATCH=1
+        else
+            say "without USearch's own kernels (see $cache/usearch/*.log): plain C++ in their place"
+            peer usearch -I"$headers/include" -pthread
+        fi || say "without usearch (see $cache/search_usearch.so.log)"
     else
         say "without usearch: there is no npm, or no package"
+    fi
+    extension=
+    ! npm_into "$cache/sqlite-vec" sqlite-vec ||
+        extension=$(find "$cache/sqlite-vec/node_modules" -name vec0.so | head -n 1)
+    if [ -n "$extension" ]; then
+        peer sqlite -pthread -DSQLITE_VEC="\"$extension\"" -lsqlite3 ||
+            say "without sqlite-vec (see $cache/search_sqlite.so.log)"
+    else
+        say "without sqlite-vec: there is no npm, or no package for this machine"
     fi
 else
     say "without peers: there is no C++ compiler"

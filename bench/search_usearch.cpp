@@ -84,9 +84,9 @@ void destroy(void *context)
 }
 
 const search_peer peers[] = {
-    {"usearch f32", 0, f32_build, effort, search, destroy, search_among},
-    {"usearch f16", 0, f16_build, effort, search, destroy, search_among},
-    {"usearch i8", 0, i8_build, effort, search, destroy, search_among},
+    {"usearch f32", 0, f32_build, effort, search, destroy, search_among, nullptr},
+    {"usearch f16", 0, f16_build, effort, search, destroy, search_among, nullptr},
+    {"usearch i8", 0, i8_build, effort, search, destroy, search_among, nullptr},
 };
 
 } // namespace

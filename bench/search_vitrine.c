@@ -192,13 +192,33 @@ static void flat_search(void *context, const float *query, size_t k, uint32_t *i
     ids_take(hits, count, k, ids);
 }
 
+static void flat_search_many(void *context, const float *queries, size_t count, size_t k,
+                             uint32_t *ids)
+{
+    own *o = context;
+    vt_hit *hits = vt_alloc_array(count * k, sizeof *hits);
+    size_t *counts = vt_calloc(count, sizeof *counts);
+    vt_scan_options options = vt_scan_options_defaults();
+    options.k = k;
+    options.grouped = false;
+    bool done =
+        hits && counts &&
+        vt_flat_search(o->flat, queries, count, &options, hits, counts, NULL, NULL) == VT_OK;
+    for (size_t q = 0; q < count; q++)
+        ids_take(hits ? hits + q * k : NULL, done ? counts[q] : 0, k, ids + q * k);
+    vt_free(hits);
+    vt_free(counts);
+}
+
 static const search_peer owns[] = {
-    {"vitrine int4x2", 0, int4x2_build, width_set, graph_search, own_destroy, NULL},
-    {"vitrine int8", 0, int8_build, width_set, graph_search, own_destroy, NULL},
-    {"vitrine f16", 0, f16_build, width_set, graph_search, own_destroy, NULL},
-    {"vitrine ivf rabitq", 0, rabitq_build, width_set, ivf_search, own_destroy, NULL},
-    {"vitrine ivf pq", 0, pq_build, width_set, ivf_search, own_destroy, NULL},
-    {"vitrine flat f16", 1, flat_build, flat_effort, flat_search, own_destroy, NULL},
+    {"vitrine int4x2", 0, int4x2_build, width_set, graph_search, own_destroy, NULL, NULL},
+    {"vitrine int8", 0, int8_build, width_set, graph_search, own_destroy, NULL, NULL},
+    {"vitrine f16", 0, f16_build, width_set, graph_search, own_destroy, NULL, NULL},
+    {"vitrine ivf rabitq", 0, rabitq_build, width_set, ivf_search, own_destroy, NULL, NULL},
+    {"vitrine ivf pq", 0, pq_build, width_set, ivf_search, own_destroy, NULL, NULL},
+    {"vitrine flat f16", 1, flat_build, flat_effort, flat_search, own_destroy, NULL, NULL},
+    {"vitrine flat batch", 1, flat_build, flat_effort, flat_search, own_destroy, NULL,
+     flat_search_many},
 };
 
 const search_peer *vt_bench_search_own(size_t index)
