@@ -36,14 +36,12 @@ if command -v c++ >/dev/null; then
     if npm_into "$cache/usearch" usearch; then
         headers=$cache/usearch/node_modules/usearch
         # Its kernels want a newer compiler than Debian 12 has; without them it is plain C++.
-        if numkong; then
-            # shellcheck disable=SC2086
-            peer usearch $kernels -I"$headers/include" -I"$headers/numkong/include" -pthread -lm \
-                -DUSEARCH_USE_NUMKONG=1 -DNK_DYNAMIC_DISPATCH=1
-        else
-            say "without USearch's own kernels (see $cache/usearch/*.log): plain C++ in their place"
-            peer usearch -I"$headers/include" -pthread
-        fi || say "without usearch (see $cache/search_usearch.so.log)"
+        # shellcheck disable=SC2086
+        if ! numkong || ! peer usearch $kernels -I"$headers/include" -I"$headers/numkong/include" -pthread -lm \
+            -DUSEARCH_USE_NUMKONG=1 -DNK_DYNAMIC_DISPATCH=1; then
+            say "without USearch's own kernels (see $cache/usearch/*.log, $cache/search_usearch.so.log): plain C++ in their place"
+            peer usearch -I"$headers/include" -pthread || say "without usearch (see $cache/search_usearch.so.log)"
+        fi
     else
         say "without usearch: there is no npm, or no package"
     fi
