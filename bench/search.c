@@ -105,6 +105,7 @@ static bool vectors_read(bench *b)
         return false;
     bool done = fread(b->vectors, size, set->rows, file) == set->rows &&
                 fseeko(file, -(off_t)(set->queries * size), SEEK_END) == 0 &&
+                ftello(file) >= (off_t)(set->rows * size) &&
                 fread(b->queries, size, set->queries, file) == set->queries;
     fclose(file);
     return done;

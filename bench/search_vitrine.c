@@ -180,18 +180,6 @@ static void flat_effort(void *context, size_t effort)
     (void)effort;
 }
 
-static void flat_search(void *context, const float *query, size_t k, uint32_t *ids)
-{
-    own *o = context;
-    vt_hit hits[128];
-    size_t count = 0;
-    vt_scan_options options = vt_scan_options_defaults();
-    options.k = k;
-    options.grouped = false;
-    (void)vt_flat_search(o->flat, query, 1, &options, hits, &count, NULL, NULL);
-    ids_take(hits, count, k, ids);
-}
-
 static void flat_search_many(void *context, const float *queries, size_t count, size_t k,
                              uint32_t *ids)
 {
@@ -208,6 +196,11 @@ static void flat_search_many(void *context, const float *queries, size_t count, 
         ids_take(hits ? hits + q * k : NULL, done ? counts[q] : 0, k, ids + q * k);
     vt_free(hits);
     vt_free(counts);
+}
+
+static void flat_search(void *context, const float *query, size_t k, uint32_t *ids)
+{
+    flat_search_many(context, query, 1, k, ids);
 }
 
 static const search_peer owns[] = {

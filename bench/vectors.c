@@ -45,47 +45,6 @@ static const vt_buf *picture_of(const vectors_bench *b, size_t row)
                          : &b->files.contents[(row - b->rows) % kept];
 }
 
-/* Planes of 0 to 255 into interleaved bytes. */
-static void planes_round(const float *planes, vt_image *image)
-{
-    size_t count = (size_t)image->width * (size_t)image->height;
-    for (size_t i = 0; i < count; i++)
-        for (size_t c = 0; c < 3; c++)
-            image->rgb[i * 3 + c] = (uint8_t)(planes[c * count + i] + 0.5f);
-}
-
-/* The picture changed, in the size that the network takes. */
-static vt_status picture_change(const vectors_bench *b, size_t row, vt_image *image,
-                                vt_error *error)
-{
-    vt_pixel_spec spec = vt_encoder_info_of(b->encoder).contract->pixels;
-    size_t count = 3 * (size_t)spec.width * (size_t)spec.height;
-    vt_random random = vt_random_fork(&b->random, row);
-    float *planes = vt_alloc_array(2 * count, sizeof *planes);
-    vt_image changed = {0};
-    spec.order = VT_ORDER_RGB;
-    spec.scale = 1;
-    for (int c = 0; c < 3; c++) {
-        spec.mean[c] = 0;
-        spec.std[c] = 1;
-    }
-    vt_status status = planes ? vt_image_init(&changed, spec.width, spec.height, error)
-                              : vt_fail_memory(error, "a picture");
-    if (status == VT_OK)
-        status =
-            vt_augment_apply(&b->augment, &spec, image, &random, planes + count, planes, error);
-    if (status == VT_OK)
-        planes_round(planes, &changed);
-    vt_free(planes);
-    if (status != VT_OK) {
-        vt_image_deinit(&changed);
-        return status;
-    }
-    vt_image_deinit(image);
-    *image = changed;
-    return VT_OK;
-}
-
 static vt_status picture_make(const vectors_bench *b, size_t row, vt_image *image, vt_error *error)
 {
     vt_decode_options options = vt_decode_options_defaults();
@@ -94,7 +53,10 @@ static vt_status picture_make(const vectors_bench *b, size_t row, vt_image *imag
     options.fit_width = info.fit_width;
     options.fit_height = info.fit_height;
     vt_status status = vt_image_decode(file->data, file->length, &options, image, error);
-    return status == VT_OK && b->changes ? picture_change(b, row, image, error) : status;
+    vt_random random = vt_random_fork(&b->random, row);
+    if (status == VT_OK && b->changes)
+        status = vt_augment_picture(&b->augment, &info.contract->pixels, &random, image, error);
+    return status;
 }
 
 static void group_embed(void *context, size_t group)

@@ -166,6 +166,17 @@ static void add_noise(const vt_augment *augment, vt_random *random, float *plane
     }
 }
 
+/* Planes of 0 to 255 as the picture's pixels. */
+static void round_planes(const float *planes, vt_image *image)
+{
+    size_t count = (size_t)image->width * (size_t)image->height;
+    for (size_t i = 0; i < count; i++)
+        for (size_t c = 0; c < 3; c++) {
+            float value = planes[c * count + i];
+            image->rgb[3 * i + c] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5f);
+        }
+}
+
 static vt_status through_jpeg(float *planes, int width, int height, int quality, vt_error *error)
 {
     vt_image image, back;
@@ -175,9 +186,7 @@ static vt_status through_jpeg(float *planes, int width, int height, int quality,
         return status;
     vt_buf jpeg;
     vt_buf_init(&jpeg, JPEG_BYTES);
-    for (size_t i = 0; i < count; i++)
-        for (size_t c = 0; c < 3; c++)
-            image.rgb[3 * i + c] = (uint8_t)(planes[c * count + i] + 0.5f);
+    round_planes(planes, &image);
     status = vt_image_encode_jpeg(&image, quality, &jpeg, error);
     if (status == VT_OK)
         status = vt_image_decode(jpeg.data, jpeg.length, NULL, &back, error);
@@ -279,5 +288,35 @@ vt_status vt_augment_apply(const vt_augment *augment, const vt_pixel_spec *spec,
     if (status == VT_OK && chance(random, augment->erase))
         erase(augment, spec, random, out);
     normalise(spec, out, count);
+    return status;
+}
+
+vt_status vt_augment_picture(const vt_augment *augment, const vt_pixel_spec *spec,
+                             vt_random *random, vt_image *image, vt_error *error)
+{
+    vt_pixel_spec plain = *spec;
+    plain.order = VT_ORDER_RGB;
+    plain.scale = 1;
+    for (int c = 0; c < 3; c++) {
+        plain.mean[c] = 0;
+        plain.std[c] = 1;
+    }
+    vt_image changed;
+    vt_status status = vt_image_init(&changed, spec->width, spec->height, error);
+    if (status != VT_OK)
+        return status;
+    size_t area = (size_t)spec->width * (size_t)spec->height;
+    float *planes = vt_alloc_array(area, 6 * sizeof(*planes));
+    status = planes == NULL ? vt_fail_memory(error, "a changed picture")
+                            : vt_augment_apply(augment, &plain, image, random, planes + 3 * area,
+                                               planes, error);
+    if (status == VT_OK) {
+        round_planes(planes, &changed);
+        vt_image swapped = *image;
+        *image = changed;
+        changed = swapped;
+    }
+    vt_free(planes);
+    vt_image_deinit(&changed);
     return status;
 }

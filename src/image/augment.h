@@ -55,6 +55,10 @@ bool vt_augment_print(const vt_augment *augment, vt_buf *out);
 vt_status vt_augment_apply(const vt_augment *augment, const vt_pixel_spec *spec,
                            const vt_image *image, vt_random *random, float *scratch, float *out,
                            vt_error *error);
+/* Takes the picture's place by one that was changed: of the spec's size and fitted as it says,
+ * 8-bit pixels, whatever it says of their order and scale. The picture is untouched on failure. */
+vt_status vt_augment_picture(const vt_augment *augment, const vt_pixel_spec *spec,
+                             vt_random *random, vt_image *image, vt_error *error);
 
 /* ---- augment_mix.c ---- */
 typedef struct vt_mix_batch {

@@ -56,23 +56,10 @@ static vt_status vary(const comparison *c, uint64_t seed, vt_image *image, vt_er
                                 .height = image->height,
                                 .fit = VT_FIT_SQUASH,
                                 .kernel = VT_KERNEL_BILINEAR,
-                                .crop_ratio = 1,
-                                .order = VT_ORDER_RGB,
-                                .scale = 1,
-                                .std = {1, 1, 1}};
-    size_t area = (size_t)image->width * (size_t)image->height;
-    float *planes = vt_alloc_array(area, 6 * sizeof(*planes));
+                                .crop_ratio = 1};
     vt_random random;
     vt_random_init(&random, seed);
-    vt_status status = planes == NULL ? vt_fail_memory(error, "a changed picture")
-                                      : vt_augment_apply(&c->augment, &spec, image, &random,
-                                                         planes + 3 * area, planes, error);
-    for (size_t i = 0; i < 3 * area && status == VT_OK; i++) {
-        float value = planes[(i % 3) * area + i / 3];
-        image->rgb[i] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value + 0.5f);
-    }
-    vt_free(planes);
-    return status;
+    return vt_augment_picture(&c->augment, &spec, &random, image, error);
 }
 
 static vt_status load_query(const comparison *c, const vt_promote_query *query, vt_image *image,
