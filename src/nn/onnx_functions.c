@@ -167,6 +167,26 @@ vt_status vt_onnx_functions_init(vt_onnx_importer *in, vt_error *error)
     return status == VT_OK ? names_reserve(in, error) : status;
 }
 
+vt_status vt_onnx_functions_check(const vt_onnx_importer *in, vt_error *error)
+{
+    const vt_graph *graph = in->graph;
+    bool *given = vt_calloc(graph->value_count + 1, sizeof(*given));
+    if (given == NULL)
+        return vt_fail_memory(error, "the graph's values");
+    vt_status status = VT_OK;
+    for (size_t i = 0; i < graph->input_count; i++)
+        given[graph->inputs[i]] = true;
+    for (size_t i = 0; i < graph->value_count && status == VT_OK; i++) {
+        const vt_value *value = &graph->values[i];
+        if (!given[i] && value->constant == NULL && value->producer == UINT32_MAX)
+            status =
+                vt_fail(error, VT_ERR_FORMAT,
+                        "read the model: value \"%.100s\" is not defined anywhere", value->name);
+    }
+    vt_free(given);
+    return status;
+}
+
 void vt_onnx_functions_deinit(vt_onnx_importer *in)
 {
     for (size_t f = 0; f < in->functions.count; f++) {

@@ -283,7 +283,9 @@ static vt_status import_model(vt_onnx_importer *in, vt_error *error)
         status = import_outputs(in, error);
     if (status == VT_OK)
         status = import_value_info(in, error);
-    return status == VT_OK ? vt_graph_finish(in->graph, error) : status;
+    if (status == VT_OK)
+        status = vt_graph_finish(in->graph, error);
+    return status == VT_OK ? vt_onnx_functions_check(in, error) : status;
 }
 
 /* Unpacks the file without its weights; the caller's (the budget's allocator). */

@@ -76,6 +76,8 @@ vt_status vt_onnx_import_tensor(vt_onnx_importer *in, const Onnx__TensorProto *p
 /* Reads the table and reserves the names of the main graph; work within the graph's limits. */
 vt_status vt_onnx_functions_init(vt_onnx_importer *in, vt_error *error);
 void vt_onnx_functions_deinit(vt_onnx_importer *in);
+/* Of the finished graph: calls may name values that no body reads or computes; VT_ERR_FORMAT. */
+vt_status vt_onnx_functions_check(const vt_onnx_importer *in, vt_error *error);
 /* NULL: the node calls no function of the model. */
 vt_status vt_onnx_function_find(vt_onnx_importer *in, const vt_onnx_scope *scope,
                                 const Onnx__NodeProto *node, vt_onnx_function **out,

@@ -399,6 +399,18 @@ static void faults_are_named(void **state)
     call(&b, "Odd", "x", "y");
     refused(&b, VT_ERR_FORMAT, "output \"y\" is not defined");
     begin(&b);
+    f = function_begin("Odd", "a", "r,s");
+    function_node(&f, "", "Relu", "a", "r");
+    function_end(&b, &f);
+    call(&b, "Odd", "x", "y,unread");
+    refused(&b, VT_ERR_FORMAT, "value \"unread\" is not defined");
+    begin(&b);
+    f = function_begin("Odd", "a,ignored", "r");
+    function_node(&f, "", "Relu", "a", "r");
+    function_end(&b, &f);
+    call(&b, "Odd", "x,nowhere", "y");
+    refused(&b, VT_ERR_FORMAT, "value \"nowhere\" is not defined");
+    begin(&b);
     f = function_begin("Odd", "a", "r");
     pb_bytes(&f.bytes, 11, "\x2a\x7f", 2); /* a default that ends inside a field */
     function_end(&b, &f);
