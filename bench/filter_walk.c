@@ -36,6 +36,7 @@ typedef struct walk_bench {
     size_t rows, queries;
     clustered mixture;
     vt_flat *flat;
+    size_t screen_bytes; /* of a row of it */
     vt_graph *graph;
     float *vectors;      /* (rows, DIM) */
     uint32_t *ids;       /* (rows) */
@@ -64,6 +65,16 @@ static vt_status bench_make(walk_bench *b, vt_error *error)
         clustered_make_unit(&b->mixture, i, b->vectors + i * DIM);
         status = vt_flat_add(b->flat, b->ids[i], b->ids[i], b->vectors + i * DIM, error);
     }
+    vt_flat_screen *screen = NULL;
+    if (status == VT_OK)
+        status = vt_flat_screen_begin(b->flat, &screen, error);
+    if (status == VT_OK)
+        status = vt_flat_screen_train(&screen, error);
+    if (status == VT_OK) {
+        b->screen_bytes = screen ? vt_flat_screen_row_bytes(screen) : 0;
+        vt_flat_screen_take(b->flat, screen);
+        status = vt_flat_screen_extend(b->flat, b->rows, NULL, error);
+    }
     if (status == VT_OK)
         status = vt_graph_new(DIM, &options, &b->graph, error);
     if (status == VT_OK)
@@ -78,7 +89,7 @@ static vt_status bench_make(walk_bench *b, vt_error *error)
 static vt_status scan(walk_bench *b, const float *query, const vt_idset *set, size_t k,
                       vt_hit *hits, size_t *count, vt_error *error)
 {
-    enum { PICK_SHARE = 8 };
+    enum { PICK_SHARE = 32 };
     vt_scan_options options = vt_scan_options_defaults();
     uint32_t *ids = NULL;
     options.k = k;
@@ -169,7 +180,8 @@ static vt_status answer(walk_bench *b, const float *query, const vt_idset *set, 
                                        .page = K,
                                        .filtered = set != NULL,
                                        .graph = true,
-                                       .resident = true};
+                                       .resident = true,
+                                       .screen_bytes = b->screen_bytes};
     const vt_plan plan = vt_plan_search(&question);
     *strategy = vt_strategy_name(plan.strategy);
     *gave_up = false;

@@ -174,6 +174,23 @@ static void *flat_build(const float *vectors, size_t count, size_t dim, int thre
     return built ? o : NULL;
 }
 
+static void *screened_build(const float *vectors, size_t count, size_t dim, int threads)
+{
+    own *o = flat_build(vectors, count, dim, threads);
+    vt_flat_screen *screen = NULL;
+    vt_pool *pool = NULL;
+    bool made = o && vt_pool_new(threads, &pool, NULL) == VT_OK &&
+                vt_flat_screen_begin(o->flat, &screen, NULL) == VT_OK &&
+                vt_flat_screen_train(&screen, NULL) == VT_OK;
+    if (made)
+        vt_flat_screen_take(o->flat, screen);
+    made = made && vt_flat_screen_extend(o->flat, count, pool, NULL) == VT_OK;
+    vt_pool_free(pool);
+    if (!made && o)
+        own_destroy(o);
+    return made ? o : NULL;
+}
+
 static void flat_effort(void *context, size_t effort)
 {
     (void)context;
@@ -210,7 +227,8 @@ static const search_peer owns[] = {
     {"vitrine ivf rabitq", 0, rabitq_build, width_set, ivf_search, own_destroy, NULL, NULL},
     {"vitrine ivf pq", 0, pq_build, width_set, ivf_search, own_destroy, NULL, NULL},
     {"vitrine flat f16", 1, flat_build, flat_effort, flat_search, own_destroy, NULL, NULL},
-    {"vitrine flat batch", 1, flat_build, flat_effort, flat_search, own_destroy, NULL,
+    {"vitrine flat screened", 1, screened_build, flat_effort, flat_search, own_destroy, NULL, NULL},
+    {"vitrine flat batch", 1, screened_build, flat_effort, flat_search, own_destroy, NULL,
      flat_search_many},
 };
 

@@ -12,6 +12,7 @@
  */
 #include "index/codec_kinds.h"
 #include "index/flat_rows.h"
+#include "index/flat_screen.h"
 
 #include "base/mem.h"
 
@@ -75,6 +76,7 @@ void vt_flat_free(vt_flat *flat)
         vt_free(flat->segments[i].vectors);
     vt_free(flat->segments);
     vt_free(flat->slots);
+    vt_flat_screen_free(flat->screen);
     vt_coder_free(flat->coder);
     vt_free(flat->scratch);
     vt_free(flat);
@@ -97,7 +99,7 @@ size_t vt_flat_bytes(const vt_flat *flat)
         bytes += (flat->slot_mask + 1) * sizeof *flat->slots;
     for (size_t i = 0; i < flat->segment_count; i++)
         bytes += flat->segments[i].bytes;
-    return bytes;
+    return flat->screen ? bytes + vt_flat_screen_bytes(flat->screen) : bytes;
 }
 
 /* ---- segments ---- */
@@ -308,7 +310,8 @@ static vt_status row_make(vt_flat *flat, uint32_t id, flat_segment **segment, si
         return vt_fail(error, VT_ERR_EXISTS, "add vector %u to the index: it is there already", id);
     if (flat->count == VT_FLAT_MAX_ROWS)
         return vt_fail(error, VT_ERR_LIMIT, "add vector %u to the index: it is full", id);
-    if (!segments_hold(flat, flat->count + 1) || !slots_hold(flat, flat->count + 1))
+    if (!segments_hold(flat, flat->count + 1) || !slots_hold(flat, flat->count + 1) ||
+        !vt_flat_screen_hold(flat))
         return vt_fail_memory(error, "vector index");
     *segment = &flat->segments[flat->count / flat->segment_rows];
     *at = flat->count % flat->segment_rows;
@@ -322,6 +325,7 @@ static void row_finish(vt_flat *flat, uint32_t id, uint32_t group)
     segment->ids[at] = id;
     segment->groups[at] = group;
     flat->slots[slot_find(flat, id)] = (uint32_t)(flat->count + 1);
+    vt_flat_screen_added(flat);
     flat->count++;
 }
 
@@ -417,6 +421,7 @@ bool vt_flat_remove(vt_flat *flat, uint32_t id)
         if (to->scales)
             to->scales[to_at] = from->scales[from_at];
     }
+    vt_flat_screen_removed(flat, row);
     flat->count--;
     segments_trim(flat);
     return true;

@@ -47,13 +47,6 @@ static void row_request(const pick *p, size_t at)
         __builtin_prefetch(vector + byte, 0, 3);
 }
 
-static float cosine_of(float dot, float scale)
-{
-    float cosine = dot * scale;
-    cosine = cosine < 1.0f ? cosine : 1.0f;
-    return cosine > -1.0f ? cosine : -1.0f;
-}
-
 /* coded: of the same query; NULL: rows are f32 or f16. */
 static float row_score(const pick *p, const float *query, const vt_coder_query *coded, uint32_t row)
 {
@@ -63,7 +56,7 @@ static float row_score(const pick *p, const float *query, const vt_coder_query *
     if (coded) {
         float score;
         vt_coder_score_many(flat->coder, coded, &vector, 1, &score);
-        return flat->metric == VT_METRIC_COSINE ? cosine_of(score, 1.0f) : score;
+        return flat->metric == VT_METRIC_COSINE ? vt_flat_cosine(score, 1.0f) : score;
     }
     const bool half = flat->codec == VT_CODEC_F16;
     if (flat->metric == VT_METRIC_L2)
@@ -74,7 +67,7 @@ static float row_score(const pick *p, const float *query, const vt_coder_query *
     if (flat->metric == VT_METRIC_DOT)
         return dot;
     const flat_segment *segment = &flat->segments[row / flat->segment_rows];
-    return cosine_of(dot, segment->scales[row % flat->segment_rows]);
+    return vt_flat_cosine(dot, segment->scales[row % flat->segment_rows]);
 }
 
 static void query_answer(const pick *p, const float *query, const vt_coder_query *coded,

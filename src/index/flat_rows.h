@@ -40,8 +40,9 @@ struct vt_flat {
     size_t segment_rows;                /* a power of two */
     size_t reserved_rows;
     size_t count;
-    uint32_t *slots;  /* open-addressing table id -> row + 1 */
-    size_t slot_mask; /* slots less one; 0 while there are none */
+    vt_flat_screen *screen; /* owned; NULL: none (flat_screen.h) */
+    uint32_t *slots;        /* open-addressing table id -> row + 1 */
+    size_t slot_mask;       /* slots less one; 0 while there are none */
 };
 
 /* Vectors longer than this are refused, in rows and queries: within it no sum of products or
@@ -50,6 +51,14 @@ static const double VT_FLAT_MAX_LENGTH = 1e18;
 
 static const size_t VT_FLAT_MAX_ROWS = UINT32_MAX - 1;   /* the table holds row + 1 */
 size_t vt_flat_row_of(const vt_flat *flat, uint32_t id); /* VT_FLAT_MAX_ROWS: not there */
+
+/* A dot product with a query of length 1 into a cosine; scale: 1 / length of the row. */
+static inline float vt_flat_cosine(float dot, float scale)
+{
+    float cosine = dot * scale;
+    cosine = cosine < 1.0f ? cosine : 1.0f;
+    return cosine > -1.0f ? cosine : -1.0f;
+}
 
 /* flat_pick.c: the best of options->ids for queries that were checked; hits (count, options->k).
  * False: memory is out. */

@@ -19,7 +19,7 @@
  * per group, and copied together for the kernels. When it is large, everything is scored and the
  * set is only asked about rows that would enter the best.
  */
-#include "index/flat_rows.h"
+#include "index/flat_screen.h"
 
 #include "base/mem.h"
 
@@ -32,17 +32,22 @@ enum {
     CHUNK_MAX_ROWS = 1024,
     RUN_BYTES = 2 << 20, /* what a worker takes at once */
     QUERY_BLOCK = 64,
+    SCREENED_BLOCK = 1024, /* more, since the rows that pass are read for each block of queries */
     HITS_PER_WORKER = 1 << 20, /* smaller query blocks where k is huge */
-    FILTER_FIRST_SHARE = 8     /* set below this part of the rows: filter before scoring */
+    FIRST_STEP = 64,           /* rows that are compared before a screen is asked */
+    FILTER_FIRST_SHARE = 8,    /* set below this part of the rows: filter before scoring, */
+    SCREENED_FIRST_SHARE = 32  /* where rows are screened, below this: that costs so little */
 };
 
 typedef enum filter_mode { FILTER_NONE, FILTER_FIRST, FILTER_LATE } filter_mode;
 
 typedef struct scan_worker {
-    vt_topk *tops;       /* (queries) */
-    float *similarities; /* (queries, chunk) */
-    uint32_t *picked;    /* (chunk) places in the chunk; FILTER_FIRST only */
-    char *gathered;      /* (chunk, dim) their vectors; FILTER_FIRST only */
+    vt_topk *tops;             /* (queries) */
+    float *similarities;       /* (queries, chunk) */
+    uint32_t *picked;          /* (chunk) places in the chunk; FILTER_FIRST only */
+    char *gathered;            /* (chunk, dim) their vectors; FILTER_FIRST only */
+    vt_flat_screener screener; /* with a screen only */
+    size_t unscreened;         /* rows to come for which it is not asked */
     size_t compared;
 } scan_worker;
 
@@ -54,8 +59,10 @@ typedef struct scan {
     size_t block, block_maximum;
     float *normalized;      /* (block_maximum, dim), cosine of f32 and f16 only */
     vt_coder_query **coded; /* (block_maximum), owned; codes only */
+    bool screens;           /* rows are screened; then: */
+    vt_flat_screened screened;
     filter_mode filter;
-    vt_idset_bits groups; /* FILTER_FIRST */
+    vt_idset_bits groups; /* FILTER_FIRST, and where rows are screened */
     size_t chunk_rows, run_rows;
     atomic_size_t next_row;
     scan_worker *workers;
@@ -121,9 +128,7 @@ static void cosines_finish(const scan_worker *w, const flat_segment *segment, si
         for (size_t i = 0; i < count; i++) {
             float scale =
                 segment->scales ? segment->scales[begin + (picked ? picked[i] : i)] : 1.0f;
-            float cosine = out[i] * scale;
-            cosine = cosine < 1.0f ? cosine : 1.0f;
-            out[i] = cosine > -1.0f ? cosine : -1.0f;
+            out[i] = vt_flat_cosine(out[i], scale);
         }
     }
 }
@@ -192,6 +197,46 @@ static void chunk_scan(const scan *s, scan_worker *w, size_t first_row, size_t c
         hits_offer(s, &w->tops[q], w->similarities + q * count, count, &from_begin, picked);
 }
 
+/* Whether no query would take whatever comes. */
+static bool tops_are_full(const scan *s, const scan_worker *w)
+{
+    for (size_t q = 0; q < s->block; q++)
+        if (vt_topk_threshold(&w->tops[q]) == -INFINITY)
+            return s->options->min_similarity > -INFINITY;
+    return true;
+}
+
+/* Where a screen spares little (what passes the filter lies far from the query, say), it is left
+ * alone for a while. */
+static void screen_scan(const scan *s, scan_worker *w, size_t first_row, size_t count)
+{
+    enum { LITTLE_SHARE = 4, WHILE = 8 * VT_FLAT_SCREEN_ROWS };
+    size_t passed = vt_flat_screened_scan(&s->screened, &w->screener, first_row, count, w->tops);
+    w->compared += count;
+    if (w->compared > WHILE && passed > count * s->block / LITTLE_SHARE)
+        w->unscreened = WHILE;
+}
+
+/* A block of the screen: compared until something is held, then in steps of as many rows as came
+ * before, since a screen lets the more pass the less is held. */
+static void block_scan(const scan *s, scan_worker *w, size_t first_row, size_t count)
+{
+    const size_t end = first_row + count, covered = s->flat->screen->covered;
+    size_t step = FIRST_STEP;
+    for (size_t at = first_row; at < end; at += step) {
+        step = w->compared < FIRST_STEP ? FIRST_STEP : w->compared / FIRST_STEP * FIRST_STEP;
+        step = step < end - at ? step : end - at;
+        step = at < covered && covered < at + step ? covered - at : step;
+        if (at < covered && w->unscreened == 0 && tops_are_full(s, w)) {
+            screen_scan(s, w, at, step);
+            continue;
+        }
+        step = step < FIRST_STEP ? step : FIRST_STEP;
+        w->unscreened -= step < w->unscreened ? step : w->unscreened;
+        chunk_scan(s, w, at, step);
+    }
+}
+
 static void worker_run(void *context, size_t index)
 {
     scan *s = context;
@@ -201,9 +246,10 @@ static void worker_run(void *context, size_t index)
         if (run >= rows)
             return;
         size_t end = rows - run < s->run_rows ? rows : run + s->run_rows;
-        for (size_t at = run; at < end; at += s->chunk_rows)
-            chunk_scan(s, &s->workers[index], at,
-                       end - at < s->chunk_rows ? end - at : s->chunk_rows);
+        for (size_t at = run; at < end; at += s->chunk_rows) {
+            size_t count = end - at < s->chunk_rows ? end - at : s->chunk_rows;
+            (s->screens ? block_scan : chunk_scan)(s, &s->workers[index], at, count);
+        }
     }
 }
 
@@ -233,18 +279,22 @@ static bool filter_prepare(scan *s)
     const vt_idset *groups = s->options->groups;
     if (!groups)
         return true;
-    s->filter = FILTER_LATE;
-    if (vt_idset_count(groups) > s->flat->count / FILTER_FIRST_SHARE)
+    const bool covered = vt_flat_screen_covers(s->flat) > 0;
+    const size_t share = covered ? SCREENED_FIRST_SHARE : FILTER_FIRST_SHARE;
+    s->filter = vt_idset_count(groups) > s->flat->count / share ? FILTER_LATE : FILTER_FIRST;
+    if (s->filter == FILTER_LATE && !covered)
         return true;
-    s->filter = FILTER_FIRST;
     return vt_idset_bits_init(&s->groups, groups, 1024 + s->flat->count);
 }
 
 static bool worker_prepare(const scan *s, scan_worker *w)
 {
-    w->similarities = vt_alloc_array(s->block_maximum * s->chunk_rows, sizeof *w->similarities);
+    const size_t rows = s->screens ? FIRST_STEP : s->chunk_rows;
+    w->similarities = vt_alloc_array(s->block_maximum * rows, sizeof *w->similarities);
     w->tops = vt_calloc(s->block_maximum, sizeof *w->tops);
     if (!w->similarities || !w->tops)
+        return false;
+    if (s->screens && !vt_flat_screener_init(&w->screener, s->block_maximum))
         return false;
     if (s->filter == FILTER_FIRST) {
         w->picked = vt_alloc_array(s->chunk_rows, sizeof *w->picked);
@@ -266,6 +316,7 @@ static void worker_release(const scan *s, scan_worker *w)
     vt_free(w->similarities);
     vt_free(w->picked);
     vt_free(w->gathered);
+    vt_flat_screener_deinit(&w->screener);
 }
 
 /* Powers of two, so that chunks divide runs and runs divide segments. */
@@ -276,10 +327,13 @@ static void sizes_choose(scan *s, size_t count)
     while (s->chunk_rows < CHUNK_MAX_ROWS && s->chunk_rows < flat->segment_rows &&
            2 * s->chunk_rows * flat->row_bytes <= CHUNK_BYTES)
         s->chunk_rows *= 2;
+    if (s->screens)
+        s->chunk_rows = VT_FLAT_SCREEN_ROWS;
     s->run_rows = s->chunk_rows;
     while (s->run_rows < flat->segment_rows && 2 * s->run_rows * flat->row_bytes <= RUN_BYTES)
         s->run_rows *= 2;
-    s->block_maximum = count < QUERY_BLOCK ? count : QUERY_BLOCK;
+    s->block_maximum = s->screens ? SCREENED_BLOCK : QUERY_BLOCK;
+    s->block_maximum = count < s->block_maximum ? count : s->block_maximum;
     while (s->block_maximum > 1 && s->block_maximum * s->k > HITS_PER_WORKER)
         s->block_maximum = (s->block_maximum + 1) / 2;
     size_t runs = (flat->count + s->run_rows - 1) / s->run_rows;
@@ -296,6 +350,7 @@ static void scan_deinit(scan *s)
         vt_coder_query_free(s->coded[q]);
     vt_free(s->coded);
     vt_free(s->normalized);
+    vt_flat_screened_deinit(&s->screened);
     vt_idset_bits_deinit(&s->groups);
 }
 
@@ -303,6 +358,9 @@ static void scan_deinit(scan *s)
 static bool queries_prepare(scan *s)
 {
     const vt_flat *flat = s->flat;
+    if (s->screens && !vt_flat_screened_init(&s->screened, flat, s->options, s->block_maximum,
+                                             s->filter == FILTER_LATE ? &s->groups : NULL))
+        return false;
     if (flat->coder) {
         s->coded = vt_calloc(s->block_maximum, sizeof *s->coded);
         for (size_t q = 0; s->coded && q < s->block_maximum; q++)
@@ -318,8 +376,11 @@ static bool queries_prepare(scan *s)
 /* Takes all memory of the search at once: after this it cannot fail. */
 static bool scan_init(scan *s, size_t count)
 {
+    if (!filter_prepare(s))
+        return false;
+    s->screens = vt_flat_screen_covers(s->flat) > 0 && s->filter != FILTER_FIRST;
     sizes_choose(s, count);
-    if (!filter_prepare(s) || !queries_prepare(s))
+    if (!queries_prepare(s))
         return false;
     s->workers = vt_calloc(s->worker_count, sizeof *s->workers);
     if (!s->workers)
@@ -339,12 +400,14 @@ static void queries_take(scan *s, const float *queries, size_t count)
     s->queries = queries;
     for (size_t q = 0; s->coded && q < count; q++)
         vt_coder_query_set(s->flat->coder, s->coded[q], queries + q * dim);
-    if (!s->normalized)
-        return;
-    s->queries = s->normalized;
-    memcpy(s->normalized, queries, count * dim * sizeof *queries);
-    for (size_t q = 0; q < count; q++) /* a zero query stays zero: similar to nothing */
-        (void)vt_vector_normalize(s->normalized + q * dim, dim);
+    if (s->normalized) {
+        s->queries = s->normalized;
+        memcpy(s->normalized, queries, count * dim * sizeof *queries);
+        for (size_t q = 0; q < count; q++) /* a zero query stays zero: similar to nothing */
+            (void)vt_vector_normalize(s->normalized + q * dim, dim);
+    }
+    if (s->screens)
+        vt_flat_screened_take(&s->screened, s->queries, count);
 }
 
 /* The block's hits from all workers; returns rows compared with each of its queries. */
@@ -354,6 +417,7 @@ static size_t block_finish(scan *s, vt_hit *hits, size_t *hit_counts)
     for (size_t i = 0; i < s->worker_count; i++) {
         compared += s->workers[i].compared;
         s->workers[i].compared = 0;
+        s->workers[i].unscreened = 0;
     }
     for (size_t q = 0; q < s->block; q++) {
         vt_topk *top = &s->workers[0].tops[q];

@@ -25,16 +25,18 @@
 static const double VISIT = 50, VISIT_BYTE = 0.15; /* a node compared: its lines come from memory */
 static const double LABEL = 8;                     /* a label looked at in passing */
 static const double SCAN = 2, SCAN_BYTE = 0.09;    /* a vector in a scan of all */
-static const double PICK = 30, PICK_BYTE = 0.12;   /* a vector fetched alone */
-static const double FETCH = 6000;                  /* a vector read from the database by product */
-static const double STREAM = 1500;                 /* the same where all are */
-static const double FETCH_ROW = 9000;              /* one that lists ask for, read alone */
-static const double LOOK = 250, LOOK_BYTE = 0.5;   /* the same in memory, not asked for ahead */
-static const double TABLES = 7000;                 /* of a query of lists, before the first one */
-static const double LIST = 2, LIST_BYTE = 0.03;    /* the centroid of a list compared */
-static const double ROW = 1, ROW_BYTE = 0.12;      /* a row of a list compared by its code */
-static const double ASK = 12;                      /* whether a row of a list is in the set */
-static const double BIT = 2.3, BIT_TEST = 1.5;     /* an id of the set made a bit; one looked at */
+static const double SCREEN = 15000; /* of a screened scan: the rows that are compared after all */
+static const double SCREEN_ROW = 0.5, SCREEN_BYTE = 0.05; /* less in the cache, more from memory */
+static const double PICK = 30, PICK_BYTE = 0.12;          /* a vector fetched alone */
+static const double FETCH = 6000;                /* a vector read from the database by product */
+static const double STREAM = 1500;               /* the same where all are */
+static const double FETCH_ROW = 9000;            /* one that lists ask for, read alone */
+static const double LOOK = 250, LOOK_BYTE = 0.5; /* the same in memory, not asked for ahead */
+static const double TABLES = 7000;               /* of a query of lists, before the first one */
+static const double LIST = 2, LIST_BYTE = 0.03;  /* the centroid of a list compared */
+static const double ROW = 1, ROW_BYTE = 0.12;    /* a row of a list compared by its code */
+static const double ASK = 12;                    /* whether a row of a list is in the set */
+static const double BIT = 2.3, BIT_TEST = 1.5;   /* an id of the set made a bit; one looked at */
 
 enum {
     WIDTH = 64, /* of a walk for a page of 10 */
@@ -84,14 +86,24 @@ static double share_of(const vt_plan_question *question)
     return fmin(1, (double)question->passing / (double)question->products);
 }
 
+/* A scan of all rows in memory. */
+static double scan_cost(const vt_plan_question *question)
+{
+    double rows = (double)question->rows, bits = (double)question->passing * BIT;
+    double whole = rows * (SCAN + 2.0 * (double)question->dim * SCAN_BYTE);
+    if (question->screen_bytes == 0)
+        return whole;
+    double screened = SCREEN + rows * (SCREEN_ROW + (double)question->screen_bytes * SCREEN_BYTE);
+    return fmin(whole, question->filtered ? screened + bits : screened);
+}
+
 static double exact_cost(const vt_plan_question *question)
 {
-    double share = share_of(question), rows = (double)question->rows, passing = share * rows;
-    double bytes = 2.0 * (double)question->dim;
+    double rows = (double)question->rows, passing = share_of(question) * rows;
     if (!question->resident)
         return fmin(passing * FETCH, rows * STREAM);
-    double scan = rows * (SCAN + bytes * SCAN_BYTE);
-    return question->filtered ? fmin(scan, passing * (PICK + bytes * PICK_BYTE)) : scan;
+    double scan = scan_cost(question), each = PICK + 2.0 * (double)question->dim * PICK_BYTE;
+    return question->filtered ? fmin(scan, passing * each) : scan;
 }
 
 static double visit_cost(const vt_plan_question *question)

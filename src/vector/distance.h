@@ -33,6 +33,11 @@ typedef struct vt_distance_table {
                          float *out);
     void (*dot_rows_f16)(const float *query, const uint16_t *rows, size_t count, size_t dim,
                          float *out);
+    /* One query against `count` rows (dim) that lie anywhere, f32 or f16: out (count). */
+    void (*dot_many_f32)(const float *query, const void *const *rows, size_t count, size_t dim,
+                         float *out);
+    void (*dot_many_f16)(const float *query, const void *const *rows, size_t count, size_t dim,
+                         float *out);
     void (*l2_rows_f32)(const float *query, const float *rows, size_t count, size_t dim,
                         float *out);
     void (*l2_rows_f16)(const float *query, const uint16_t *rows, size_t count, size_t dim,

@@ -12,7 +12,7 @@
 typedef __m256 vec;
 
 /* 12 of 16 registers hold sums, 3 the rows, the queries come from memory. */
-enum { LANES = 8, TILE_QUERIES = 4, TILE_ROWS = 3, AHEAD_BYTES = 4096 };
+enum { LANES = 8, TILE_QUERIES = 4, TILE_ROWS = 3, SIDE = 2, AHEAD_BYTES = 4096 };
 
 static inline vec vec_zero(void)
 {

@@ -13,7 +13,7 @@ typedef __m512 vec;
  * 4 x 6 and 8 x 3, which load less for each, measured 10 to 40 % slower on Zen 5 (bench/scan, 64
  * queries). Asking memory 4 KiB ahead gave a scan on one thread 10 % over not asking; 1 KiB was
  * worse, 16 KiB no better. */
-enum { LANES = 16, TILE_QUERIES = 4, TILE_ROWS = 4, AHEAD_BYTES = 4096 };
+enum { LANES = 16, TILE_QUERIES = 4, TILE_ROWS = 4, SIDE = 4, AHEAD_BYTES = 4096 };
 
 static inline vec vec_zero(void)
 {

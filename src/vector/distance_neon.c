@@ -11,7 +11,7 @@ typedef float32x4_t vec;
 
 /* 16 of 32 registers hold sums, 4 the rows; more would not speed up the two multiply-adds a cycle.
  */
-enum { LANES = 4, TILE_QUERIES = 4, TILE_ROWS = 4, AHEAD_BYTES = 2048 };
+enum { LANES = 4, TILE_QUERIES = 4, TILE_ROWS = 4, SIDE = 4, AHEAD_BYTES = 2048 };
 
 static inline vec vec_zero(void)
 {

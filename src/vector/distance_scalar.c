@@ -80,6 +80,20 @@ static void dot_rows_f16(const float *query, const uint16_t *rows, size_t count,
         out[row] = dot_f16(query, rows + row * dim, dim);
 }
 
+static void dot_many_f32(const float *query, const void *const *rows, size_t count, size_t dim,
+                         float *out)
+{
+    for (size_t row = 0; row < count; row++)
+        out[row] = dot_f32(query, rows[row], dim);
+}
+
+static void dot_many_f16(const float *query, const void *const *rows, size_t count, size_t dim,
+                         float *out)
+{
+    for (size_t row = 0; row < count; row++)
+        out[row] = dot_f16(query, rows[row], dim);
+}
+
 static void l2_rows_f32(const float *query, const float *rows, size_t count, size_t dim, float *out)
 {
     for (size_t row = 0; row < count; row++)
@@ -128,6 +142,8 @@ const vt_distance_table vt_distance_table_scalar = {
     .cosine_f16 = cosine_f16,
     .dot_rows_f32 = dot_rows_f32,
     .dot_rows_f16 = dot_rows_f16,
+    .dot_many_f32 = dot_many_f32,
+    .dot_many_f16 = dot_many_f16,
     .l2_rows_f32 = l2_rows_f32,
     .l2_rows_f16 = l2_rows_f16,
     .dot_block_f32 = dot_block_f32,

@@ -6,6 +6,7 @@
  * The including file gives
  *     vec                          a register of LANES floats
  *     LANES, TILE_QUERIES, TILE_ROWS   the tile's sums must fit the register file; queries by fours
+ *     SIDE                         rows from anywhere at once, at most 4; each has four sums
  *     AHEAD_BYTES                  how far the row scan asks memory in advance
  *     vec_zero, vec_add, vec_sub, vec_fma(a, b, c) = a * b + c rounded once
  *     vec_load_f32, vec_load_f16   LANES elements from any address
@@ -106,6 +107,56 @@ VT_INLINE float pair(const float *query, const void *row, size_t dim, kernel_op 
             s[3] = op_step(q, b, s[3], op);
     }
     return phases_sum(s[0], s[1], s[2], s[3]);
+}
+
+/* ---- one query, rows from anywhere ---- */
+
+/* `side` rows share the loads of the query; the steps of pair for each. */
+VT_INLINE void side_by_side(const float *query, const void *const *rows, size_t side, size_t dim,
+                            bool half, float *out)
+{
+    vec s[SIDE][PHASES];
+#pragma GCC unroll 4
+    for (size_t r = 0; r < side; r++)
+#pragma GCC unroll 4
+        for (size_t phase = 0; phase < PHASES; phase++)
+            s[r][phase] = vec_zero();
+    size_t i = 0;
+    for (; i + PHASES * LANES <= dim; i += PHASES * LANES)
+#pragma GCC unroll 4
+        for (size_t phase = 0; phase < PHASES; phase++) {
+            vec q = vec_load_f32(query + i + phase * LANES);
+#pragma GCC unroll 4
+            for (size_t r = 0; r < side; r++)
+                s[r][phase] =
+                    vec_fma(q, stored_load(rows[r], i + phase * LANES, half), s[r][phase]);
+        }
+#pragma GCC unroll 4
+    for (size_t phase = 0; phase < PHASES; phase++) {
+        if (i >= dim)
+            break;
+        size_t n = dim - i < LANES ? dim - i : LANES;
+        vec q = n < LANES ? vec_part_f32(query + i, n) : vec_load_f32(query + i);
+#pragma GCC unroll 4
+        for (size_t r = 0; r < side; r++) {
+            vec b = n < LANES ? stored_part(rows[r], i, n, half) : stored_load(rows[r], i, half);
+            s[r][phase] = vec_fma(q, b, s[r][phase]);
+        }
+        i += n;
+    }
+#pragma GCC unroll 4
+    for (size_t r = 0; r < side; r++)
+        out[r] = phases_sum(s[r][0], s[r][1], s[r][2], s[r][3]);
+}
+
+VT_INLINE void many(const float *query, const void *const *rows, size_t count, size_t dim,
+                    bool half, float *out)
+{
+    size_t i = 0;
+    for (; i + SIDE <= count; i += SIDE)
+        side_by_side(query, rows + i, SIDE, dim, half, out + i);
+    for (; i < count; i++)
+        out[i] = pair(query, rows[i], dim, OP_DOT, half);
 }
 
 /* Three sums at once keep the multiply-adds busy enough with two partial sums each. */
@@ -275,6 +326,18 @@ static void dot_rows_f16(const float *query, const uint16_t *rows, size_t count,
     rows_scan(query, &all, OP_DOT, out);
 }
 
+static void dot_many_f32(const float *query, const void *const *rows, size_t count, size_t dim,
+                         float *out)
+{
+    many(query, rows, count, dim, false, out);
+}
+
+static void dot_many_f16(const float *query, const void *const *rows, size_t count, size_t dim,
+                         float *out)
+{
+    many(query, rows, count, dim, true, out);
+}
+
 static void l2_rows_f32(const float *query, const float *rows, size_t count, size_t dim, float *out)
 {
     stored_rows all = {rows, count, dim, false};
@@ -330,6 +393,8 @@ static void f16_to_f32(const uint16_t *in, float *out, size_t count)
         .cosine_f16 = cosine_f16,                                                                  \
         .dot_rows_f32 = dot_rows_f32,                                                              \
         .dot_rows_f16 = dot_rows_f16,                                                              \
+        .dot_many_f32 = dot_many_f32,                                                              \
+        .dot_many_f16 = dot_many_f16,                                                              \
         .l2_rows_f32 = l2_rows_f32,                                                                \
         .l2_rows_f16 = l2_rows_f16,                                                                \
         .dot_block_f32 = dot_block_f32,                                                            \

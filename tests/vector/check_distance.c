@@ -77,7 +77,7 @@ typedef struct check {
     const char *level;
     size_t dim, queries, rows;
     bool exact; /* small integers */
-    guarded query_memory, f32_memory, f16_memory, out_memory;
+    guarded query_memory, f32_memory, f16_memory, pointer_memory, out_memory;
     float *query;   /* (queries, dim) */
     float *f32;     /* (rows, dim) */
     uint16_t *f16;  /* (rows, dim) */
@@ -93,6 +93,7 @@ static void check_init(check *c, const vt_distance_table *table, vt_cpu_level le
     c->query_memory = guarded_make(sizeof(float) * CHECK_MAX_QUERIES * CHECK_MAX_DIM);
     c->f32_memory = guarded_make(sizeof(float) * CHECK_MAX_ROWS * CHECK_MAX_DIM);
     c->f16_memory = guarded_make(sizeof(uint16_t) * CHECK_MAX_ROWS * CHECK_MAX_DIM);
+    c->pointer_memory = guarded_make(sizeof(void *) * CHECK_MAX_ROWS);
     c->out_memory = guarded_make(sizeof(float) * CHECK_MAX_ROWS * CHECK_MAX_QUERIES);
     c->decoded = vt_alloc_array(CHECK_MAX_ROWS * CHECK_MAX_DIM, sizeof(float));
     assert_non_null(c->decoded);
@@ -104,6 +105,7 @@ static void check_deinit(check *c)
     guarded_free(&c->query_memory);
     guarded_free(&c->f32_memory);
     guarded_free(&c->f16_memory);
+    guarded_free(&c->pointer_memory);
     guarded_free(&c->out_memory);
     vt_free(c->decoded);
 }
@@ -183,6 +185,18 @@ static void check_value(const check *c, const char *kernel, check_kind kind, flo
                  (double)got, want, bound);
 }
 
+/* order: (count), the numbers below count. */
+static void rows_shuffle(vt_random *random, size_t *order, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        order[i] = i;
+    for (size_t i = count; i > 1; i--) {
+        size_t other = vt_random_below(random, i), last = order[i - 1];
+        order[i - 1] = order[other];
+        order[other] = last;
+    }
+}
+
 static bool same_bits(float a, float b)
 {
     return memcmp(&a, &b, sizeof a) == 0;
@@ -231,6 +245,30 @@ static void check_rows_kernel(check *c, const char *kernel, check_kind kind, boo
     }
 }
 
+/* Rows in an order drawn at random; their pointers end at a page that may not be touched. */
+static void check_many_kernel(check *c, const char *kernel, bool half)
+{
+    const vt_distance_table *t = c->table;
+    size_t bytes = c->rows * sizeof(float), dim = c->dim, order[CHECK_MAX_ROWS];
+    const void **rows = guarded_end(&c->pointer_memory, c->rows * sizeof *rows);
+    float *out = guarded_end(&c->out_memory, bytes);
+    rows_shuffle(&c->random, order, c->rows);
+    for (size_t i = 0; i < c->rows; i++)
+        rows[i] = half ? (const void *)(c->f16 + order[i] * dim)
+                       : (const void *)(c->f32 + order[i] * dim);
+    (half ? t->dot_many_f16 : t->dot_many_f32)(c->query, rows, c->rows, dim, out);
+    if (!guarded_front_intact(&c->out_memory, bytes))
+        fail_msg("%s %s dim %zu: wrote in front of its output", c->level, kernel, dim);
+    for (size_t i = 0; i < c->rows; i++) {
+        const float *decoded = (half ? c->decoded : c->f32) + order[i] * dim;
+        check_value(c, kernel, CHECK_DOT, out[i], c->query, decoded);
+        float alone =
+            half ? t->dot_f16(c->query, rows[i], dim) : t->dot_f32(c->query, rows[i], dim);
+        if (!same_bits(out[i], alone))
+            fail_msg("%s %s dim %zu: not the bits of the pair kernel", c->level, kernel, dim);
+    }
+}
+
 static void check_block_kernel(check *c, const char *kernel, bool half)
 {
     const vt_distance_table *t = c->table;
@@ -265,6 +303,8 @@ static void check_all_shapes(check *c, size_t dim)
             check_pairs(c);
         check_rows_kernel(c, "dot_rows_f32", CHECK_DOT, false);
         check_rows_kernel(c, "dot_rows_f16", CHECK_DOT, true);
+        check_many_kernel(c, "dot_many_f32", false);
+        check_many_kernel(c, "dot_many_f16", true);
         check_rows_kernel(c, "l2_rows_f32", CHECK_L2, false);
         check_rows_kernel(c, "l2_rows_f16", CHECK_L2, true);
         check_block_kernel(c, "dot_block_f32", false);
@@ -277,6 +317,7 @@ static void check_all_shapes(check *c, size_t dim)
 typedef struct bench_memory {
     float *query, *f32, *out;
     uint16_t *f16;
+    const void **many_f32, **many_f16; /* (rows), in an order drawn at random */
     size_t dim, rows, queries;
 } bench_memory;
 
@@ -314,16 +355,20 @@ static void bench_run(const vt_distance_table *t, int kernel, const bench_memory
     if (kernel == 7)
         t->dot_rows_f16(m->query, m->f16, m->rows, m->dim, m->out);
     if (kernel == 8)
-        t->l2_rows_f32(m->query, m->f32, m->rows, m->dim, m->out);
+        t->dot_many_f32(m->query, m->many_f32, m->rows, m->dim, m->out);
     if (kernel == 9)
-        t->l2_rows_f16(m->query, m->f16, m->rows, m->dim, m->out);
+        t->dot_many_f16(m->query, m->many_f16, m->rows, m->dim, m->out);
     if (kernel == 10)
-        t->dot_block_f32(m->query, m->queries, m->f32, m->rows, m->dim, m->out);
+        t->l2_rows_f32(m->query, m->f32, m->rows, m->dim, m->out);
     if (kernel == 11)
-        t->dot_block_f16(m->query, m->queries, m->f16, m->rows, m->dim, m->out);
+        t->l2_rows_f16(m->query, m->f16, m->rows, m->dim, m->out);
     if (kernel == 12)
-        t->f32_to_f16(m->f32, m->f16, m->rows * m->dim);
+        t->dot_block_f32(m->query, m->queries, m->f32, m->rows, m->dim, m->out);
     if (kernel == 13)
+        t->dot_block_f16(m->query, m->queries, m->f16, m->rows, m->dim, m->out);
+    if (kernel == 14)
+        t->f32_to_f16(m->f32, m->f16, m->rows * m->dim);
+    if (kernel == 15)
         t->f16_to_f32(m->f16, m->f32, m->rows * m->dim);
     bench_sink += (double)sum + (double)m->out[0];
 }
@@ -339,7 +384,7 @@ static double bench_kernel(const vt_distance_table *t, int kernel, const bench_m
 {
     enum { RUNS = 11 };
     double each[RUNS], elements = (double)m->rows * (double)m->dim;
-    if (kernel == 10 || kernel == 11)
+    if (kernel == 12 || kernel == 13)
         elements *= (double)m->queries;
     bench_run(t, kernel, m);
     for (int run = 0; run < RUNS; run++) {
@@ -360,15 +405,19 @@ static double bench_kernel(const vt_distance_table *t, int kernel, const bench_m
 static int check_distance_bench(size_t dim)
 {
     static const char *const names[] = {
-        "dot_f32",       "l2_f32",        "cosine_f32",   "dot_f16",     "l2_f16",
-        "cosine_f16",    "dot_rows_f32",  "dot_rows_f16", "l2_rows_f32", "l2_rows_f16",
+        "dot_f32",       "l2_f32",        "cosine_f32",   "dot_f16",
+        "l2_f16",        "cosine_f16",    "dot_rows_f32", "dot_rows_f16",
+        "dot_many_f32",  "dot_many_f16",  "l2_rows_f32",  "l2_rows_f16",
         "dot_block_f32", "dot_block_f16", "f32_to_f16",   "f16_to_f32"};
     bench_memory m = {.dim = dim, .rows = 1 + 65536 / dim, .queries = 32};
     m.query = vt_alloc_array(m.queries * dim, sizeof(float));
     m.f32 = vt_alloc_array(m.rows * dim, sizeof(float));
     m.f16 = vt_alloc_array(m.rows * dim, sizeof(uint16_t));
+    m.many_f32 = vt_alloc_array(m.rows, sizeof *m.many_f32);
+    m.many_f16 = vt_alloc_array(m.rows, sizeof *m.many_f16);
     m.out = vt_calloc(m.rows * m.queries, sizeof(float));
-    if (!m.query || !m.f32 || !m.f16 || !m.out)
+    size_t *order = vt_alloc_array(m.rows, sizeof *order);
+    if (!m.query || !m.f32 || !m.f16 || !m.many_f32 || !m.many_f16 || !m.out || !order)
         return 1;
     vt_random random;
     vt_random_init(&random, 7);
@@ -377,6 +426,11 @@ static int check_distance_bench(size_t dim)
     for (size_t i = 0; i < m.rows * dim; i++)
         m.f32[i] = vt_random_float(&random, -1, 1);
     vt_distance_at(VT_CPU_SCALAR)->f32_to_f16(m.f32, m.f16, m.rows * dim);
+    rows_shuffle(&random, order, m.rows);
+    for (size_t i = 0; i < m.rows; i++) {
+        m.many_f32[i] = m.f32 + order[i] * dim;
+        m.many_f16[i] = m.f16 + order[i] * dim;
+    }
     printf(
         "dim %zu, %zu rows, blocks of %zu queries; ns per element, and times faster than scalar\n",
         dim, m.rows, m.queries);
@@ -397,6 +451,9 @@ static int check_distance_bench(size_t dim)
     vt_free(m.query);
     vt_free(m.f32);
     vt_free(m.f16);
+    vt_free(m.many_f32);
+    vt_free(m.many_f16);
     vt_free(m.out);
+    vt_free(order);
     return isnan(bench_sink) ? 1 : 0;
 }

@@ -246,7 +246,8 @@ static vt_status plan(question *q, vt_error *error)
         .page = options->page > 0 && options->page < options->k ? options->page : options->k,
         .filtered = options->products != NULL,
         .exact = options->exact || !directed(q),
-        .resident = atomic_load(&index->resident)};
+        .resident = atomic_load(&index->resident),
+        .screen_bytes = atomic_load(&index->screen_bytes)};
     if (q->ann != NULL && atomic_load(&index->uneven) == 0) {
         vt_ann_facts facts;
         q->ann->driver->tell(q->ann, &facts);

@@ -16,7 +16,8 @@
 #include <string.h>
 
 enum {
-    PICK_SHARE = 8,   /* sets below this part of the products are looked up row by row ... */
+    PICK_SHARE = 8, /* sets below this part of the products are looked up row by row, ... */
+    PICK_SHARE_SCREENED = 32, /* below this where scans are screened, ... */
     PICK_QUERIES = 8, /* ... for so few queries at once; for more a scan shares its reading */
     BATCH_BYTES = 8 << 20,
     FETCH_SHARE = 4, /* sets below this part are read by product: it is so much dearer */
@@ -42,12 +43,18 @@ static vt_status pick(const vt_sqlite_index *index, const float *queries, size_t
     return status;
 }
 
+static bool is_picked(vt_sqlite_index *index, size_t queries, const vt_idset *groups)
+{
+    size_t share = atomic_load(&index->screen_bytes) > 0 ? PICK_SHARE_SCREENED : PICK_SHARE;
+    return groups != NULL && queries <= PICK_QUERIES &&
+           vt_idset_count(groups) < atomic_load(&index->product_count) / share;
+}
+
 static vt_status search_memory(vt_sqlite_index *index, const float *queries, size_t count,
                                const vt_scan_options *options, vt_hit *hits, size_t *hit_counts,
                                size_t *scanned, vt_error *error)
 {
-    if (options->groups != NULL && count <= PICK_QUERIES &&
-        vt_idset_count(options->groups) < vt_members_products(index->members) / PICK_SHARE)
+    if (is_picked(index, count, options->groups))
         return pick(index, queries, count, options, hits, hit_counts, scanned, error);
     return vt_flat_search(index->flat, queries, count, options, hits, hit_counts, scanned, error);
 }
@@ -228,6 +235,8 @@ vt_status vt_sqlite_rows_search(vt_sqlite_index *index, const float *queries, si
         atomic_fetch_add(&index->fetched, *scanned);
         return status;
     }
+    if (!is_picked(index, count, options->groups))
+        vt_sqlite_screen_want(index, count, options->pool);
     pthread_rwlock_rdlock(&index->rows);
     status = search_memory(index, queries, count, options, hits, hit_counts, scanned, error);
     pthread_rwlock_unlock(&index->rows);

@@ -7,6 +7,7 @@
  *     vectors_follow.c following the database's changes
  *     ann.c            building graph or lists, beside searches or in the foreground
  *     ann_snapshot.c   the same in a file
+ *     screen.c         what spares scans of memory their reading
  *     nearest.c        answering
  *     nearest_rows.c   the exact scan, of memory or of the database; single vectors
  *     index_admin.c    what it is, whether it equals the store
@@ -62,6 +63,10 @@ struct vt_sqlite_index {
     vt_thread *builder; /* index_lock alone, or its starter's */
     atomic_bool building, stop;
     atomic_size_t scans; /* searches that graph or lists would have answered */
+
+    atomic_bool screened;       /* a screen was made, or is of no use */
+    atomic_size_t screen_bytes; /* of a row in it; 0: there is none, or not of all rows yet */
+    atomic_size_t whole_scans;  /* queries that were compared with all vectors in memory */
 
     _Atomic int64_t saved_change; /* of the snapshot that is on disk; -1: none */
     char fault[256]; /* why a snapshot was not used; "": it was, or none is wanted yet. rows */
@@ -148,7 +153,15 @@ bool vt_sqlite_ann_begin(vt_sqlite_index *index);
 vt_status vt_sqlite_ann_build(vt_sqlite_index *index, const vt_sqlite_build *how, vt_error *error);
 /* Starts a builder when enough searches would have had use for it. index_lock shared. */
 void vt_sqlite_ann_want(vt_sqlite_index *index);
+/* Runs beside searches what ends by clearing `building`; nothing when that is set. index_lock
+ * shared. False: it does not run. */
+bool vt_sqlite_ann_background(vt_sqlite_index *index, void (*run)(void *index));
 /* Ends a builder and waits for it. */
 void vt_sqlite_ann_stop(vt_sqlite_index *index);
+
+/* ---- screen.c ---- */
+/* So many queries are about to be compared with all vectors in memory: makes a screen, now or
+ * beside searches, where it is worth it. index_lock shared, and nothing else. */
+void vt_sqlite_screen_want(vt_sqlite_index *index, size_t queries, vt_pool *pool);
 
 #endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Chooses the kernels that screen rows; as distance.c does, and for the same reasons. VNNI is asked
+ * for beside AVX-512, which came first.
+ */
+#include "vector/screen_levels.h"
+
+#include <stdatomic.h>
+
+const vt_screen_table *vt_screen_at(vt_cpu_level level)
+{
+    if (!vt_cpu_supports(level))
+        return NULL;
+    switch (level) {
+    case VT_CPU_SCALAR:
+        return &vt_screen_table_scalar;
+#if defined(__x86_64__)
+    case VT_CPU_AVX2:
+        return &vt_screen_table_avx2;
+    case VT_CPU_AVX512:
+        return __builtin_cpu_supports("avx512vnni") ? &vt_screen_table_avx512 : NULL;
+#endif
+    default: /* on ARM the compiler makes what it can of the scalar loops */
+        return NULL;
+    }
+}
+
+const vt_screen_table *vt_screen(void)
+{
+    static _Atomic(const vt_screen_table *) chosen;
+    const vt_screen_table *table = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (!table) {
+        table = vt_screen_at(vt_cpu());
+        if (!table && vt_cpu() == VT_CPU_AVX512)
+            table = vt_screen_at(VT_CPU_AVX2);
+        if (!table)
+            table = &vt_screen_table_scalar;
+        atomic_store_explicit(&chosen, table, memory_order_relaxed);
+    }
+    return table;
+}
