@@ -316,6 +316,8 @@ typedef struct vt_store_index_info {
     size_t index_bytes;
     bool resident; /* vectors are in memory as well */
     size_t vector_bytes;
+    size_t screen_bytes; /* of a vector in what spares scans of memory their reading; 0: they read
+                            all, or there is nothing in memory */
     uint64_t change, newest; /* changes it contains, and those there are */
     bool snapshot;           /* there is a file: */
     uint64_t snapshot_bytes, snapshot_change;

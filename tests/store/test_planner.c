@@ -65,6 +65,26 @@ static void test_not_resident(void **state)
     assert_true(far.budget >= near.budget);
 }
 
+/* Scans that are screened cost less, so that fewer vectors are worth a walk, and walks are given
+ * less before the scan is done after all. */
+static void test_screened(void **state)
+{
+    (void)state;
+    vt_plan_question all = question_of(8000, 8000), far = question_of(200000, 100000);
+    assert_int_equal(vt_plan_search(&all).strategy, VT_STRATEGY_WALK);
+    vt_plan before = vt_plan_search(&far);
+    all.screen_bytes = far.screen_bytes = 88;
+    assert_int_equal(vt_plan_search(&all).strategy, VT_STRATEGY_EXACT);
+    vt_plan after = vt_plan_search(&far);
+    assert_int_equal(after.strategy, VT_STRATEGY_CHECKED);
+    assert_true(after.budget > 0 && after.budget < before.budget / 2);
+    /* What is read from the database is not screened. */
+    far.resident = false;
+    after = vt_plan_search(&far);
+    far.screen_bytes = 0;
+    assert_int_equal(vt_plan_search(&far).budget, after.budget);
+}
+
 static void test_force(void **state)
 {
     (void)state;
@@ -285,11 +305,17 @@ static void test_bytes_of_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice_by_size),  cmocka_unit_test(test_not_resident),
-        cmocka_unit_test(test_force),           cmocka_unit_test(test_lists_by_size),
-        cmocka_unit_test(test_force_lists),     cmocka_unit_test(test_index_choice),
-        cmocka_unit_test(test_choice_of_lists), cmocka_unit_test(test_choice_by_the_owner),
-        cmocka_unit_test(test_bytes_of_lists),  cmocka_unit_test(test_costs_of_lists),
+        cmocka_unit_test(test_choice_by_size),
+        cmocka_unit_test(test_not_resident),
+        cmocka_unit_test(test_screened),
+        cmocka_unit_test(test_force),
+        cmocka_unit_test(test_lists_by_size),
+        cmocka_unit_test(test_force_lists),
+        cmocka_unit_test(test_index_choice),
+        cmocka_unit_test(test_choice_of_lists),
+        cmocka_unit_test(test_choice_by_the_owner),
+        cmocka_unit_test(test_bytes_of_lists),
+        cmocka_unit_test(test_costs_of_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,6 +40,7 @@ static void memory_tell(vt_sqlite_index *index, vt_store_index_info *out)
     pthread_rwlock_rdlock(&index->rows);
     memcpy(out->snapshot_fault, index->fault, sizeof out->snapshot_fault);
     out->resident = index->flat != NULL;
+    out->screen_bytes = atomic_load(&index->screen_bytes);
     out->vector_bytes = vt_members_bytes(index->members);
     if (index->flat != NULL)
         out->vector_bytes += vt_flat_bytes(index->flat);
