@@ -5,13 +5,16 @@
  * Method: an index of random rows and a plain buffer of the same size, with the same kind of pages.
  * Interleaved in one run, so that a change of clock or of neighbours hits all alike: summing the
  * buffer with the widest loads there are (the floor: every byte has to come from memory once), one
- * search over the index, on one thread and on all, and a batch of 64 queries. Medians are reported.
- * A search reads the vectors once, so its rate is rows * bytes of a row / time; the ratio to the
- * summing rate is what is left to gain.
+ * search over the index, on one thread and on all, a batch of 64 queries, and a product of large
+ * matrices by oneDNN (peak.h; of f32, as what the batch multiplies). Medians are reported. A search
+ * reads the vectors once, so its rate is rows * bytes of a row / time; the ratio to the summing
+ * rate is what is left to gain, and for the batch that to the product. There is no screen: every
+ * vector is compared.
  *
  *     bench/scan [--rows N] [--dim D] [--repeat R] [--threads T] [--json]
  */
 #include "median.h"
+#include "peak.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -30,9 +33,9 @@
 #include <immintrin.h>
 #endif
 
-enum { MAX_REPEAT = 1001, BATCH = 64, K = 10, SUM_BYTES = 2 << 20, MEASURES = 5 };
+enum { MAX_REPEAT = 1001, BATCH = 64, K = 10, SUM_BYTES = 2 << 20, MEASURES = 6 };
 
-typedef enum measure { READ_ONE, SEARCH_ONE, READ_ALL, SEARCH_ALL, BATCH_ALL } measure;
+typedef enum measure { READ_ONE, SEARCH_ONE, READ_ALL, SEARCH_ALL, BATCH_ALL, PEAK_ALL } measure;
 
 typedef struct settings {
     size_t rows, dim, repeat;
@@ -45,6 +48,7 @@ typedef struct bench {
     vt_codec codec;
     vt_flat *flat;
     vt_pool *pool;
+    vt_peak *peak;
     uint64_t *buffer;
     size_t bytes;   /* of the vectors, and of the buffer */
     float *queries; /* (BATCH, dim) */
@@ -146,6 +150,8 @@ static bool round_measure(bench *b, size_t round)
             vt_pool_for(m == READ_ALL ? b->pool : NULL, b->bytes / SUM_BYTES, piece_sum, b);
         else if (m == BATCH_ALL)
             done = search(b, BATCH, b->pool);
+        else if (m == PEAK_ALL)
+            done = vt_peak_run(b->peak, NULL) == VT_OK;
         else
             done = search(b, 1, m == SEARCH_ALL ? b->pool : NULL);
         if (!done)
@@ -202,6 +208,7 @@ static void report(bench *b, vt_json_writer *json)
     double search_all = searched / median[SEARCH_ALL] * 1e-6;
     double operations = 2.0 * BATCH * (double)set->rows * (double)set->dim;
     double batch_gflops = operations / median[BATCH_ALL] * 1e-6;
+    double peak_gflops = 2.0 * pow(VT_PEAK_SIDE, 3) / median[PEAK_ALL] * 1e-6;
     const char *codec = b->codec == VT_CODEC_F16 ? "f16" : "f32";
     if (set->json) {
         vt_json_open_object(json, codec);
@@ -216,6 +223,8 @@ static void report(bench *b, vt_json_writer *json)
         vt_json_put_number(json, "search_ms_all_threads", median[SEARCH_ALL], 3);
         vt_json_put_number(json, "batch_ms_per_query", median[BATCH_ALL] / BATCH, 4);
         vt_json_put_number(json, "batch_gflops", batch_gflops, 1);
+        vt_json_put_number(json, "peak_gflops", peak_gflops, 1);
+        vt_json_put_number(json, "ratio_batch", batch_gflops / peak_gflops, 3);
         vt_json_close(json);
         return;
     }
@@ -225,8 +234,8 @@ static void report(bench *b, vt_json_writer *json)
     printf("  %d threads: memory %6.2f GB/s, search %6.2f GB/s (%.2f ms), ratio %.3f\n",
            vt_pool_threads(b->pool), read_all, search_all, median[SEARCH_ALL],
            search_all / read_all);
-    printf("  %d queries at once: %.3f ms each, %.1f GFLOP/s\n", BATCH, median[BATCH_ALL] / BATCH,
-           batch_gflops);
+    printf("  %d queries at once: %.3f ms each, %.1f GFLOP/s, a matrix product %.1f, ratio %.3f\n",
+           BATCH, median[BATCH_ALL] / BATCH, batch_gflops, peak_gflops, batch_gflops / peak_gflops);
 }
 
 static bool codec_bench(const settings *set, vt_codec codec, vt_pool *pool, vt_json_writer *json)
@@ -239,7 +248,7 @@ static bool codec_bench(const settings *set, vt_codec codec, vt_pool *pool, vt_j
     b->pool = pool;
     size_t bytes = set->rows * set->dim * (codec == VT_CODEC_F16 ? 2 : 4);
     b->bytes = (bytes + SUM_BYTES - 1) / SUM_BYTES * SUM_BYTES;
-    bool done = fill(b);
+    bool done = fill(b) && vt_peak_new(VT_F32, vt_pool_threads(pool), &b->peak, NULL) == VT_OK;
     if (!done)
         fprintf(stderr, "cannot fill an index of %zu rows\n", set->rows);
     for (size_t round = 0; done && round < set->repeat; round++)
@@ -247,6 +256,7 @@ static bool codec_bench(const settings *set, vt_codec codec, vt_pool *pool, vt_j
     if (done)
         report(b, json);
     vt_flat_free(b->flat);
+    vt_peak_free(b->peak);
     vt_free(b->buffer);
     vt_free(b->queries);
     vt_free(b->sums);

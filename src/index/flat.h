@@ -87,10 +87,10 @@ vt_scan_options vt_scan_options_defaults(void); /* k 10, grouped, no minimum, al
 
 /* queries: (count, dim); hits: (count, k), best first; hit_counts: (count), how many were found;
  * scanned (may be NULL): how many rows were compared with each query (one number, the same for
- * all). One query streams the rows once; several are scanned in blocks so that the rows are read
- * once for a block. The answer is the same to the bit for any pool and whether queries come alone
- * or together; a cosine with a zero vector is 0. VT_ERR_USAGE when a query is NaN, infinite or
- * longer than 1e18, when k is 0 or min_similarity NaN. */
+ * all), if only by a screen. One query streams the rows once; several are scanned in blocks so that
+ * the rows are read once for a block. The answer is the same to the bit for any pool and whether
+ * queries come alone or together; a cosine with a zero vector is 0. VT_ERR_USAGE when a query is
+ * NaN, infinite or longer than 1e18, when k is 0 or min_similarity NaN. */
 vt_status vt_flat_search(const vt_flat *flat, const float *queries, size_t count,
                          const vt_scan_options *options, vt_hit *hits, size_t *hit_counts,
                          size_t *scanned, vt_error *error);

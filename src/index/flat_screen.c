@@ -76,11 +76,6 @@ vt_flat_projected vt_flat_project(const vt_flat_screen *screen, const float *vec
 
 /* ---- rows ---- */
 
-static void block_free(vt_flat_screen_block *block)
-{
-    vt_free(block->codes);
-}
-
 static bool block_make(vt_flat_screen_block *block, size_t width)
 {
     size_t bytes = VT_FLAT_SCREEN_ROWS * (width + 2 * sizeof(float));
@@ -184,6 +179,9 @@ void vt_flat_screen_removed(vt_flat *flat, size_t row)
         row_move(screen, last, row);
     if (screen->covered > last)
         screen->covered = last;
+    /* One block stays against adding and removing in turn. */
+    while (screen->block_count > screen->covered / VT_FLAT_SCREEN_ROWS + 2)
+        vt_free(screen->blocks[--screen->block_count].codes);
 }
 
 void vt_flat_screen_free(vt_flat_screen *screen)
@@ -191,7 +189,7 @@ void vt_flat_screen_free(vt_flat_screen *screen)
     if (!screen)
         return;
     for (size_t i = 0; i < screen->block_count; i++)
-        block_free(&screen->blocks[i]);
+        vt_free(screen->blocks[i].codes);
     vt_free(screen->blocks);
     vt_free(screen->sample);
     vt_free(screen->axes);
@@ -277,9 +275,10 @@ static vt_status axes_make(vt_flat_screen *screen, vt_error *error)
         screen->axes = NULL;
         skew = 0;
     }
-    /* Of projecting both (each element a sum of dim products), of comparing, and of the rest. */
+    /* Of projecting both (each element a sum of dim products), of comparing, and of the rest. Skew
+     * counts three times: along the axes, and between what is along them and what is left. */
     float sums = 2 * sqrtf((float)screen->width) + 2;
-    screen->slack = skew + (sums * (float)dim + (float)screen->width + 64) * 0x1p-24f;
+    screen->slack = 3 * skew + (sums * (float)dim + (float)screen->width + 64) * 0x1p-24f;
     return VT_OK;
 }
 

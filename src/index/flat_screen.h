@@ -56,10 +56,10 @@ void vt_flat_screen_added(vt_flat *flat);
 void vt_flat_screen_removed(vt_flat *flat, size_t row);
 size_t vt_flat_screen_bytes(const vt_flat_screen *screen);
 
-/* A float that is not below. */
+/* A float that is not below; the least there is for what is too small for floats. */
 static inline float vt_flat_up(double value)
 {
-    return (float)(value * (1 + 0x1p-22));
+    return (float)(value * (1 + 0x1p-22)) + 0x1p-149f;
 }
 
 /* A vector along the axes, and its code. */

@@ -100,9 +100,10 @@ static vt_screen_query line_make(const vt_flat_screened *screened,
     double off = (double)p->head * (double)block->error +
                  (double)p->error * ((double)block->length + (double)block->error) +
                  (double)screen->slack * (double)p->length * (double)block->length;
+    /* Less what three roundings come to, also where floats have lost digits for being so small. */
     double least = ((double)wanted - off) / (double)p->scale;
     line.tail = vt_flat_up(tail);
-    line.least = (float)(least - fabs(least) * 0x1p-22);
+    line.least = wanted < INFINITY ? (float)(least - fabs(least) * 0x1p-22 - 0x1p-140) : wanted;
     return line;
 }
 

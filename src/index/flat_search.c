@@ -15,6 +15,9 @@
  * Codes other than f32 and f16 are scored a hundred rows at a time for each query of the block in
  * turn (index/codec.h): the chunk is in the cache, and the codes' own kernels share the query.
  *
+ * With a screen (flat_screen.h) rows are compared as above until k of them are held, and from then
+ * on only those that it lets pass.
+ *
  * Filters. When the set is small against the index, the rows in it are picked out first, by a bit
  * per group, and copied together for the kernels. When it is large, everything is scored and the
  * set is only asked about rows that would enter the best.

@@ -175,7 +175,7 @@ static void all_kinds(vt_codec codec, vt_metric metric, vt_pool *pool)
     for (int kind = 0; kind < KINDS; kind++)
         for (size_t d = 0; d < sizeof dims / sizeof dims[0]; d++) {
             pair p;
-            pair_make(&p, kind, dims[d], 1700, codec, metric);
+            pair_make(&p, (lie)kind, dims[d], 1700, codec, metric);
             screen_set(&p, SIZE_MAX, pool);
             searches_compare(&p, 6, d % 2 ? pool : NULL);
             pair_free(&p);
@@ -398,7 +398,7 @@ static void test_extreme_lengths(void **state)
     for (int metric = VT_METRIC_DOT; metric <= VT_METRIC_COSINE; metric++) {
         pair p;
         float vector[DIM], queries[5 * DIM];
-        pair_make(&p, EVERYWHERE, DIM, 0, VT_CODEC_F32, metric);
+        pair_make(&p, EVERYWHERE, DIM, 0, VT_CODEC_F32, (vt_metric)metric);
         for (; p.next < ROWS; p.next++) {
             for (size_t i = 0; i < DIM; i++)
                 vector[i] = (float)(vt_random_normal(&p.random) / 8 * pow(10, powers[p.next % 5]));
