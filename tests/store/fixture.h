@@ -173,6 +173,17 @@ static inline void made_product_deinit(made_product *m)
     vt_free(m->vectors);
 }
 
+/* A product "p<number>" of one picture, told from others by `picture`, with this vector. */
+static inline void fixture_put_vector(vt_store *store, uint32_t model, uint32_t number,
+                                      uint64_t picture, const float *vector)
+{
+    char id[32];
+    snprintf(id, sizeof id, "p%u", number);
+    vt_picture one = {.hash = fixture_hash(picture), .width = 1, .height = 1, .vector = vector};
+    vt_product product = {.id = id, .price = (double)NAN, .pictures = &one, .picture_count = 1};
+    assert_ok(vt_store_put(store, model, &product, error));
+}
+
 static inline vt_status fixture_put(vt_store *store, uint32_t model, uint32_t number,
                                     uint32_t version, size_t dim, size_t pictures, vt_error *error)
 {

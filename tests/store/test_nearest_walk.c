@@ -24,13 +24,9 @@ typedef struct world {
 
 static void product_put(world *w, uint32_t number, uint64_t vector)
 {
-    char id[32];
     float made[DIM];
-    snprintf(id, sizeof id, "p%u", number);
     clustered_make_unit(&w->mixture, vector, made);
-    vt_picture picture = {.hash = fixture_hash(vector), .width = 1, .height = 1, .vector = made};
-    vt_product product = {.id = id, .price = (double)NAN, .pictures = &picture, .picture_count = 1};
-    assert_ok(vt_store_put(w->store, w->model, &product, error));
+    fixture_put_vector(w->store, w->model, number, vector, made);
     memcpy(w->vectors + (size_t)number * DIM, made, sizeof made);
 }
 

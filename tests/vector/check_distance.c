@@ -14,54 +14,33 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "support/guarded.h"
 #include "vector/distance.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-enum { CHECK_MAX_DIM = 1536, CHECK_MAX_ROWS = 13, CHECK_MAX_QUERIES = 9, CANARY = 0xa5 };
+enum {
+    CHECK_MAX_DIM = 1536,
+    CHECK_MAX_ROWS = 13,
+    CHECK_MAX_QUERIES = 9,
+    CANARY = 0xa5,
+    FRONT = 64
+};
 
 static const vt_cpu_level check_levels[] = {VT_CPU_SCALAR, VT_CPU_NEON, VT_CPU_AVX2, VT_CPU_AVX512};
 enum { CHECK_LEVELS = 4 };
 
 /* ---- guarded memory ---- */
 
-/* `bytes` usable, then a page that faults. Handing out ranges that end at that page makes every
- * read and write behind the range crash, and leaves starts unaligned for odd lengths. */
-typedef struct guarded {
-    unsigned char *base;
-    size_t bytes, page;
-} guarded;
-
-static guarded guarded_make(size_t bytes)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    guarded g = {.page = page, .bytes = (bytes + 64 + page - 1) / page * page};
-    g.base = mmap(NULL, g.bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(g.base != MAP_FAILED);
-    assert_int_equal(mprotect(g.base + g.bytes, page, PROT_NONE), 0);
-    return g;
-}
-
-static void guarded_free(guarded *g)
-{
-    munmap(g->base, g->bytes + g->page);
-}
-
-/* The last `bytes` before the forbidden page; everything in front becomes canary. */
-static void *guarded_end(guarded *g, size_t bytes)
+/* As guarded_end; everything in front becomes canary. */
+static void *guarded_last(const guarded *g, size_t bytes)
 {
     assert_true(bytes <= g->bytes);
     memset(g->base, CANARY, g->bytes);
-    return g->base + g->bytes - bytes;
+    return guarded_end(g, bytes);
 }
 
 static bool guarded_front_intact(const guarded *g, size_t bytes)
@@ -90,11 +69,11 @@ static void check_init(check *c, const vt_distance_table *table, vt_cpu_level le
     memset(c, 0, sizeof *c);
     c->table = table;
     c->level = vt_cpu_name(level);
-    c->query_memory = guarded_make(sizeof(float) * CHECK_MAX_QUERIES * CHECK_MAX_DIM);
-    c->f32_memory = guarded_make(sizeof(float) * CHECK_MAX_ROWS * CHECK_MAX_DIM);
-    c->f16_memory = guarded_make(sizeof(uint16_t) * CHECK_MAX_ROWS * CHECK_MAX_DIM);
-    c->pointer_memory = guarded_make(sizeof(void *) * CHECK_MAX_ROWS);
-    c->out_memory = guarded_make(sizeof(float) * CHECK_MAX_ROWS * CHECK_MAX_QUERIES);
+    c->query_memory = guarded_make(sizeof(float) * CHECK_MAX_QUERIES * CHECK_MAX_DIM + FRONT);
+    c->f32_memory = guarded_make(sizeof(float) * CHECK_MAX_ROWS * CHECK_MAX_DIM + FRONT);
+    c->f16_memory = guarded_make(sizeof(uint16_t) * CHECK_MAX_ROWS * CHECK_MAX_DIM + FRONT);
+    c->pointer_memory = guarded_make(sizeof(void *) * CHECK_MAX_ROWS + FRONT);
+    c->out_memory = guarded_make(sizeof(float) * CHECK_MAX_ROWS * CHECK_MAX_QUERIES + FRONT);
     c->decoded = vt_alloc_array(CHECK_MAX_ROWS * CHECK_MAX_DIM, sizeof(float));
     assert_non_null(c->decoded);
     vt_random_init(&c->random, 20260101);
@@ -124,9 +103,9 @@ static void check_fill(check *c, size_t dim, size_t queries, size_t rows, size_t
     c->dim = dim;
     c->queries = queries;
     c->rows = rows;
-    c->query = guarded_end(&c->query_memory, (queries * dim + slack) * sizeof(float));
-    c->f32 = guarded_end(&c->f32_memory, (rows * dim + slack) * sizeof(float));
-    c->f16 = guarded_end(&c->f16_memory, (rows * dim + slack) * sizeof(uint16_t));
+    c->query = guarded_last(&c->query_memory, (queries * dim + slack) * sizeof(float));
+    c->f32 = guarded_last(&c->f32_memory, (rows * dim + slack) * sizeof(float));
+    c->f16 = guarded_last(&c->f16_memory, (rows * dim + slack) * sizeof(uint16_t));
     for (size_t i = 0; i < queries * dim; i++)
         c->query[i] = check_number(c);
     for (size_t i = 0; i < rows * dim; i++)
@@ -221,7 +200,7 @@ static void check_rows_kernel(check *c, const char *kernel, check_kind kind, boo
 {
     const vt_distance_table *t = c->table;
     size_t bytes = c->rows * sizeof(float), dim = c->dim;
-    float *out = guarded_end(&c->out_memory, bytes);
+    float *out = guarded_last(&c->out_memory, bytes);
     if (kind == CHECK_DOT && half)
         t->dot_rows_f16(c->query, c->f16, c->rows, dim, out);
     else if (kind == CHECK_DOT)
@@ -250,8 +229,8 @@ static void check_many_kernel(check *c, const char *kernel, bool half)
 {
     const vt_distance_table *t = c->table;
     size_t bytes = c->rows * sizeof(float), dim = c->dim, order[CHECK_MAX_ROWS];
-    const void **rows = guarded_end(&c->pointer_memory, c->rows * sizeof *rows);
-    float *out = guarded_end(&c->out_memory, bytes);
+    const void **rows = guarded_last(&c->pointer_memory, c->rows * sizeof *rows);
+    float *out = guarded_last(&c->out_memory, bytes);
     rows_shuffle(&c->random, order, c->rows);
     for (size_t i = 0; i < c->rows; i++)
         rows[i] = half ? (const void *)(c->f16 + order[i] * dim)
@@ -273,7 +252,7 @@ static void check_block_kernel(check *c, const char *kernel, bool half)
 {
     const vt_distance_table *t = c->table;
     size_t bytes = c->rows * c->queries * sizeof(float), dim = c->dim;
-    float *out = guarded_end(&c->out_memory, bytes);
+    float *out = guarded_last(&c->out_memory, bytes);
     if (half)
         t->dot_block_f16(c->query, c->queries, c->f16, c->rows, dim, out);
     else

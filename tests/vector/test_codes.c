@@ -9,16 +9,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "support/guarded.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 enum { MAX_DIM = 1100, MANY = 11 };
 
@@ -26,31 +21,6 @@ static const vt_cpu_level levels[] = {VT_CPU_SCALAR, VT_CPU_NEON, VT_CPU_AVX2, V
 static const size_t lengths[] = {0,  1,  2,   3,   7,   15,  16,  17,  31,  32,  33,   47,  63,
                                  64, 65, 100, 127, 128, 129, 191, 255, 256, 257, 1023, 1024};
 enum { LEVELS = 4, LENGTHS = sizeof lengths / sizeof lengths[0] };
-
-typedef struct guarded {
-    unsigned char *base;
-    size_t bytes, page;
-} guarded;
-
-static guarded guarded_make(size_t bytes)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    guarded g = {.page = page, .bytes = (bytes + page - 1) / page * page};
-    g.base = mmap(NULL, g.bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(g.base != MAP_FAILED);
-    assert_int_equal(mprotect(g.base + g.bytes, page, PROT_NONE), 0);
-    return g;
-}
-
-static void guarded_free(const guarded *g)
-{
-    munmap(g->base, g->bytes + g->page);
-}
-
-static void *guarded_end(const guarded *g, size_t bytes)
-{
-    return g->base + g->bytes - bytes;
-}
 
 /* What tells mistakes apart: extremes of either sign, and anything. */
 static void bytes_fill(vt_random *random, void *bytes, size_t count, int kind)

@@ -8,47 +8,17 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "support/guarded.h"
 
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 enum { MAX_GROUPS = 512, BLOCK = VT_FASTSCAN_BLOCK };
 
 static const vt_cpu_level levels[] = {VT_CPU_SCALAR, VT_CPU_NEON, VT_CPU_AVX2, VT_CPU_AVX512};
 static const size_t group_counts[] = {0, 4, 8, 12, 16, 20, 64, 100, 256, 260, 512};
 enum { LEVELS = 4, GROUP_COUNTS = sizeof group_counts / sizeof group_counts[0] };
-
-typedef struct guarded {
-    unsigned char *base;
-    size_t bytes, page;
-} guarded;
-
-static guarded guarded_make(size_t bytes)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    guarded g = {.page = page, .bytes = (bytes + page - 1) / page * page};
-    g.base = mmap(NULL, g.bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(g.base != MAP_FAILED);
-    assert_int_equal(mprotect(g.base + g.bytes, page, PROT_NONE), 0);
-    return g;
-}
-
-static void guarded_free(const guarded *g)
-{
-    munmap(g->base, g->bytes + g->page);
-}
-
-static void *guarded_end(const guarded *g, size_t bytes)
-{
-    return g->base + g->bytes - bytes;
-}
 
 typedef void (*level_test)(const vt_fastscan_table *table, const char *level);
 

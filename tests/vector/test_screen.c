@@ -11,13 +11,12 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "support/guarded.h"
 #include "support/sanitized.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 enum { GROUP = VT_SCREEN_GROUP, MOST_GROUPS = 33, MOST_QUERIES = 9, CANARY = 0xa5a5 };
 enum { MOST_ROWS = MOST_GROUPS * GROUP, ROW_CODES = GROUP * VT_SCREEN_MAX_WIDTH };
@@ -42,31 +41,6 @@ typedef enum fill {
     FILL_EXTREMES, /* each element at an extreme */
     FILLS
 } fill;
-
-typedef struct guarded {
-    unsigned char *base;
-    size_t bytes, page;
-} guarded;
-
-static guarded guarded_make(size_t bytes)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    guarded g = {.page = page, .bytes = (bytes + page - 1) / page * page};
-    g.base = mmap(NULL, g.bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(g.base != MAP_FAILED);
-    assert_int_equal(mprotect(g.base + g.bytes, page, PROT_NONE), 0);
-    return g;
-}
-
-static void guarded_free(const guarded *g)
-{
-    munmap(g->base, g->bytes + g->page);
-}
-
-static void *guarded_end(const guarded *g, size_t bytes)
-{
-    return g->base + g->bytes - bytes;
-}
 
 /* What a kernel is given, and what it should say of it. */
 typedef struct screen_case {
