@@ -15,7 +15,9 @@
  * on a Zen 5 whose cores others used as well, and by tests of the database's reads; their ratios
  * are what matters. Those of lists were fitted to the parts of their search and then to whole
  * questions to shops of 100,000 and 400,000 vectors (time of the thread, Zen 4): `vitrine index
- * bench` prints beside each rate the one that is expected here, on any shop.
+ * bench` prints beside each rate the one that is expected here, on any shop. A
+ * screen, which makes scans cheaper (index/flat.h), may come between two pages as well: it is in
+ * what is told of a scan, and decides nothing.
  */
 #include "store/planner.h"
 
@@ -25,18 +27,18 @@
 static const double VISIT = 50, VISIT_BYTE = 0.15; /* a node compared: its lines come from memory */
 static const double LABEL = 8;                     /* a label looked at in passing */
 static const double SCAN = 2, SCAN_BYTE = 0.09;    /* a vector in a scan of all */
+static const double PICK = 30, PICK_BYTE = 0.12;   /* a vector fetched alone */
+static const double FETCH = 6000;                  /* a vector read from the database by product */
+static const double STREAM = 1500;                 /* the same where all are */
+static const double FETCH_ROW = 9000;              /* one that lists ask for, read alone */
+static const double LOOK = 250, LOOK_BYTE = 0.5;   /* the same in memory, not asked for ahead */
+static const double TABLES = 7000;                 /* of a query of lists, before the first one */
+static const double LIST = 2, LIST_BYTE = 0.03;    /* the centroid of a list compared */
+static const double ROW = 1, ROW_BYTE = 0.12;      /* a row of a list compared by its code */
+static const double ASK = 12;                      /* whether a row of a list is in the set */
+static const double BIT = 2.3, BIT_TEST = 1.5;     /* an id of the set made a bit; one looked at */
 static const double SCREEN = 15000; /* of a screened scan: the rows that are compared after all */
 static const double SCREEN_ROW = 0.5, SCREEN_BYTE = 0.05; /* less in the cache, more from memory */
-static const double PICK = 30, PICK_BYTE = 0.12;          /* a vector fetched alone */
-static const double FETCH = 6000;                /* a vector read from the database by product */
-static const double STREAM = 1500;               /* the same where all are */
-static const double FETCH_ROW = 9000;            /* one that lists ask for, read alone */
-static const double LOOK = 250, LOOK_BYTE = 0.5; /* the same in memory, not asked for ahead */
-static const double TABLES = 7000;               /* of a query of lists, before the first one */
-static const double LIST = 2, LIST_BYTE = 0.03;  /* the centroid of a list compared */
-static const double ROW = 1, ROW_BYTE = 0.12;    /* a row of a list compared by its code */
-static const double ASK = 12;                    /* whether a row of a list is in the set */
-static const double BIT = 2.3, BIT_TEST = 1.5;   /* an id of the set made a bit; one looked at */
 
 enum {
     WIDTH = 64, /* of a walk for a page of 10 */
@@ -86,24 +88,25 @@ static double share_of(const vt_plan_question *question)
     return fmin(1, (double)question->passing / (double)question->products);
 }
 
-/* A scan of all rows in memory. */
-static double scan_cost(const vt_plan_question *question)
-{
-    double rows = (double)question->rows, bits = (double)question->passing * BIT;
-    double whole = rows * (SCAN + 2.0 * (double)question->dim * SCAN_BYTE);
-    if (question->screen_bytes == 0)
-        return whole;
-    double screened = SCREEN + rows * (SCREEN_ROW + (double)question->screen_bytes * SCREEN_BYTE);
-    return fmin(whole, question->filtered ? screened + bits : screened);
-}
-
 static double exact_cost(const vt_plan_question *question)
 {
-    double rows = (double)question->rows, passing = share_of(question) * rows;
+    double share = share_of(question), rows = (double)question->rows, passing = share * rows;
+    double bytes = 2.0 * (double)question->dim;
     if (!question->resident)
         return fmin(passing * FETCH, rows * STREAM);
-    double scan = scan_cost(question), each = PICK + 2.0 * (double)question->dim * PICK_BYTE;
-    return question->filtered ? fmin(scan, passing * each) : scan;
+    double scan = rows * (SCAN + bytes * SCAN_BYTE);
+    return question->filtered ? fmin(scan, passing * (PICK + bytes * PICK_BYTE)) : scan;
+}
+
+/* The same with the screen that there may be, for telling alone. */
+static double screened_cost(const vt_plan_question *question)
+{
+    double cost = exact_cost(question), bits = (double)question->passing * BIT;
+    if (!question->resident || question->screen_bytes == 0)
+        return cost;
+    double row = SCREEN_ROW + (double)question->screen_bytes * SCREEN_BYTE;
+    double scan = SCREEN + (double)question->rows * row;
+    return fmin(cost, question->filtered ? scan + bits : scan);
 }
 
 static double visit_cost(const vt_plan_question *question)
@@ -159,7 +162,7 @@ static double lists_cost(const vt_plan_question *question, const vt_plan *plan)
 
 static vt_plan exact_plan(const vt_plan_question *question)
 {
-    return (vt_plan){.strategy = VT_STRATEGY_EXACT, .cost_ns = exact_cost(question)};
+    return (vt_plan){.strategy = VT_STRATEGY_EXACT, .cost_ns = screened_cost(question)};
 }
 
 static vt_plan walk_plan(const vt_plan_question *question, vt_strategy strategy)
@@ -237,7 +240,7 @@ static vt_plan search_lists(const vt_plan_question *question)
     vt_plan lists = lists_plan(question, strategy);
     if (share_of(question) * (double)question->products < 4.0 * (double)lists.prefix)
         return exact;
-    return lists.cost_ns < exact.cost_ns ? lists : exact;
+    return lists.cost_ns < exact_cost(question) ? lists : exact;
 }
 
 vt_plan vt_plan_search(const vt_plan_question *question)
@@ -256,5 +259,5 @@ vt_plan vt_plan_search(const vt_plan_question *question)
     if (share * (double)question->products < 2.0 * (double)walk.width ||
         (question->filtered && share * degree * degree < BRIDGED_LEAST))
         return exact;
-    return walk.cost_ns < exact.cost_ns ? walk : exact;
+    return walk.cost_ns < exact_cost(question) ? walk : exact;
 }

@@ -29,7 +29,8 @@ typedef struct vt_plan_question {
     bool graph;            /* there is one; otherwise: */
     size_t lists;          /* inverted lists there are, 0: none */
     bool resident;         /* vectors are in memory; otherwise they are read from the database */
-    size_t screen_bytes;   /* of a row, where scans of memory are screened (index/flat.h); or 0 */
+    size_t screen_bytes;   /* of a row, where scans of memory are screened (index/flat.h); or 0. Of
+                              cost_ns alone */
 } vt_plan_question;
 
 typedef struct vt_plan {

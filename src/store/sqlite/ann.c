@@ -335,18 +335,6 @@ static void background_build(void *context)
     atomic_store(&index->building, false);
 }
 
-bool vt_sqlite_ann_background(vt_sqlite_index *index, void (*run)(void *index))
-{
-    if (!vt_sqlite_ann_begin(index))
-        return false;
-    vt_thread_join(index->builder); /* an earlier one, which has ended */
-    index->builder = NULL;
-    if (vt_thread_start("index", run, index, &index->builder, NULL) == VT_OK)
-        return true;
-    atomic_store(&index->building, false);
-    return false;
-}
-
 void vt_sqlite_ann_want(vt_sqlite_index *index)
 {
     if (atomic_load(&index->ann) != NULL ||
@@ -358,8 +346,14 @@ void vt_sqlite_ann_want(vt_sqlite_index *index)
         atomic_store(&index->scans, 0);
         return;
     }
-    if (!vt_sqlite_ann_background(index, background_build))
+    if (atomic_exchange(&index->building, true))
+        return;
+    vt_thread_join(index->builder); /* an earlier one, which has ended */
+    index->builder = NULL;
+    if (vt_thread_start("index", background_build, index, &index->builder, NULL) != VT_OK) {
         atomic_store(&index->scans, 0);
+        atomic_store(&index->building, false);
+    }
 }
 
 void vt_sqlite_ann_stop(vt_sqlite_index *index)

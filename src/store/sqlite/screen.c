@@ -50,7 +50,6 @@ static vt_status rows_cover(vt_sqlite_index *index, vt_pool *pool, vt_error *err
     return status;
 }
 
-/* Whoever has begun to build (vt_sqlite_ann_begin). */
 static vt_status screen_make(vt_sqlite_index *index, vt_pool *pool, vt_error *error)
 {
     vt_flat_screen *screen = NULL;
@@ -70,17 +69,26 @@ static vt_status screen_make(vt_sqlite_index *index, vt_pool *pool, vt_error *er
     return status;
 }
 
+/* By whoever has set `screening`. */
 static void screen_build(vt_sqlite_index *index, vt_pool *pool)
 {
     vt_error error = {0};
     if (screen_make(index, pool, &error) != VT_OK)
         vt_log(VT_LOG_WARN, "scans read all vectors in full: %s", error.message);
-    atomic_store(&index->building, false);
+    atomic_store(&index->screening, false);
 }
 
 static void background_build(void *context)
 {
     screen_build(context, NULL);
+}
+
+static void background_start(vt_sqlite_index *index)
+{
+    if (vt_thread_start("screen", background_build, index, &index->screener, NULL) == VT_OK)
+        return;
+    atomic_store(&index->screened, true); /* not again for each scan */
+    atomic_store(&index->screening, false);
 }
 
 void vt_sqlite_screen_want(vt_sqlite_index *index, size_t queries, vt_pool *pool)
@@ -89,10 +97,18 @@ void vt_sqlite_screen_want(vt_sqlite_index *index, size_t queries, vt_pool *pool
         atomic_load(&index->row_count) < LEAST_ROWS)
         return;
     size_t before = atomic_fetch_add_explicit(&index->whole_scans, queries, memory_order_relaxed);
-    if (before + queries < WORTH_SCANS)
+    if (before + queries < WORTH_SCANS || atomic_exchange(&index->screening, true))
         return;
-    if (queries < WORTH_SCANS)
-        vt_sqlite_ann_background(index, background_build);
-    else if (vt_sqlite_ann_begin(index))
+    if (atomic_load(&index->screened)) /* by one who ended just now */
+        atomic_store(&index->screening, false);
+    else if (queries < WORTH_SCANS)
+        background_start(index);
+    else
         screen_build(index, pool);
+}
+
+void vt_sqlite_screen_stop(vt_sqlite_index *index)
+{
+    vt_thread_join(index->screener);
+    index->screener = NULL;
 }

@@ -29,6 +29,7 @@ static void index_free(vt_sqlite_index *index)
     if (index == NULL)
         return;
     vt_sqlite_ann_stop(index);
+    vt_sqlite_screen_stop(index);
     vt_flat_free(index->flat);
     vt_members_free(index->members);
     vt_ann_free(atomic_load(&index->ann));

@@ -64,7 +64,9 @@ struct vt_sqlite_index {
     atomic_bool building, stop;
     atomic_size_t scans; /* searches that graph or lists would have answered */
 
-    atomic_bool screened;       /* a screen was made, or is of no use */
+    vt_thread *screener;        /* makes a screen; his who set `screening` */
+    atomic_bool screening;      /* one is being made */
+    atomic_bool screened;       /* it was made, or is of no use */
     atomic_size_t screen_bytes; /* of a row in it; 0: there is none, or not of all rows yet */
     atomic_size_t whole_scans;  /* queries that were compared with all vectors in memory */
 
@@ -153,9 +155,6 @@ bool vt_sqlite_ann_begin(vt_sqlite_index *index);
 vt_status vt_sqlite_ann_build(vt_sqlite_index *index, const vt_sqlite_build *how, vt_error *error);
 /* Starts a builder when enough searches would have had use for it. index_lock shared. */
 void vt_sqlite_ann_want(vt_sqlite_index *index);
-/* Runs beside searches what ends by clearing `building`; nothing when that is set. index_lock
- * shared. False: it does not run. */
-bool vt_sqlite_ann_background(vt_sqlite_index *index, void (*run)(void *index));
 /* Ends a builder and waits for it. */
 void vt_sqlite_ann_stop(vt_sqlite_index *index);
 
@@ -163,5 +162,7 @@ void vt_sqlite_ann_stop(vt_sqlite_index *index);
 /* So many queries are about to be compared with all vectors in memory: makes a screen, now or
  * beside searches, where it is worth it. index_lock shared, and nothing else. */
 void vt_sqlite_screen_want(vt_sqlite_index *index, size_t queries, vt_pool *pool);
+/* Ends the making of one beside searches; after vt_sqlite_ann_stop. index_lock alone. */
+void vt_sqlite_screen_stop(vt_sqlite_index *index);
 
 #endif
