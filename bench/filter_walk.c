@@ -36,7 +36,6 @@ typedef struct walk_bench {
     size_t rows, queries;
     clustered mixture;
     vt_flat *flat;
-    size_t screen_bytes; /* of a row of it */
     vt_graph *graph;
     float *vectors;      /* (rows, DIM) */
     uint32_t *ids;       /* (rows) */
@@ -71,7 +70,6 @@ static vt_status bench_make(walk_bench *b, vt_error *error)
     if (status == VT_OK)
         status = vt_flat_screen_train(&screen, error);
     if (status == VT_OK) {
-        b->screen_bytes = screen ? vt_flat_screen_row_bytes(screen) : 0;
         vt_flat_screen_take(b->flat, screen);
         status = vt_flat_screen_extend(b->flat, b->rows, NULL, error);
     }
@@ -180,8 +178,7 @@ static vt_status answer(walk_bench *b, const float *query, const vt_idset *set, 
                                        .page = K,
                                        .filtered = set != NULL,
                                        .graph = true,
-                                       .resident = true,
-                                       .screen_bytes = b->screen_bytes};
+                                       .resident = true};
     const vt_plan plan = vt_plan_search(&question);
     *strategy = vt_strategy_name(plan.strategy);
     *gave_up = false;

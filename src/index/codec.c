@@ -74,14 +74,6 @@ void vt_coder_free(vt_coder *coder)
     vt_free(coder);
 }
 
-static double length_of(const float *vector, size_t dim)
-{
-    double sum = 0.0;
-    for (size_t i = 0; i < dim; i++)
-        sum += (double)vector[i] * (double)vector[i];
-    return sqrt(sum);
-}
-
 static void mean_rotate(vt_coder *coder)
 {
     memset(coder->rotated_mean, 0, coder->width * sizeof *coder->rotated_mean);
@@ -97,7 +89,8 @@ void vt_coder_train(vt_coder *coder, const float *rows, size_t count)
     /* Running means keep f32 sums from growing: after row n, mean += (row - mean) / n. */
     for (size_t row = 0; row < count; row++) {
         const float *x = rows + row * coder->dim;
-        double length = coder->metric == VT_METRIC_COSINE ? length_of(x, coder->dim) : 1.0;
+        double length =
+            coder->metric == VT_METRIC_COSINE ? sqrt(vt_vector_squares(x, coder->dim)) : 1.0;
         float scale = length > 0.0 ? (float)(1.0 / length) : 0.0f;
         float share = 1.0f / (float)(row + 1);
         for (size_t i = 0; i < coder->dim; i++)
@@ -143,7 +136,7 @@ size_t vt_coder_width(const vt_coder *coder)
 vt_status vt_coder_check(const vt_coder *coder, const float *vector, const char *action,
                          vt_error *error)
 {
-    double length = length_of(vector, coder->dim);
+    double length = sqrt(vt_vector_squares(vector, coder->dim));
     if (!isfinite(length)) /* no finite f32 can do that to a double */
         return vt_fail(error, VT_ERR_USAGE, "%s: the vector is not finite", action);
     if (length > VT_CODER_MAX_LENGTH)
@@ -188,7 +181,7 @@ bool vt_coder_code_is_finite(const vt_coder *coder, const void *code, float *scr
         return isfinite(f->scale) && isfinite(f->norm2) && isfinite(f->extra);
     }
     coder->kind->decode(coder, code, scratch);
-    return isfinite(length_of(scratch, coder->width));
+    return isfinite(sqrt(vt_vector_squares(scratch, coder->width)));
 }
 
 /* ---- queries ---- */
@@ -231,7 +224,8 @@ void vt_coder_query_set(const vt_coder *coder, vt_coder_query *query, const floa
     } else {
         query->bias = coder->floats->dot_f32(vector, coder->mean, coder->dim);
         if (coder->metric == VT_METRIC_COSINE)
-            query->bias = (float)((double)query->bias / length_of(vector, coder->dim));
+            query->bias =
+                (float)((double)query->bias / sqrt(vt_vector_squares(vector, coder->dim)));
     }
     coder->kind->query_set(coder, query);
 }

@@ -256,17 +256,9 @@ vt_status vt_flat_reserve(vt_flat *flat, size_t rows, vt_error *error)
 
 /* ---- rows ---- */
 
-static double vector_length(const float *vector, size_t dim)
-{
-    double sum = 0.0;
-    for (size_t i = 0; i < dim; i++)
-        sum += (double)vector[i] * (double)vector[i];
-    return sqrt(sum);
-}
-
 vt_status vt_flat_vector_check(const float *vector, size_t dim, const char *action, vt_error *error)
 {
-    double length = vector_length(vector, dim);
+    double length = sqrt(vt_vector_squares(vector, dim));
     if (!isfinite(length)) /* no finite f32 can do that to a double */
         return vt_fail(error, VT_ERR_USAGE, "%s: the vector is not finite", action);
     if (length > VT_FLAT_MAX_LENGTH)
@@ -337,7 +329,7 @@ static double half_length(const vt_flat *flat, const uint16_t *vector)
     for (size_t i = 0; i < flat->dim; i += 64) {
         size_t n = flat->dim - i < 64 ? flat->dim - i : 64;
         flat->kernels->f16_to_f32(vector + i, part, n);
-        double length = vector_length(part, n);
+        double length = sqrt(vt_vector_squares(part, n));
         sum += length * length;
     }
     return sqrt(sum);
@@ -365,7 +357,7 @@ vt_status vt_flat_add(vt_flat *flat, uint32_t id, uint32_t group, const float *v
                            "add vector %u to the index: half precision ends at 65504", id);
     } else {
         memcpy(row, vector, flat->row_bytes);
-        length = vector_length(vector, flat->dim);
+        length = sqrt(vt_vector_squares(vector, flat->dim));
     }
     if (segment->scales)
         segment->scales[at] = scale_of(length);
@@ -427,23 +419,26 @@ bool vt_flat_remove(vt_flat *flat, uint32_t id)
     return true;
 }
 
+void vt_flat_row_read(const vt_flat *flat, size_t row, float *out)
+{
+    const void *stored = vt_flat_row_vector(flat, row);
+    if (flat->codec == VT_CODEC_F16)
+        flat->kernels->f16_to_f32(stored, out, flat->dim);
+    else
+        memcpy(out, stored, flat->row_bytes);
+}
+
 bool vt_flat_get(const vt_flat *flat, uint32_t id, float *vector)
 {
     size_t row = vt_flat_row_of(flat, id);
     if (row == VT_FLAT_MAX_ROWS)
         return false;
-    const flat_segment *segment = &flat->segments[row / flat->segment_rows];
-    const void *stored =
-        (const char *)segment->vectors + row % flat->segment_rows * flat->row_bytes;
     if (flat->coder) {
         if (flat->coder->kind->decode)
-            flat->coder->kind->decode(flat->coder, stored, vector);
+            flat->coder->kind->decode(flat->coder, vt_flat_row_vector(flat, row), vector);
         return flat->coder->kind->decode != NULL;
     }
-    if (flat->codec == VT_CODEC_F16)
-        flat->kernels->f16_to_f32(stored, vector, flat->dim);
-    else
-        memcpy(vector, stored, flat->row_bytes);
+    vt_flat_row_read(flat, row, vector);
     return true;
 }
 

@@ -32,19 +32,10 @@ typedef struct pick {
     atomic_bool out_of_memory;
 } pick;
 
-static const void *row_vector(const pick *p, uint32_t row)
-{
-    const flat_segment *segment = &p->flat->segments[row / p->flat->segment_rows];
-    return (const char *)segment->vectors + row % p->flat->segment_rows * p->flat->row_bytes;
-}
-
 static void row_request(const pick *p, size_t at)
 {
-    if (at >= p->row_count)
-        return;
-    const char *vector = row_vector(p, p->rows[at]);
-    for (size_t byte = 0; byte < p->flat->row_bytes; byte += 64)
-        __builtin_prefetch(vector + byte, 0, 3);
+    if (at < p->row_count)
+        vt_flat_row_request(p->flat, vt_flat_row_vector(p->flat, p->rows[at]));
 }
 
 /* coded: of the same query; NULL: rows are f32 or f16. */
@@ -52,7 +43,7 @@ static float row_score(const pick *p, const float *query, const vt_coder_query *
 {
     const vt_flat *flat = p->flat;
     const vt_distance_table *kernels = flat->kernels;
-    const void *vector = row_vector(p, row);
+    const void *vector = vt_flat_row_vector(flat, row);
     if (coded) {
         float score;
         vt_coder_score_many(flat->coder, coded, &vector, 1, &score);

@@ -51,6 +51,21 @@ static const double VT_FLAT_MAX_LENGTH = 1e18;
 
 static const size_t VT_FLAT_MAX_ROWS = UINT32_MAX - 1;   /* the table holds row + 1 */
 size_t vt_flat_row_of(const vt_flat *flat, uint32_t id); /* VT_FLAT_MAX_ROWS: not there */
+/* The row as it is stored, of f32 or f16, into f32: out (dim). */
+void vt_flat_row_read(const vt_flat *flat, size_t row, float *out);
+
+static inline const void *vt_flat_row_vector(const vt_flat *flat, size_t row)
+{
+    const flat_segment *segment = &flat->segments[row / flat->segment_rows];
+    return (const char *)segment->vectors + row % flat->segment_rows * flat->row_bytes;
+}
+
+/* Asks memory for a row that is about to be compared. */
+static inline void vt_flat_row_request(const vt_flat *flat, const void *vector)
+{
+    for (size_t byte = 0; byte < flat->row_bytes; byte += 64)
+        __builtin_prefetch((const char *)vector + byte, 0, 3);
+}
 
 /* A dot product with a query of length 1 into a cosine; scale: 1 / length of the row. */
 static inline float vt_flat_cosine(float dot, float scale)

@@ -30,14 +30,6 @@ static const double LEFT_MOST = 0.35;
 
 /* ---- vectors along the axes ---- */
 
-static double squares(const float *vector, size_t count)
-{
-    double sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += (double)vector[i] * (double)vector[i];
-    return sum;
-}
-
 void vt_flat_heads(const vt_flat_screen *screen, const float *vectors, size_t count, float *heads)
 {
     const size_t dim = screen->dim, width = screen->width;
@@ -57,7 +49,7 @@ vt_flat_projected vt_flat_project(const vt_flat_screen *screen, const float *vec
     float largest = 0;
     for (size_t i = 0; i < width; i++)
         largest = fmaxf(largest, fabsf(head[i]));
-    double all = squares(vector, dim), along = squares(head, width), error = 0;
+    double all = vt_vector_squares(vector, dim), along = vt_vector_squares(head, width), error = 0;
     float scale = largest / (float)most, times = scale > 0x1p-100f ? 1 / scale : 0;
     scale = times > 0 ? scale : 0;
     for (size_t i = 0; i < width; i++) {
@@ -76,14 +68,19 @@ vt_flat_projected vt_flat_project(const vt_flat_screen *screen, const float *vec
 
 /* ---- rows ---- */
 
-static bool block_make(vt_flat_screen_block *block, size_t width)
+static size_t block_bytes(const vt_flat_screen *screen)
 {
-    size_t bytes = VT_FLAT_SCREEN_ROWS * (width + 2 * sizeof(float));
+    return VT_FLAT_SCREEN_ROWS * vt_flat_screen_row_bytes(screen);
+}
+
+static bool block_make(const vt_flat_screen *screen, vt_flat_screen_block *block)
+{
+    const size_t bytes = block_bytes(screen);
     *block = (vt_flat_screen_block){.codes = vt_alloc_aligned(64, bytes)};
     if (!block->codes)
         return false;
     memset(block->codes, 0, bytes); /* rows that are not there yet are compared all the same */
-    block->scales = (float *)(void *)(block->codes + VT_FLAT_SCREEN_ROWS * width);
+    block->scales = (float *)(void *)(block->codes + VT_FLAT_SCREEN_ROWS * screen->width);
     block->tails = block->scales + VT_FLAT_SCREEN_ROWS;
     return true;
 }
@@ -99,7 +96,7 @@ static bool blocks_hold(vt_flat_screen *screen, size_t rows)
         screen->blocks = grown;
     }
     for (; screen->block_count < needed; screen->block_count++)
-        if (!block_make(&screen->blocks[screen->block_count], screen->width))
+        if (!block_make(screen, &screen->blocks[screen->block_count]))
             return false;
     return true;
 }
@@ -107,15 +104,10 @@ static bool blocks_hold(vt_flat_screen *screen, size_t rows)
 /* A row of the index in f32, of length 1 under the cosine. */
 static void row_read(const vt_flat *flat, size_t row, float *out)
 {
-    const flat_segment *segment = &flat->segments[row / flat->segment_rows];
-    const size_t at = row % flat->segment_rows;
-    const void *stored = (const char *)segment->vectors + at * flat->row_bytes;
-    if (flat->codec == VT_CODEC_F16)
-        flat->kernels->f16_to_f32(stored, out, flat->dim);
-    else
-        memcpy(out, stored, flat->row_bytes);
-    for (size_t i = 0; segment->scales && i < flat->dim; i++)
-        out[i] *= segment->scales[at];
+    const float *scales = flat->segments[row / flat->segment_rows].scales;
+    vt_flat_row_read(flat, row, out);
+    for (size_t i = 0; scales && i < flat->dim; i++)
+        out[i] *= scales[row % flat->segment_rows];
 }
 
 /* scratch: (dim + width). */
@@ -204,10 +196,9 @@ size_t vt_flat_screen_row_bytes(const vt_flat_screen *screen)
 
 size_t vt_flat_screen_bytes(const vt_flat_screen *screen)
 {
-    size_t block = VT_FLAT_SCREEN_ROWS * vt_flat_screen_row_bytes(screen);
     size_t floats = screen->dim + screen->width + (screen->axes ? screen->width * screen->dim : 0);
     return sizeof *screen + screen->block_room * sizeof *screen->blocks +
-           screen->block_count * block + floats * sizeof(float);
+           screen->block_count * block_bytes(screen) + floats * sizeof(float);
 }
 
 /* ---- making one ---- */

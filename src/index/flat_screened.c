@@ -157,8 +157,7 @@ static void row_wait(passed *p, size_t at)
     if (groups && !vt_idset_bits_has(groups, p->segment->groups[at]))
         return;
     const char *vector = (const char *)p->segment->vectors + at * flat->row_bytes;
-    for (size_t byte = 0; byte < flat->row_bytes; byte += 64)
-        __builtin_prefetch(vector + byte, 0, 3);
+    vt_flat_row_request(flat, vector);
     p->rows.vectors[p->rows.count] = vector;
     p->rows.at[p->rows.count++] = at;
     if (p->rows.count == COMPARED)

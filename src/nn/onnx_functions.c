@@ -170,6 +170,8 @@ vt_status vt_onnx_functions_init(vt_onnx_importer *in, vt_error *error)
 vt_status vt_onnx_functions_check(const vt_onnx_importer *in, vt_error *error)
 {
     const vt_graph *graph = in->graph;
+    if (in->proto->n_functions == 0) /* then what is named is read or computed */
+        return VT_OK;
     bool *given = vt_calloc(graph->value_count + 1, sizeof(*given));
     if (given == NULL)
         return vt_fail_memory(error, "the graph's values");

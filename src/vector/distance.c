@@ -51,12 +51,17 @@ bool vt_vector_is_finite(const float *vector, size_t dim)
     return true;
 }
 
-bool vt_vector_normalize(float *vector, size_t dim)
+double vt_vector_squares(const float *vector, size_t dim)
 {
-    /* In double no square of a float leaves the range, upwards or downwards. */
     double sum = 0.0;
     for (size_t i = 0; i < dim; i++)
         sum += (double)vector[i] * (double)vector[i];
+    return sum;
+}
+
+bool vt_vector_normalize(float *vector, size_t dim)
+{
+    double sum = vt_vector_squares(vector, dim);
     if (!isfinite(sum) || sum == 0.0)
         return false;
     double length = sqrt(sum);

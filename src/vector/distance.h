@@ -56,6 +56,9 @@ const vt_distance_table *vt_distance(void);
 /* The table of one level; NULL when this build or processor lacks it. For tests and benches. */
 const vt_distance_table *vt_distance_at(vt_cpu_level level);
 
+/* The squared length, in double: there no square of a float leaves the range, upwards or downwards.
+ */
+double vt_vector_squares(const float *vector, size_t dim);
 /* Scales to length 1 in place; false (untouched) when the vector is zero or not finite. */
 bool vt_vector_normalize(float *vector, size_t dim);
 bool vt_vector_is_finite(const float *vector, size_t dim);

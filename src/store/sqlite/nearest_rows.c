@@ -50,15 +50,6 @@ static bool is_picked(vt_sqlite_index *index, size_t queries, const vt_idset *gr
            vt_idset_count(groups) < atomic_load(&index->product_count) / share;
 }
 
-static vt_status search_memory(vt_sqlite_index *index, const float *queries, size_t count,
-                               const vt_scan_options *options, vt_hit *hits, size_t *hit_counts,
-                               size_t *scanned, vt_error *error)
-{
-    if (is_picked(index, count, options->groups))
-        return pick(index, queries, count, options, hits, hit_counts, scanned, error);
-    return vt_flat_search(index->flat, queries, count, options, hits, hit_counts, scanned, error);
-}
-
 /* ---- in the database ---- */
 
 typedef struct stream {
@@ -235,10 +226,13 @@ vt_status vt_sqlite_rows_search(vt_sqlite_index *index, const float *queries, si
         atomic_fetch_add(&index->fetched, *scanned);
         return status;
     }
-    if (!is_picked(index, count, options->groups))
+    const bool picked = is_picked(index, count, options->groups);
+    if (!picked)
         vt_sqlite_screen_want(index, count, options->pool);
     pthread_rwlock_rdlock(&index->rows);
-    status = search_memory(index, queries, count, options, hits, hit_counts, scanned, error);
+    status = picked ? pick(index, queries, count, options, hits, hit_counts, scanned, error)
+                    : vt_flat_search(index->flat, queries, count, options, hits, hit_counts,
+                                     scanned, error);
     pthread_rwlock_unlock(&index->rows);
     return status;
 }

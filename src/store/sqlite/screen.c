@@ -65,30 +65,20 @@ static vt_status screen_make(vt_sqlite_index *index, vt_pool *pool, vt_error *er
     } else {
         vt_flat_screen_free(screen);
     }
-    atomic_store(&index->screened, true); /* also where there is none: it is not tried again */
     return status;
 }
 
-/* By whoever has set `screening`. */
+/* By whoever has set `screened`. */
 static void screen_build(vt_sqlite_index *index, vt_pool *pool)
 {
     vt_error error = {0};
     if (screen_make(index, pool, &error) != VT_OK)
         vt_log(VT_LOG_WARN, "scans read all vectors in full: %s", error.message);
-    atomic_store(&index->screening, false);
 }
 
 static void background_build(void *context)
 {
     screen_build(context, NULL);
-}
-
-static void background_start(vt_sqlite_index *index)
-{
-    if (vt_thread_start("screen", background_build, index, &index->screener, NULL) == VT_OK)
-        return;
-    atomic_store(&index->screened, true); /* not again for each scan */
-    atomic_store(&index->screening, false);
 }
 
 void vt_sqlite_screen_want(vt_sqlite_index *index, size_t queries, vt_pool *pool)
@@ -97,12 +87,11 @@ void vt_sqlite_screen_want(vt_sqlite_index *index, size_t queries, vt_pool *pool
         atomic_load(&index->row_count) < LEAST_ROWS)
         return;
     size_t before = atomic_fetch_add_explicit(&index->whole_scans, queries, memory_order_relaxed);
-    if (before + queries < WORTH_SCANS || atomic_exchange(&index->screening, true))
+    /* Also where none can be made: it is not tried again for each scan. */
+    if (before + queries < WORTH_SCANS || atomic_exchange(&index->screened, true))
         return;
-    if (atomic_load(&index->screened)) /* by one who ended just now */
-        atomic_store(&index->screening, false);
-    else if (queries < WORTH_SCANS)
-        background_start(index);
+    if (queries < WORTH_SCANS)
+        (void)vt_thread_start("screen", background_build, index, &index->screener, NULL);
     else
         screen_build(index, pool);
 }

@@ -64,9 +64,8 @@ struct vt_sqlite_index {
     atomic_bool building, stop;
     atomic_size_t scans; /* searches that graph or lists would have answered */
 
-    vt_thread *screener;        /* makes a screen; his who set `screening` */
-    atomic_bool screening;      /* one is being made */
-    atomic_bool screened;       /* it was made, or is of no use */
+    vt_thread *screener;        /* makes a screen; his who set `screened` */
+    atomic_bool screened;       /* one was begun, once and for all */
     atomic_size_t screen_bytes; /* of a row in it; 0: there is none, or not of all rows yet */
     atomic_size_t whole_scans;  /* queries that were compared with all vectors in memory */
 
