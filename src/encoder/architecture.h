@@ -55,8 +55,10 @@ typedef struct vt_architecture_options {
     vt_pooling pooling;      /* of the embedding */
     int fuse; /* 2 to 4: the embedding sees that many last resolutions, fused as a feature pyramid;
                  0: the last alone */
-    bool normalize; /* the embedding has length 1; default true */
-    bool blank;     /* weights are zero, not random: for whoever asks for sizes alone */
+    bool normalize;    /* the embedding has length 1; default true */
+    bool unit_classes; /* so has what heads of classes read: scores are cosines times the lengths
+                          of weights */
+    bool blank;        /* weights are zero, not random: for whoever asks for sizes alone */
 } vt_architecture_options;
 /* The published network without heads: set classes, heads or dim. */
 vt_architecture_options vt_architecture_options_defaults(void);
@@ -74,6 +76,9 @@ typedef struct vt_extension {
     vt_shape shape;          /* of it: (N, channels, side, side) or (N, channels) */
     const char *const *keep; /* (keep_count, at most 33) further values that stay outputs */
     size_t keep_count;
+    const char *scored; /* (N, scored_width), one of `keep`, that heads of classes read; NULL: the
+                           feature, pooled */
+    int scored_width;
 } vt_extension;
 /* The network with heads by classes, heads, dim, pooling, normalize, dropout and seed of the
  * options, which have names as above; what it ended with before, but what is kept, is gone.

@@ -50,6 +50,8 @@ static void add_heads(vt_net *net, const vt_extension *from)
                        .channels = (int)from->shape.dims[1],
                        .side = from->shape.rank == 4 ? (int)from->shape.dims[2] : 1};
     vt_builder_clear_outputs(net->builder);
+    if (from->scored != NULL)
+        net->scored = (vt_vector){vt_builder_find(net->builder, from->scored), from->scored_width};
     if (from->shape.rank == 2) /* pooled already: a map of one pixel */
         features.value =
             vt_net_reshape(net, features.value, (const int64_t[]){0, from->shape.dims[1], 1, 1}, 4);

@@ -189,14 +189,28 @@ static vt_value_id scaled(vt_net *net, vt_value_id x)
                : binary(net, "Mul", x, vt_builder_scalar(net->builder, "fixed_scale", scale));
 }
 
+/* What the last layers read. */
+static vt_vector class_vector(vt_net *net, vt_map features)
+{
+    const vt_architecture *architecture = net->architecture;
+    vt_vector v = net->scored;
+    if (v.width == 0)
+        v = architecture->neck == NULL ? pool(net, features)
+                                       : architecture->neck(net, features, architecture->table);
+    if (net->options->unit_classes) {
+        vt_net_enter(net, "unit");
+        v.value = unit_length(net, v.value);
+        vt_net_leave(net);
+    }
+    return v;
+}
+
 static void class_heads(vt_net *net, vt_map features, vt_value_id *outputs, const vt_head *heads,
                         int count)
 {
     const vt_architecture *architecture = net->architecture;
     vt_net_enter(net, "head");
-    vt_vector v = architecture->neck == NULL
-                      ? pool(net, features)
-                      : architecture->neck(net, features, architecture->table);
+    vt_vector v = class_vector(net, features);
     v.value = vt_net_dropout(net, v.value, vt_net_dropout_rate(net));
     if (architecture->zero_classes)
         net->linear = VT_START_ZERO;

@@ -77,6 +77,7 @@ struct vt_net {
     vt_value_id fixed[8];         /* constants of activations, VT_NO_VALUE until wanted */
     int block, blocks;            /* for the rate of stochastic depth, which grows linearly */
     vt_value_id token;            /* the class token's vector, of vision transformers */
+    vt_vector scored;             /* what heads of classes read; width 0: the features, pooled */
     vt_map taps[VT_MAXIMUM_TAPS]; /* the last map of each side */
     int tap_count;
 };

@@ -261,13 +261,26 @@ vt_status vt_model_weight_read(const vt_model *model, const char *name, vt_tenso
     return status;
 }
 
-const char *vt_model_reader(const vt_model *model, const char *name)
+/* The first node that reads the value; NULL: nobody does. */
+static const vt_node *first_reader(const vt_graph *graph, const char *name)
 {
-    const vt_graph *graph = &model->graph;
     vt_value_id id = vt_graph_find_value(graph, name);
     for (size_t n = 0; n < graph->node_count && id != VT_NO_VALUE; n++)
         for (size_t i = 0; i < graph->nodes[n].input_count; i++)
             if (graph->nodes[n].inputs[i] == id)
-                return graph->values[graph->nodes[n].outputs[0]].name;
+                return &graph->nodes[n];
     return NULL;
+}
+
+const char *vt_model_reader(const vt_model *model, const char *name)
+{
+    const vt_node *reader = first_reader(&model->graph, name);
+    return reader != NULL ? model->graph.values[reader->outputs[0]].name : NULL;
+}
+
+const char *vt_model_read_with(const vt_model *model, const char *name)
+{
+    const vt_node *reader = first_reader(&model->graph, name);
+    vt_value_id first = reader != NULL ? reader->inputs[0] : VT_NO_VALUE;
+    return first != VT_NO_VALUE ? model->graph.values[first].name : NULL;
 }

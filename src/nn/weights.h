@@ -49,6 +49,8 @@ vt_status vt_model_weight_read(const vt_model *model, const char *name, vt_tenso
                                vt_error *error);
 /* Name of the first output of the first node that reads this value; NULL: nobody does. */
 const char *vt_model_reader(const vt_model *model, const char *name);
+/* ... of the first input of that node: what a layer's weight is multiplied with. */
+const char *vt_model_read_with(const vt_model *model, const char *name);
 
 /* A copy of all of it. */
 vt_status vt_model_dup(const vt_model *model, vt_model **out, vt_error *error);

@@ -164,7 +164,7 @@ static vt_status read_data(const char *name, const char *title, const vt_train_o
 
 static bool on_progress(void *context, const vt_run_progress *now)
 {
-    static const char *const phases[] = {"decode", "train", "evaluate"};
+    static const char *const phases[] = {"decode", "imprint", "train", "evaluate"};
     const vt_train_options *options = context;
     const char *names[VT_HEADS_MAX];
     double values[VT_HEADS_MAX];

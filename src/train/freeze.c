@@ -184,6 +184,7 @@ static void find_stages(vt_selection *selection, const collector *c)
 
 typedef enum frozen {
     FROZEN_NONE,
+    FROZEN_ALL_BUT_CLASSES,
     FROZEN_ALL_BUT_HEAD,
     FROZEN_ALL_BUT_NORMS,
     FROZEN_ALL_BUT_BIASES,
@@ -193,8 +194,8 @@ typedef enum frozen {
 
 static vt_status read_freeze(const char *text, frozen *mode, int *stages, vt_error *error)
 {
-    static const char *const names[] = {"none", "all-but-head", "all-but-norms", "all-but-biases",
-                                        "all-but-adapters"};
+    static const char *const names[] = {"none",          "all-but-classes", "all-but-head",
+                                        "all-but-norms", "all-but-biases",  "all-but-adapters"};
     int64_t number;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (text == NULL || strcmp(text, names[i]) == 0) {
@@ -207,8 +208,8 @@ static vt_status read_freeze(const char *text, frozen *mode, int *stages, vt_err
         return VT_OK;
     }
     return vt_fail(error, VT_ERR_USAGE,
-                   "freeze \"%.80s\": it is none, all-but-head, all-but-norms, all-but-biases, "
-                   "all-but-adapters or stages=N",
+                   "freeze \"%.80s\": it is none, all-but-classes, all-but-head, all-but-norms, "
+                   "all-but-biases, all-but-adapters or stages=N",
                    text);
 }
 
@@ -216,10 +217,11 @@ static bool is_trained(const vt_selected *item, frozen mode, int stages)
 {
     bool norm_bias = item->role == VT_WEIGHT_NORM_BIAS;
     if (item->head)
-        return true;
+        return mode != FROZEN_ALL_BUT_CLASSES || !begins(item->name, "head.embedding.");
     switch (mode) {
     case FROZEN_NONE:
         return true;
+    case FROZEN_ALL_BUT_CLASSES:
     case FROZEN_ALL_BUT_HEAD:
         return false;
     case FROZEN_ALL_BUT_NORMS:

@@ -10,7 +10,8 @@
  *
  * freeze is one of
  *     none              everything is trained
- *     all-but-head      the head alone is
+ *     all-but-classes   heads of classes are, and the embedding is not, so that vectors stay good
+ *     all-but-head      heads alone are, the embedding's too
  *     all-but-norms     scales and biases of normalisations are, and the head
  *     all-but-biases    biases, also of normalisations (Ben Zaken et al., "BitFit", 2021), and the
  *                       head

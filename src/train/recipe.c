@@ -69,6 +69,7 @@ static const key keys[] = {
     TEXT_KEY(schedule, "cosine:warmup=1"),
     NUMBER_KEY(layer_rate, 0.01, 1, 1),
     NUMBER_KEY(bias_rate, 0.001, 1000, 1),
+    NUMBER_KEY(imprint, 0, 1000, 0),
     NUMBER_KEY(ema, 0, 0.999999, 0),
     TEXT_KEY(augment, "standard"),
     TEXT_KEY(sampler, "shuffled"),
@@ -311,6 +312,10 @@ vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
     if (fresh != NULL && recipe->from != NULL)
         return vt_fail(error, VT_ERR_USAGE,
                        "recipe: \"%s\" is for a network that starts from nothing", fresh);
+    if (recipe->imprint > 0 && recipe->from == NULL)
+        return vt_fail(error, VT_ERR_USAGE,
+                       "recipe: \"imprint\" is for a network to go on from: one of random weights "
+                       "has no classes to show");
     status = settle_size(recipe, error);
     return status == VT_OK ? check_first_size(recipe, error) : status;
 }

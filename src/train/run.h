@@ -50,10 +50,15 @@ typedef struct vt_run_goal {
 } vt_run_goal;
 double vt_run_goal_value(const vt_run_goal *goal, const vt_run_epoch *epoch);
 
-typedef enum vt_run_phase { VT_RUN_DECODE, VT_RUN_TRAIN, VT_RUN_EVALUATE } vt_run_phase;
+typedef enum vt_run_phase {
+    VT_RUN_DECODE,
+    VT_RUN_IMPRINT,
+    VT_RUN_TRAIN,
+    VT_RUN_EVALUATE
+} vt_run_phase;
 typedef struct vt_run_progress {
     vt_run_phase phase;
-    uint64_t done, total; /* photos: of the decoding, of the whole run, of the evaluation */
+    uint64_t done, total; /* photos, of the phase; training: of the whole run */
     int epoch, epochs;
     double loss, rate;          /* smoothed; learning rate */
     const vt_run_epoch *newest; /* NULL: no epoch was measured yet */

@@ -3,7 +3,8 @@
  * Going on from a network in a file.
  *
  * Heads that fit stay: a classifier of the same classes, an embedding of the wanted dimension. For
- * the others new ones read the features, which is what the file's own head or classifier reads.
+ * the others new ones read the features, which is what the file's own head or classifier reads; a
+ * classifier that is imprinted reads the embedding.
  * Weights of half precision are trained as f32. Pixels are as the file's contract says, or as a
  * preset, but for their size.
  */
@@ -21,6 +22,7 @@ typedef struct adoption {
     const char *feature;   /* value that new heads read */
     const char *embedding; /* value that is the embedding; NULL: the feature is */
     vt_shape feature_shape;
+    int embedding_dim; /* 0: there is no (N, dim) but the feature */
     bool keeps_embedding, keeps_scores[VT_HEADS_MAX];
 } adoption;
 
@@ -106,6 +108,7 @@ static vt_status choose_values(const vt_run_state *run, adoption *file, vt_error
                          run->recipe->from, file->feature, file->feature_shape.rank);
     if (status == VT_OK && file->embedding != NULL)
         status = vt_run_shape_of(file->model, file->embedding, size, &shape, error);
+    file->embedding_dim = file->embedding != NULL && shape.rank == 2 ? (int)shape.dims[1] : 0;
     file->keeps_embedding = file->embedding != NULL &&
                             (run->recipe->dim == 0 || (double)shape.dims[1] == run->recipe->dim);
     return status == VT_OK ? choose_scores(run, file, error) : status;
@@ -115,9 +118,13 @@ static vt_status extend(vt_run_state *run, const adoption *file, vt_architecture
                         vt_error *error)
 {
     const char *keep[1 + VT_HEADS_MAX];
-    vt_extension from = {file->feature, file->feature_shape, keep, 0};
+    vt_extension from = {.feature = file->feature, .shape = file->feature_shape, .keep = keep};
     if (file->keeps_embedding)
         keep[from.keep_count++] = file->embedding;
+    if (file->keeps_embedding && file->embedding_dim > 0 && options->unit_classes) {
+        from.scored = file->embedding;
+        from.scored_width = file->embedding_dim;
+    }
     for (size_t h = 0; h < run->heads.count; h++)
         if (file->keeps_scores[h])
             keep[from.keep_count++] = run->heads.items[h].output;
@@ -140,6 +147,7 @@ static vt_status add_heads(vt_run_state *run, const adoption *file, vt_error *er
         options.classes = (int)run->data->label_count;
     options.dim = file->keeps_embedding ? 0 : (int)run->recipe->dim;
     options.fuse = (int)run->recipe->fuse;
+    options.unit_classes = run->recipe->imprint > 0;
     if (strcmp(run->recipe->pooling, "gem") == 0)
         options.pooling = VT_POOLING_GEM;
     status = extend(run, file, &options, error);
@@ -161,7 +169,9 @@ static vt_status adopt(vt_run_state *run, adoption *file, vt_error *error)
         embedding = "embedding";
     run->pooled = embedding == file->feature && file->feature_shape.rank == 4;
     run->embedding = vt_strdup(embedding);
-    return run->embedding == NULL ? vt_fail_memory(error, "a network") : VT_OK;
+    if (run->embedding == NULL)
+        return vt_fail_memory(error, "a network");
+    return run->recipe->imprint > 0 ? vt_run_imprint(run, file->keeps_scores, error) : VT_OK;
 }
 
 vt_status vt_run_adopt(vt_run_state *run, vt_error *error)

@@ -70,9 +70,16 @@ static vt_status take_vectors(vt_evaluation *out, const vt_tensor *values, size_
     return VT_OK;
 }
 
-static vt_status take_outputs(const vt_run_state *run, vt_evaluation *out, const vt_tensor *outputs,
-                              size_t first, vt_error *error)
+typedef struct taking {
+    const vt_run_state *run;
+    vt_evaluation *out;
+} taking;
+
+static vt_status take_outputs(void *context, const vt_tensor *outputs, size_t first,
+                              vt_error *error)
 {
+    const vt_run_state *run = ((taking *)context)->run;
+    vt_evaluation *out = ((taking *)context)->out;
     vt_status status = VT_OK;
     size_t at = 0;
     for (size_t h = 0; status == VT_OK && h < run->heads.count; h++)
@@ -81,20 +88,37 @@ static vt_status take_outputs(const vt_run_state *run, vt_evaluation *out, const
     return status == VT_OK ? take_vectors(out, &outputs[at], first, error) : status;
 }
 
-static vt_status run_batches(vt_run_state *run, vt_session *session, vt_evaluation *out,
-                             vt_error *error)
+/* False: the run is to end; an evaluation comes to its end all the same, or the epoch before it
+ * would be lost. */
+static bool report(const vt_run_state *run, const vt_run_photo_list *photos, size_t done)
+{
+    const vt_run_progress progress = {.phase = photos->phase,
+                                      .done = done,
+                                      .total = photos->count,
+                                      .epoch = (int)run->epoch,
+                                      .epochs = (int)run->recipe->epochs,
+                                      .goal = &run->goal,
+                                      .heads = &run->heads};
+    return run->options->on_progress == NULL ||
+           run->options->on_progress(run->options->context, &progress) ||
+           photos->phase == VT_RUN_EVALUATE;
+}
+
+vt_status vt_run_photos(vt_run_state *run, vt_session *session, const vt_run_photo_list *photos,
+                        vt_error *error)
 {
     const vt_pixel_spec *spec = &run->contract.pixels;
     const vt_loader_plan plan = {.cache = run->cache,
                                  .spec = spec,
-                                 .order = out->examples,
-                                 .count = out->count,
+                                 .order = photos->examples,
+                                 .count = photos->count,
                                  .batch = BATCH};
     vt_loader *loader = NULL;
     vt_batch batch;
     size_t first = 0;
+    bool goes_on = true;
     vt_status status = vt_loader_open(&plan, &loader, error);
-    while (status == VT_OK) {
+    while (status == VT_OK && goes_on) {
         vt_tensor outputs[VT_HEADS_MAX + 1];
         status = vt_loader_next(loader, &batch, error);
         if (status != VT_OK || batch.count == 0)
@@ -105,20 +129,14 @@ static vt_status run_batches(vt_run_state *run, vt_session *session, vt_evaluati
         input.bytes = batch.count * 3 * (size_t)spec->height * (size_t)spec->width * sizeof(float);
         status = vt_session_run(session, &input, 1, outputs, error);
         if (status == VT_OK)
-            status = take_outputs(run, out, outputs, first, error);
+            status = photos->take(photos->context, outputs, first, error);
         first += batch.count;
-        const vt_run_progress progress = {.phase = VT_RUN_EVALUATE,
-                                          .done = first,
-                                          .total = out->count,
-                                          .epoch = (int)run->epoch,
-                                          .epochs = (int)run->recipe->epochs,
-                                          .goal = &run->goal,
-                                          .heads = &run->heads};
-        if (run->options->on_progress != NULL)
-            run->options->on_progress(run->options->context, &progress);
+        goes_on = report(run, photos, first);
     }
     vt_loader_close(loader);
-    return status;
+    return status != VT_OK || goes_on
+               ? status
+               : vt_fail(error, VT_ERR_CANCELLED, "train: interrupted before the first step");
 }
 
 static vt_status find_neighbours(const vt_run_state *run, vt_evaluation *out, vt_error *error)
@@ -163,8 +181,14 @@ vt_status vt_run_evaluate(vt_run_state *run, const vt_run_weights *weights, vt_e
         status = vt_run_network_with(run, weights, &model, error);
     if (status == VT_OK)
         status = open_session(run, model, &session, error);
+    taking taken = {run, out};
+    const vt_run_photo_list photos = {.phase = VT_RUN_EVALUATE,
+                                      .examples = out->examples,
+                                      .count = out->count,
+                                      .take = take_outputs,
+                                      .context = &taken};
     if (status == VT_OK)
-        status = run_batches(run, session, out, error);
+        status = vt_run_photos(run, session, &photos, error);
     vt_session_free(session);
     vt_model_free(model);
     if (status == VT_OK)

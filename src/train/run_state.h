@@ -2,9 +2,8 @@
 /*
  * Inside src/train: what a run holds, and its parts: run.c (order of things), run_network.c (what
  * is trained), run_adopt.c (a network to go on from), run_whiten.c (how its first layer starts),
- * run_step.c (a step), run_evaluate.c,
- * run_measure.c (what it finds, by head), run_save.c (checkpoints), run_log.c, run_export.c,
- * report*.c.
+ * run_imprint.c (how its last ones do), run_step.c (a step), run_evaluate.c, run_measure.c (what it
+ * finds, by head), run_save.c (checkpoints), run_log.c, run_export.c, report*.c.
  *
  * Threads: as vt_run.
  */
@@ -166,7 +165,23 @@ vt_status vt_run_whiten(vt_run_state *run, vt_error *error);
 vt_status vt_run_step(vt_run_state *run, const vt_batch *batch, float *loss, double *norm,
                       vt_error *error);
 
+/* ---- run_imprint.c ---- */
+/* Heads of one class a photo, but those that are kept, begin with what the network makes of the
+ * photos of each class. kept: (heads). VT_ERR_CANCELLED: on_progress said so. */
+vt_status vt_run_imprint(vt_run_state *run, const bool *kept, vt_error *error);
+
 /* ---- run_evaluate.c ---- */
+/* Photos as the pixel contract says, through a session, in batches. */
+typedef struct vt_run_photo_list {
+    vt_run_phase phase;       /* for who watches */
+    const uint32_t *examples; /* (count) indices into the data set */
+    size_t count;
+    /* Outputs of a batch, of the examples from `first` on. */
+    vt_status (*take)(void *context, const vt_tensor *outputs, size_t first, vt_error *error);
+    void *context;
+} vt_run_photo_list;
+vt_status vt_run_photos(vt_run_state *run, vt_session *session, const vt_run_photo_list *photos,
+                        vt_error *error);
 vt_status vt_run_evaluate(vt_run_state *run, const vt_run_weights *weights, vt_evaluation *out,
                           vt_error *error);
 

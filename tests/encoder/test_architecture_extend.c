@@ -96,7 +96,10 @@ static void test_map(void **state)
 {
     (void)state;
     static const char *const keep[] = {"vector"};
-    const vt_extension from = {"map", vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3}), keep, 1};
+    const vt_extension from = {.feature = "map",
+                               .shape = vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3}),
+                               .keep = keep,
+                               .keep_count = 1};
     vt_model *model = opened(), *two = extend(model, &from, 5, 6);
     float before[2 * CHANNELS], after[2 * CHANNELS], logits[10], vectors[12];
     assert_int_equal(vt_model_summary_of(two).opset, 13);
@@ -129,7 +132,8 @@ static bool note_exponent(void *context, const vt_weight_info *weight)
 static void test_pooling(void **state)
 {
     (void)state;
-    const vt_extension from = {"map", vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3}), NULL, 0};
+    const vt_extension from = {.feature = "map",
+                               .shape = vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3})};
     vt_architecture_options options = vt_architecture_options_defaults();
     vt_model *model = opened();
     options.classes = 5;
@@ -150,9 +154,12 @@ static void test_again(void **state)
 {
     (void)state;
     static const char *const keep[] = {"embedding"};
-    const vt_extension first = {"map", vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3}), NULL, 0};
-    const vt_extension second = {"features", vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3}), keep,
-                                 1};
+    const vt_extension first = {.feature = "map",
+                                .shape = vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3})};
+    const vt_extension second = {.feature = "features",
+                                 .shape = vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3}),
+                                 .keep = keep,
+                                 .keep_count = 1};
     vt_model *model = opened(), *one = extend(model, &first, 5, 6),
              *two = extend(one, &second, 7, 0);
     float before[12], after[12], logits[14];
@@ -168,7 +175,8 @@ static void test_again(void **state)
 static void test_vector(void **state)
 {
     (void)state;
-    const vt_extension from = {"vector", vt_shape_of(2, (int64_t[]){1, CHANNELS}), NULL, 0};
+    const vt_extension from = {.feature = "vector",
+                               .shape = vt_shape_of(2, (int64_t[]){1, CHANNELS})};
     vt_model *model = opened(), *two = extend(model, &from, 5, 6);
     float logits[10], vectors[12];
     values_of(two, "logits", 10, logits);
@@ -181,7 +189,7 @@ static void test_refused(void **state)
 {
     (void)state;
     vt_architecture_options options = vt_architecture_options_defaults();
-    vt_extension from = {"map", vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3}), NULL, 0};
+    vt_extension from = {.feature = "map", .shape = vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3})};
     vt_model *model = opened(), *out = NULL;
     vt_error error = {0};
     options.dim = 6;
@@ -204,7 +212,8 @@ static void test_refused(void **state)
 static void test_memory_runs_out(void **state)
 {
     (void)state;
-    const vt_extension from = {"map", vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3}), NULL, 0};
+    const vt_extension from = {.feature = "map",
+                               .shape = vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3})};
     vt_architecture_options options = vt_architecture_options_defaults();
     vt_model *model = opened();
     int64_t successes = 0, asked = 1;
