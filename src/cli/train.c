@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* Options that are keys of the recipe under their own name. */
-enum { KEYS = 28 };
+enum { KEYS = 29 };
 static const struct key_option {
     const char *key, *name, *value, *help;
 } key_options[KEYS] = {
@@ -40,6 +40,8 @@ static const struct key_option {
     {"precision", "precision", "f32|bf16", "what the network computes in (default f32)"},
     {"layer_rate", "layer-rate", "FACTOR", "each stage learns slower than the next by this"},
     {"bias_rate", "bias-rate", "FACTOR", "biases of normalisations learn faster by this"},
+    {"imprint", "imprint", "SCALE",
+     "new classifiers begin as the mean of each class's photos, times this (16)"},
     {"freeze", "freeze", "WHAT",
      "all-but-classes, all-but-head, all-but-norms, all-but-biases, stages=N"},
     {"lora", "lora", "RANK", "train low-rank adapters instead, merged at the end"},

@@ -71,6 +71,8 @@ static const key keys[] = {
     NUMBER_KEY(bias_rate, 0.001, 1000, 1),
     NUMBER_KEY(imprint, 0, 1000, 0),
     NUMBER_KEY(ema, 0, 0.999999, 0),
+    NUMBER_KEY(sam, 0, 100, 0),
+    INTEGER_KEY(sam_epochs, 0, 100000, 0),
     TEXT_KEY(augment, "standard"),
     TEXT_KEY(sampler, "shuffled"),
     TEXT_KEY(label, NULL),
@@ -237,6 +239,27 @@ static vt_status check_first_size(const vt_recipe *recipe, vt_error *error)
     return VT_OK;
 }
 
+static vt_status check_start(const vt_recipe *recipe, vt_error *error)
+{
+    if (recipe->arch != NULL && recipe->from != NULL)
+        return vt_fail(error, VT_ERR_USAGE, "recipe: \"arch\" and \"from\" exclude each other");
+    if (recipe->arch == NULL && recipe->from == NULL)
+        return vt_fail(error, VT_ERR_USAGE,
+                       "recipe: \"arch\" or \"from\" has to say what is trained");
+    const char *fresh = recipe->whiten                ? "whiten"
+                        : recipe->identity            ? "identity"
+                        : recipe->activate != VT_RELU ? "activation"
+                                                      : NULL;
+    if (fresh != NULL && recipe->from != NULL)
+        return vt_fail(error, VT_ERR_USAGE,
+                       "recipe: \"%s\" is for a network that starts from nothing", fresh);
+    if (recipe->imprint > 0 && recipe->from == NULL)
+        return vt_fail(error, VT_ERR_USAGE,
+                       "recipe: \"imprint\" is for a network to go on from: one of random weights "
+                       "cannot tell classes apart");
+    return VT_OK;
+}
+
 /* Of the square pictures that a network takes, as its contract or its input says; 0: neither does,
  * or there is no such network, which whoever goes on from it will say better. */
 static int64_t size_taken(const char *from)
@@ -300,23 +323,11 @@ vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
         return wrong("pooling", recipe->pooling, "average or gem", error);
     if (strcmp(recipe->split, "photo") != 0 && strcmp(recipe->split, "product") != 0)
         return wrong("split", recipe->split, "photo or product", error);
-    if (recipe->arch != NULL && recipe->from != NULL)
-        return vt_fail(error, VT_ERR_USAGE, "recipe: \"arch\" and \"from\" exclude each other");
-    if (recipe->arch == NULL && recipe->from == NULL)
-        return vt_fail(error, VT_ERR_USAGE,
-                       "recipe: \"arch\" or \"from\" has to say what is trained");
-    const char *fresh = recipe->whiten                ? "whiten"
-                        : recipe->identity            ? "identity"
-                        : recipe->activate != VT_RELU ? "activation"
-                                                      : NULL;
-    if (fresh != NULL && recipe->from != NULL)
-        return vt_fail(error, VT_ERR_USAGE,
-                       "recipe: \"%s\" is for a network that starts from nothing", fresh);
-    if (recipe->imprint > 0 && recipe->from == NULL)
-        return vt_fail(error, VT_ERR_USAGE,
-                       "recipe: \"imprint\" is for a network to go on from: one of random weights "
-                       "has no classes to show");
-    status = settle_size(recipe, error);
+    if (recipe->sam_epochs > 0 && recipe->sam == 0)
+        return vt_fail(error, VT_ERR_USAGE, "recipe: \"sam_epochs\" needs \"sam\"");
+    status = check_start(recipe, error);
+    if (status == VT_OK)
+        status = settle_size(recipe, error);
     return status == VT_OK ? check_first_size(recipe, error) : status;
 }
 

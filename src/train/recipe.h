@@ -31,7 +31,7 @@ typedef struct vt_recipe {
         *activation;
     double epochs, batch, accumulate, lr, ema, size, first_size, first_epochs, dim, fuse, width,
         dropout, depth, val_share, early_stop, seed, threads, crop_ratio, layer_rate, bias_rate,
-        imprint, lora;
+        imprint, sam, sam_epochs, lora;
     bool small_input, whiten, identity, recompute;
     /* What they say; filled by vt_recipe_check. */
     vt_optimizer_options optimize;

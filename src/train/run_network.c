@@ -247,11 +247,12 @@ vt_status vt_run_build(vt_run_state *run, vt_error *error)
         status = make_training(run, error);
     if (status == VT_OK)
         status = make_average(run, error);
-    return status;
+    return status == VT_OK ? vt_sam_new(run, error) : status;
 }
 
 void vt_run_unbuild(vt_run_state *run)
 {
+    vt_sam_free(run->sam);
     vt_ema_free(run->ema);
     vt_optimizer_free(run->optimizer);
     vt_training_free(run->training);

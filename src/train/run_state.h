@@ -73,7 +73,8 @@ typedef struct vt_run_state {
     size_t dim;                     /* of the embedding */
     vt_training *training;
     vt_optimizer *optimizer;
-    vt_ema *ema; /* NULL: none */
+    vt_ema *ema;        /* NULL: none */
+    struct vt_sam *sam; /* run_sam.c; NULL: none */
     size_t parameter_count, state_count, parameter_numbers;
     const float **gradients; /* (parameter_count) */
 
@@ -169,6 +170,16 @@ vt_status vt_run_step(vt_run_state *run, const vt_batch *batch, float *loss, dou
 /* Heads of one class a photo, but those that are kept, begin with what the network makes of the
  * photos of each class. kept: (heads). VT_ERR_CANCELLED: on_progress said so. */
 vt_status vt_run_imprint(vt_run_state *run, const bool *kept, vt_error *error);
+
+/* ---- run_sam.c ---- */
+/* Behind the training, where the recipe wants it. */
+vt_status vt_sam_new(vt_run_state *run, vt_error *error);
+void vt_sam_free(struct vt_sam *sam); /* NULL is fine */
+/* Whether this epoch's steps are such. */
+bool vt_sam_is_due(const vt_run_state *run);
+/* Gradients of the batch that was just stepped become those of the worst point nearby. */
+vt_status vt_sam_gradients(vt_run_state *run, const vt_tensor *inputs, size_t count,
+                           vt_error *error);
 
 /* ---- run_evaluate.c ---- */
 /* Photos as the pixel contract says, through a session, in batches. */

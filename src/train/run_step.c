@@ -37,6 +37,8 @@ vt_status vt_run_step(vt_run_state *run, const vt_batch *batch, float *loss, dou
         vt_training_set_step(run->training, run->steps);
         status = vt_training_step(run->training, inputs, count, loss, NULL, error);
     }
+    if (status == VT_OK && isfinite(*loss) && vt_sam_is_due(run))
+        status = vt_sam_gradients(run, inputs, count, error);
     *norm = 0;
     if (status != VT_OK || !isfinite(*loss))
         return status;

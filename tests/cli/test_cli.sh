@@ -216,7 +216,7 @@ offers 'model quantize' calibrate method percentile pictures queries images max-
 offers 'model test' precision json
 offers sample products views seed size json
 offers train out arch from size dim loss teacher epochs batch accumulate lr optimizer schedule ema augment sampler \
-    label val split val-share measure early-stop precision layer-rate bias-rate freeze lora seed threads small-input whiten recompute recipe set \
+    label val split val-share measure early-stop precision layer-rate bias-rate imprint freeze lora seed threads small-input whiten recompute recipe set \
     images cache report logdir checkpoint resume promote force json
 offers serve listen write events public-search open-to-all access-log queue max-body stop-timeout precision json
 offers 'key add' scopes name expires rate json

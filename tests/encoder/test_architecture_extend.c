@@ -185,6 +185,47 @@ static void test_vector(void **state)
     vt_model_free(model);
 }
 
+/* Scores are products with the direction of the vector, and the vector is what it was. */
+static void test_scores_of_directions(void **state)
+{
+    (void)state;
+    enum { CLASSES = 2 };
+    static const char *const keep[] = {"vector"};
+    vt_architecture_options options = vt_architecture_options_defaults();
+    const vt_extension from = {.feature = "map",
+                               .shape = vt_shape_of(4, (int64_t[]){1, CHANNELS, 3, 3}),
+                               .keep = keep,
+                               .keep_count = 1,
+                               .scored = "vector",
+                               .scored_width = CHANNELS};
+    vt_model *model = opened(), *out = NULL;
+    float weights[CLASSES * CHANNELS], vectors[2 * CHANNELS], logits[2 * CLASSES];
+    options.classes = CLASSES;
+    options.unit_classes = true;
+    assert_int_equal(vt_architecture_extend(model, &from, &options, &out, NULL), VT_OK);
+    for (int i = 0; i < CLASSES * CHANNELS; i++)
+        weights[i] = (float)(i % 5) - 1;
+    assert_int_equal(
+        vt_model_weight_write(out, "head.classes.linear.weight", weights, CLASSES * CHANNELS, NULL),
+        VT_OK);
+    values_of(out, "vector", 2 * CHANNELS, vectors);
+    values_of(out, "logits", 2 * CLASSES, logits);
+    for (int row = 0; row < 2; row++) {
+        const float *vector = vectors + row * CHANNELS;
+        float sums[CLASSES] = {0}, length = 0;
+        for (int i = 0; i < CHANNELS; i++) {
+            length += vector[i] * vector[i];
+            for (int c = 0; c < CLASSES; c++)
+                sums[c] += weights[c * CHANNELS + i] * vector[i];
+        }
+        assert_true(fabsf(sqrtf(length) - 1) > 0.01f);
+        for (int c = 0; c < CLASSES; c++)
+            assert_float_equal(logits[row * CLASSES + c], sums[c] / sqrtf(length), 1e-4);
+    }
+    vt_model_free(out);
+    vt_model_free(model);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -237,9 +278,13 @@ static void test_memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_map),     cmocka_unit_test(test_pooling),
-        cmocka_unit_test(test_again),   cmocka_unit_test(test_vector),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_map),
+        cmocka_unit_test(test_pooling),
+        cmocka_unit_test(test_again),
+        cmocka_unit_test(test_vector),
+        cmocka_unit_test(test_scores_of_directions),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,6 +121,10 @@ static void test_reading(void **state)
     assert_null(vt_model_reader(model, "unread"));
     assert_non_null(vt_model_reader(model, "kernel"));
     assert_null(vt_model_reader(model, "y"));
+    assert_null(vt_model_read_with(model, "unread"));
+    assert_string_equal(vt_model_read_with(model, "pixel_factor"), "image");
+    assert_string_equal(vt_model_read_with(model, "kernel"),
+                        vt_model_read_with(model, "kernel_bias"));
     vt_model_free(model);
 }
 

@@ -114,6 +114,7 @@ typedef struct attempt {
     const char *const *settings; /* pairs, NULL behind the last; NULL: none */
     bool resume;
     int end_at;        /* steps after which it ends; 0: never */
+    bool imprint_ends; /* it ends with the first photos that are imprinted */
     bool killed;       /* by SIGKILL, else by on_progress saying so */
     bool report;       /* write one beside the model */
     double val_share;  /* 0: a tenth, which is one photo of each label */
@@ -127,6 +128,8 @@ static inline bool watch(void *context, const vt_run_progress *progress)
     attempt *a = context;
     if (progress->newest != NULL && isnan(a->first_loss))
         a->first_loss = progress->newest->loss;
+    if (progress->phase == VT_RUN_IMPRINT)
+        return !a->imprint_ends;
     if (progress->phase != VT_RUN_TRAIN || a->end_at == 0 || --a->end_at > 0)
         return true;
     if (a->killed)

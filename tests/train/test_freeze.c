@@ -101,6 +101,22 @@ static void test_modes(void **state)
     vt_model_free(model);
 }
 
+/* Of the heads those of classes alone: vectors stay what they were. */
+static void test_classes_alone(void **state)
+{
+    (void)state;
+    vt_model *model = network("resnet18", true);
+    vt_selection s = select_weights(model, "all-but-classes", 1);
+    for (size_t i = 0; i < s.count; i++)
+        assert_true(!s.items[i].trained || strncmp(s.items[i].name, "head.", 5) == 0);
+    assert_true(trains(&s, "head.classes.linear.weight"));
+    assert_true(trains(&s, "head.classes.linear.bias"));
+    assert_false(trains(&s, "head.embedding.linear.weight"));
+    assert_false(trains(&s, "stage4.block2.conv2.weight"));
+    vt_selection_deinit(&s);
+    vt_model_free(model);
+}
+
 static void test_rates(void **state)
 {
     (void)state;
@@ -243,9 +259,10 @@ static void test_memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything), cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_rates),      cmocka_unit_test(test_networks_of_others),
-        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_everything),         cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_classes_alone),      cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_networks_of_others), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,10 @@ static void wrong_recipes_name_the_key(void **state)
         {"{\"arch\":\"resnet9\",\"first_size\":24,\"first_epochs\":2,\"teacher\":\"t.onnx\"}",
          "\"teacher\""},
         {"{\"epochs\":3}", "\"arch\""},
+        {"{\"arch\":\"resnet9\",\"imprint\":16}", "\"imprint\""},
+        {"{\"from\":\"x.onnx\",\"imprint\":-1}", "\"imprint\""},
+        {"{\"arch\":\"resnet9\",\"sam_epochs\":2}", "\"sam\""},
+        {"{\"arch\":\"resnet9\",\"sam\":-0.1}", "\"sam\""},
     };
     char message[512];
     (void)state;
