@@ -354,7 +354,7 @@ static void report_json(const bench *b)
 
 static bool settings_read(int argc, char **argv, settings *set)
 {
-    *set = (settings){.repeat = 31, .queries = 50};
+    *set = (settings){.repeat = 31, .queries = 200};
     for (int i = 1; i < argc; i++) {
         int64_t value;
         if (strcmp(argv[i], "--json") == 0) {

@@ -8,8 +8,8 @@
  * part of the mixture is: from those of the categories nearest to the query, or farthest from it.
  * What the planner chooses is done as the store does it, walks that run out are answered by the
  * scan within the time taken, and the truth is the scan's. Sets and truths are made beforehand;
- * then the queries of a cell are asked one after another on one thread, in some rounds, of which
- * the median is reported.
+ * then the queries of a cell are asked one after another on one thread, in some rounds, each of
+ * them in turn with one without a filter; medians are reported.
  *
  * Peers, where there are any, answer the cells of 1 % and less as filter_peer.c says.
  *
@@ -30,7 +30,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DIM = FILTER_DIM, K = FILTER_K, CLUSTERS = 50, ROUNDS = 5 };
+enum { DIM = FILTER_DIM, K = FILTER_K, CLUSTERS = 50, ROUNDS = 15 };
 
 typedef struct walk_bench {
     size_t rows, queries;
@@ -42,7 +42,8 @@ typedef struct walk_bench {
     uint8_t *categories; /* (rows) */
     filter_peer peers[FILTER_PEERS];
     size_t peer_count;
-    vt_hit *all; /* (rows) */
+    vt_hit *all;              /* (rows) */
+    filter_question *without; /* (queries) without a filter */
 } walk_bench;
 
 static vt_status bench_make(walk_bench *b, vt_error *error)
@@ -269,38 +270,57 @@ static void cell_report(const walk_bench *b, const cell *c, double here, double 
     (void)fflush(stdout); /* of many vectors a cell takes long */
 }
 
-/* *all: the rate without a filter, which the first cell sets. */
-static vt_status cell_measure(walk_bench *b, cell *c, double *all, vt_error *error)
+static vt_status questions_make(walk_bench *b, double share, correlation how, filter_question **out,
+                                vt_error *error)
 {
-    double ms[ROUNDS];
     vt_status status = VT_OK;
+    *out = vt_calloc(b->queries, sizeof **out);
+    if (!*out)
+        return vt_fail_memory(error, "the queries");
     for (size_t i = 0; status == VT_OK && i < b->queries; i++)
-        status = question_make(b, &c->questions[i], i, c->share, c->how, error);
-    for (size_t i = 0; status == VT_OK && i < ROUNDS; i++)
-        status = round_run(b, c->questions, &ms[i], &c->strategy, error);
+        status = question_make(b, &(*out)[i], i, share, how, error);
+    return status;
+}
+
+static void questions_free(walk_bench *b, filter_question *questions)
+{
+    for (size_t i = 0; questions && i < b->queries; i++)
+        vt_idset_free(questions[i].set);
+    vt_free(questions);
+}
+
+static double rate_of(const walk_bench *b, double *ms)
+{
+    return (double)b->queries * 1000 / vt_bench_median(ms, ROUNDS);
+}
+
+static vt_status cell_measure(walk_bench *b, cell *c, vt_error *error)
+{
+    double ms[ROUNDS], without_ms[ROUNDS];
+    const char *strategy;
+    vt_status status = VT_OK;
+    for (size_t i = 0; status == VT_OK && i < ROUNDS; i++) {
+        status = round_run(b, b->without, &without_ms[i], &strategy, error);
+        if (status == VT_OK)
+            status = round_run(b, c->questions, &ms[i], &c->strategy, error);
+    }
     if (status != VT_OK)
         return status;
-    double here = (double)b->queries * 1000 / vt_bench_median(ms, ROUNDS);
-    if (c->share >= 1)
-        *all = here;
-    cell_report(b, c, here, *all);
+    double here = rate_of(b, ms);
+    cell_report(b, c, here, rate_of(b, without_ms));
     for (size_t i = 0; c->share <= PEER_SHARE && i < b->peer_count; i++)
         if (!filter_peer_ask(&b->peers[i], c->questions, b->queries, b->rows, here))
             return vt_fail_memory(error, "a peer's sets");
     return VT_OK;
 }
 
-static vt_status cell_run(walk_bench *b, double share, correlation how, double *all,
-                          vt_error *error)
+static vt_status cell_run(walk_bench *b, double share, correlation how, vt_error *error)
 {
     cell c = {.share = share, .how = how, .strategy = ""};
-    c.questions = vt_calloc(b->queries, sizeof *c.questions);
-    if (!c.questions)
-        return vt_fail_memory(error, "the queries");
-    vt_status status = cell_measure(b, &c, all, error);
-    for (size_t i = 0; i < b->queries; i++)
-        vt_idset_free(c.questions[i].set);
-    vt_free(c.questions);
+    vt_status status = questions_make(b, share, how, &c.questions, error);
+    if (status == VT_OK)
+        status = cell_measure(b, &c, error);
+    questions_free(b, c.questions);
     return status;
 }
 
@@ -309,8 +329,9 @@ bool filter_walk(size_t rows, size_t queries, char **libraries, size_t count)
     static const double shares[] = {1, 0.5, 0.1, 0.01, 0.001, 0.0001};
     walk_bench b = {.rows = rows, .queries = queries};
     vt_error error = {0};
-    double rate = 1;
     vt_status status = bench_make(&b, &error);
+    if (status == VT_OK)
+        status = questions_make(&b, 1, NONE, &b.without, &error);
     if (status == VT_OK)
         b.peer_count = filter_peers_make(libraries, count, b.vectors, rows, b.peers);
     if (status == VT_OK)
@@ -321,11 +342,12 @@ bool filter_walk(size_t rows, size_t queries, char **libraries, size_t count)
     for (size_t s = 0; status == VT_OK && s < sizeof shares / sizeof shares[0]; s++)
         for (int how = POSITIVE; status == VT_OK && how >= NEGATIVE; how--)
             if (shares[s] < 1 || how == NONE)
-                status = cell_run(&b, shares[s], (correlation)how, &rate, &error);
+                status = cell_run(&b, shares[s], (correlation)how, &error);
     if (status != VT_OK)
         fprintf(stderr, "filter: %s\n", error.message);
     for (size_t i = 0; i < b.peer_count; i++)
         filter_peer_free(&b.peers[i]);
+    questions_free(&b, b.without);
     vt_flat_free(b.flat);
     vt_graph_free(b.graph);
     vt_free(b.vectors);

@@ -74,7 +74,7 @@ typedef struct graph_walker {
     graph_candidate *beam; /* the nearest so far, best first; (beam_room), owned */
     size_t beam_count, beam_room, width;
     size_t cursor;       /* all of the beam in front of it is expanded */
-    uint64_t *seen;      /* a bit per slot, then another: crossed; (2 seen_words), owned */
+    uint64_t *seen;      /* three times a bit per slot (graph_walk.c); (3 seen_words), owned */
     uint32_t *seen_list; /* the first of them, to be taken back; owned */
     size_t seen_words, seen_count;
     graph_candidate *frontier; /* filtered walks: heap of what is to be expanded, owned */

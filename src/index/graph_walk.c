@@ -36,7 +36,8 @@
 enum {
     TOGETHER = 2,
     SEEN_LISTED = 16384,
-    BRIDGED = 12, /* nodes that pass, behind failing ones, about; planner.c reckons with it */
+    SLOT_BITS = 3, /* seen; crossed; failed: of filtered walks the latter two */
+    BRIDGED = 12,  /* nodes that pass, behind failing ones, about; planner.c reckons with it */
 };
 static const uint32_t EXPANDED = 1u << 31; /* in graph_candidate.slot; slots are below */
 
@@ -157,14 +158,14 @@ static bool seen_reset(const vt_graph *graph, graph_walker *walker)
 {
     size_t words = atomic_load_explicit(&graph->slot_room, memory_order_acquire) / 64;
     if (words > walker->seen_words) {
-        uint64_t *seen = vt_calloc(2 * words, sizeof *seen);
+        uint64_t *seen = vt_calloc(SLOT_BITS * words, sizeof *seen);
         if (!seen)
             return false;
         vt_free(walker->seen);
         walker->seen = seen;
         walker->seen_words = words;
     } else if (walker->seen_count > SEEN_LISTED) {
-        memset(walker->seen, 0, 2 * walker->seen_words * sizeof *walker->seen);
+        memset(walker->seen, 0, SLOT_BITS * walker->seen_words * sizeof *walker->seen);
     } else {
         for (size_t i = 0; i < walker->seen_count; i++)
             walker->seen[walker->seen_list[i] / 64] = 0;
@@ -387,20 +388,27 @@ static bool frontier_push(graph_walker *walker, graph_candidate candidate)
     return true;
 }
 
-static graph_candidate frontier_pop(graph_walker *walker)
+/* Puts the candidate where it belongs in the heap below `at`, whose place is free. */
+static void frontier_sink(graph_walker *walker, size_t at, graph_candidate candidate)
 {
-    graph_candidate *heap = walker->frontier, first = heap[0];
-    graph_candidate last = heap[--walker->frontier_count];
-    size_t at = 0, count = walker->frontier_count;
-    for (size_t child = 1; child < count; child = 2 * at + 1) {
+    graph_candidate *heap = walker->frontier;
+    size_t count = walker->frontier_count;
+    for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
         if (child + 1 < count && heap[child + 1].score > heap[child].score)
             child++;
-        if (heap[child].score <= last.score)
+        if (heap[child].score <= candidate.score)
             break;
         heap[at] = heap[child];
         at = child;
     }
-    heap[at] = last;
+    heap[at] = candidate;
+}
+
+static graph_candidate frontier_pop(graph_walker *walker)
+{
+    graph_candidate first = walker->frontier[0];
+    graph_candidate last = walker->frontier[--walker->frontier_count];
+    frontier_sink(walker, 0, last);
     return first;
 }
 
@@ -419,40 +427,28 @@ bool graph_passes(const vt_graph *graph, uint32_t slot, const vt_idset *groups)
 /* In the slot of a frontier's candidate: its node fails the filter. */
 static const uint32_t STRAY = 1u << 31;
 
-/* What was met around the query, before the walk keeps to the set. */
-typedef struct surroundings {
-    size_t strays;        /* failing nodes that were expanded */
-    size_t seen, passing; /* nodes next to what was expanded, and those of them that pass */
-} surroundings;
-
-/* near NULL: the batch is not of the query's surroundings. */
-static void batch_offer_filtered(const vt_graph *graph, graph_walker *walker,
-                                 const vt_idset *groups, surroundings *near)
+static void frontier_drop_strays(graph_walker *walker)
 {
-    for (size_t i = 0; i < walker->batch; i++) {
-        float score = walker->scores[i];
-        uint32_t slot = walker->slots[i];
-        if (walker->beam_count == walker->width &&
-            !(score > walker->beam[walker->beam_count - 1].score))
-            continue;
-        if (slot_dead(graph, slot))
-            continue;
-        bool passes = graph_passes(graph, slot, groups);
-        if (!frontier_push(walker, (graph_candidate){score, passes ? slot : slot | STRAY}))
-            walker->out_of_memory = true;
-        if (passes)
-            (void)beam_offer(walker, score, slot);
-        if (near) {
-            near->seen++;
-            near->passing += passes;
-        }
-    }
+    graph_candidate *heap = walker->frontier;
+    size_t kept = 0;
+    for (size_t i = 0; i < walker->frontier_count; i++)
+        if (!(heap[i].slot & STRAY))
+            heap[kept++] = heap[i];
+    walker->frontier_count = kept;
+    for (size_t at = kept / 2; at-- > 0;)
+        frontier_sink(walker, at, heap[at]);
 }
 
 /* The second bit of a slot: its node fails, and all around it was looked at. */
 static size_t crossed_bit(const graph_walker *walker, uint32_t slot)
 {
     return 64 * walker->seen_words + slot;
+}
+
+/* The third: its node fails, so that its label need not be read again. */
+static size_t failed_bit(const graph_walker *walker, uint32_t slot)
+{
+    return 2 * 64 * walker->seen_words + slot;
 }
 
 static bool bit_has(const graph_walker *walker, size_t at)
@@ -472,28 +468,77 @@ static bool bit_mark(graph_walker *walker, size_t at)
     return true;
 }
 
-/* Neighbours of a node that are neither younger than the walk nor crossed, their labels asked for;
- * where `fresh`, those alone that were not seen either. */
+/* What was met around the query, before the walk keeps to the set. */
+typedef struct surroundings {
+    size_t strays;        /* failing nodes that were expanded */
+    size_t seen, passing; /* nodes next to what was expanded, and those of them that pass */
+    bool left;            /* the walk keeps to the set, and the frontier holds no strays */
+} surroundings;
+
+/* Whether the node passes; that it fails is noted. */
+static bool slot_try(const vt_graph *graph, graph_walker *walker, uint32_t slot,
+                     const vt_idset *groups)
+{
+    bool passes = graph_passes(graph, slot, groups);
+    if (!passes && slot / 64 < walker->seen_words)
+        (void)bit_mark(walker, failed_bit(walker, slot));
+    return passes;
+}
+
+/* groups NULL: all of the batch pass. near NULL: it is not of the query's surroundings. */
+static void batch_offer_filtered(const vt_graph *graph, graph_walker *walker,
+                                 const vt_idset *groups, surroundings *near)
+{
+    for (size_t i = 0; i < walker->batch; i++) {
+        float score = walker->scores[i];
+        uint32_t slot = walker->slots[i];
+        if (walker->beam_count == walker->width &&
+            !(score > walker->beam[walker->beam_count - 1].score))
+            continue;
+        if (slot_dead(graph, slot))
+            continue;
+        bool passes = !groups || slot_try(graph, walker, slot, groups);
+        if (!frontier_push(walker, (graph_candidate){score, passes ? slot : slot | STRAY}))
+            walker->out_of_memory = true;
+        if (passes && beam_offer(walker, score, slot))
+            lists_prefetch(graph, slot);
+        if (near) {
+            near->seen++;
+            near->passing += passes;
+        }
+    }
+}
+
+/* Neighbours of a node that are neither younger than the walk nor crossed; where `fresh`, those
+ * alone that were not seen either. Which they are is as good as random: no branch on it. */
 static size_t around_list(const vt_graph *graph, const graph_walker *walker, uint32_t slot,
                           bool fresh, uint32_t *out)
 {
-    size_t degree = graph_neighbours(graph, slot, out), count = 0;
+    const graph_links *links = graph_links_of(graph, slot);
+    const uint64_t *seen = walker->seen, *crossed = seen + walker->seen_words;
+    const uint64_t asked = fresh ? UINT64_MAX : 0;
+    size_t degree = links_state(links) & LINK_DEGREE, count = 0;
     for (size_t i = 0; i < degree; i++) {
-        uint32_t near = out[i];
-        if (near / 64 >= walker->seen_words || (fresh && bit_has(walker, near)) ||
-            bit_has(walker, crossed_bit(walker, near)))
-            continue;
-        __builtin_prefetch((const void *)graph_label(graph, near), 0, 3);
-        out[count++] = near;
+        uint32_t near = atomic_load_explicit(&links->neighbours[i], memory_order_acquire);
+        size_t word = near / 64 < walker->seen_words ? near / 64 : 0;
+        uint64_t bit = (uint64_t)1 << near % 64;
+        out[count] = near;
+        count += !((crossed[word] | (seen[word] & asked)) & bit) && near / 64 == word;
     }
     return count;
+}
+
+static void labels_prefetch(const vt_graph *graph, const uint32_t *slots, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        __builtin_prefetch((const void *)graph_label(graph, slots[i]), 0, 3);
 }
 
 /* Puts the node into the batch if it is new and passes; false: it fails. */
 static bool batch_try(const vt_graph *graph, graph_walker *walker, uint32_t slot,
                       const vt_idset *groups)
 {
-    bool fresh = bit_mark(walker, slot), passes = graph_passes(graph, slot, groups);
+    bool fresh = bit_mark(walker, slot), passes = slot_try(graph, walker, slot, groups);
     walker->passed_by++;
     if (fresh && passes && walker->batch < VT_CODER_MANY)
         walker->slots[walker->batch++] = slot;
@@ -508,8 +553,33 @@ static void batch_bridge(const vt_graph *graph, graph_walker *walker, uint32_t s
     uint32_t around[VT_GRAPH_MAX_DEGREE];
     (void)bit_mark(walker, crossed_bit(walker, slot));
     size_t count = around_list(graph, walker, slot, true, around);
+    labels_prefetch(graph, around, count);
     for (size_t i = 0; i < count; i++)
         (void)batch_try(graph, walker, around[i], groups);
+}
+
+/* Puts neighbours that are new and pass into the batch; failing: those that fail, in order. Returns
+ * how many fail. */
+static size_t batch_near(const vt_graph *graph, graph_walker *walker, uint32_t slot,
+                         const vt_idset *groups, uint32_t *failing)
+{
+    uint32_t around[VT_GRAPH_MAX_DEGREE], unknown[VT_GRAPH_MAX_DEGREE];
+    uint8_t fails[VT_GRAPH_MAX_DEGREE], at[VT_GRAPH_MAX_DEGREE];
+    size_t near = around_list(graph, walker, slot, false, around), tried = 0, count = 0;
+    for (size_t i = 0; i < near; i++) {
+        fails[i] = bit_has(walker, failed_bit(walker, around[i]));
+        unknown[tried] = around[i];
+        at[tried] = (uint8_t)i;
+        tried += !fails[i];
+    }
+    labels_prefetch(graph, unknown, tried);
+    for (size_t i = 0; i < tried; i++)
+        fails[at[i]] = !batch_try(graph, walker, unknown[i], groups);
+    for (size_t i = 0; i < near; i++) {
+        failing[count] = around[i];
+        count += fails[i];
+    }
+    return count;
 }
 
 /* What passes next to the node, and behind as many failing neighbours as it takes to meet about as
@@ -517,11 +587,9 @@ static void batch_bridge(const vt_graph *graph, graph_walker *walker, uint32_t s
 static void batch_passing(const vt_graph *graph, graph_walker *walker, uint32_t slot,
                           const graph_filter *filter)
 {
-    uint32_t around[VT_GRAPH_MAX_DEGREE], failing[VT_GRAPH_MAX_DEGREE];
-    size_t near = around_list(graph, walker, slot, false, around), count = 0;
-    for (size_t i = 0; i < near; i++)
-        if (!batch_try(graph, walker, around[i], filter->groups))
-            failing[count++] = around[i];
+    uint32_t failing[VT_GRAPH_MAX_DEGREE];
+    size_t begin = walker->batch;
+    size_t count = batch_near(graph, walker, slot, filter->groups, failing);
     float bridges = BRIDGED / (filter->share * (float)graph->degree);
     if (bridges < (float)count)
         count = (size_t)bridges;
@@ -529,7 +597,7 @@ static void batch_passing(const vt_graph *graph, graph_walker *walker, uint32_t 
         lists_prefetch(graph, failing[i]);
     for (size_t i = 0; i < count; i++)
         batch_bridge(graph, walker, failing[i], filter->groups);
-    batch_request(graph, walker, 0);
+    batch_request(graph, walker, begin);
 }
 
 static bool around_known(const surroundings *near, const graph_filter *filter)
@@ -549,9 +617,12 @@ static bool frontier_expand(const vt_graph *graph, graph_walker *walker, const g
                             surroundings *near)
 {
     walker->batch = 0;
+    if (around_known(near, filter) && !near->left) {
+        frontier_drop_strays(walker);
+        near->left = true;
+    }
     for (size_t n = 0; n < TOGETHER && walker->frontier_count > 0; n++) {
-        bool within = around_known(near, filter);
-        if (within && walker->batch > 0)
+        if (walker->batch > 0 && around_known(near, filter) && !near->left)
             break;
         graph_candidate next = frontier_pop(walker);
         if (walker->beam_count == walker->width &&
@@ -559,14 +630,26 @@ static bool frontier_expand(const vt_graph *graph, graph_walker *walker, const g
             walker->frontier_count = 0; /* none behind it is nearer */
             return walker->batch > 0;
         }
-        bool stray = next.slot & STRAY;
-        near->strays += stray && !within;
-        if (!within)
-            batch_neighbours(graph, walker, next.slot & ~STRAY);
-        else if (!stray)
+        near->strays += (next.slot & STRAY) != 0;
+        if (near->left)
             batch_passing(graph, walker, next.slot, filter);
+        else
+            batch_neighbours(graph, walker, next.slot & ~STRAY);
     }
     return walker->batch > 0 || walker->frontier_count > 0;
+}
+
+/* What frontier_expand has put into the batch is compared. */
+static void batch_compare(const vt_graph *graph, graph_walker *walker, const graph_filter *filter,
+                          surroundings *near)
+{
+    if (!near->left)
+        labels_prefetch(graph, walker->slots, walker->batch);
+    batch_score(graph, walker);
+    if (near->left)
+        batch_offer_filtered(graph, walker, NULL, NULL);
+    else
+        batch_offer_filtered(graph, walker, filter->groups, near);
 }
 
 void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget,
@@ -576,25 +659,20 @@ void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t wid
     surroundings near = {0};
     walk_begin(graph, walker, width);
     for (start at = {0}; batch_start(graph, walker, &at);) {
+        labels_prefetch(graph, walker->slots, walker->batch);
         batch_score(graph, walker);
         batch_offer_filtered(graph, walker, filter->groups, NULL);
     }
-    for (;;) {
-        bool around_query = !around_known(&near, filter);
-        if (walker->out_of_memory || !frontier_expand(graph, walker, filter, &near))
-            break;
+    while (!walker->out_of_memory && frontier_expand(graph, walker, filter, &near)) {
+        size_t work = walker->visited + walker->passed_by / PASSED_BY_SHARE;
         if (walker->batch == 0)
             continue;
-        size_t work = walker->visited + walker->passed_by / PASSED_BY_SHARE;
         if (budget && work + walker->batch > budget) {
             walker->ran_out = true;
             seen_note(walker);
             break;
         }
-        for (size_t i = 0; i < walker->batch; i++)
-            __builtin_prefetch((const void *)graph_label(graph, walker->slots[i]), 0, 3);
-        batch_score(graph, walker);
-        batch_offer_filtered(graph, walker, filter->groups, around_query ? &near : NULL);
+        batch_compare(graph, walker, filter, &near);
         if (around_thin(&near, filter)) {
             walker->ran_out = true;
             break;

@@ -44,7 +44,7 @@ enum {
     WIDTH = 64, /* of a walk for a page of 10 */
     ENTRIES = 256,
     VISITS_PER_STEP = 12, /* new nodes that an expansion finds */
-    STRAYS = 32,          /* or so many that about a dozen nodes that pass are next to them ... */
+    STRAYS = 16,          /* or so many that about a dozen nodes that pass are next to them ... */
     STRAYS_MOST = 400,    /* ... up to this */
     BRIDGED = 12,         /* passing nodes looked for behind failing ones, at each step */
     BRIDGED_LEAST = 4,    /* passing nodes within two hops, below which sets fall apart */
