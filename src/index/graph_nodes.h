@@ -218,12 +218,12 @@ bool graph_walker_widen(graph_walker *walker, size_t width);
 void graph_walk(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget);
 /* The same; the beam holds nodes with a row whose group is in the set. */
 typedef struct graph_filter {
-    const vt_idset *groups;
+    const vt_idset_bits *groups;
     size_t strays; /* these as in vt_graph_search_options */
     float share;
 } graph_filter;
 /* A node passes when one of its rows does. */
-bool graph_passes(const vt_graph *graph, uint32_t slot, const vt_idset *groups);
+bool graph_passes(const vt_graph *graph, uint32_t slot, const vt_idset_bits *groups);
 void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget,
                          const graph_filter *filter);
 /* ---- graph_entries.c ---- */

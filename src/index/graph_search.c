@@ -26,6 +26,8 @@ typedef struct search {
     size_t count, k, width;
     const vt_graph_search_options *options;
     const vt_graph_answers *answers;
+    vt_idset_bits bits;          /* of the options' groups; owned */
+    const vt_idset_bits *groups; /* the same; NULL: all */
     size_t workers;
     atomic_size_t next;
     atomic_bool out_of_memory;
@@ -43,7 +45,7 @@ static void rows_push(const search *s, vt_topk *top, uint32_t slot, float simila
     uint64_t label = head;
     for (size_t equal = 0; equal <= s->k; equal += similarity <= vt_topk_threshold(top)) {
         uint32_t id = (uint32_t)label, group = (uint32_t)(label >> 32);
-        if (!s->options->groups || vt_idset_has(s->options->groups, group))
+        if (!s->groups || vt_idset_bits_has(s->groups, group))
             vt_topk_push(top, similarity, id, group);
         do { /* a twin that has just become the node's own row would come twice */
             slot = graph_next(graph, slot);
@@ -86,7 +88,7 @@ static bool beam_thin(const search *s, const graph_walker *walker)
 {
     size_t passing = 0;
     for (size_t i = 0; i < walker->beam_count; i++)
-        passing += graph_passes(s->graph, walker->beam[i].slot, s->options->groups);
+        passing += graph_passes(s->graph, walker->beam[i].slot, s->groups);
     return (float)(THIN * passing) < s->options->share * (float)walker->beam_count;
 }
 
@@ -101,15 +103,15 @@ static bool query_walk(const search *s, graph_walker *walker, vt_topk *top, cons
         if (!graph_walker_widen(walker, width))
             return false;
         size_t left = options->budget ? options->budget - walked->visited : 0;
-        const graph_filter filter = {options->groups, options->strays, options->share};
-        if (options->groups && !options->checked)
+        const graph_filter filter = {s->groups, options->strays, options->share};
+        if (s->groups && !options->checked)
             graph_walk_filtered(s->graph, walker, width, left, &filter);
         else
             graph_walk(s->graph, walker, width, left);
         walked->visited += walker->visited;
         beam_push(s, walker, top);
         /* Equal groups in the beam, and others than the set's, have left room. */
-        bool checked = options->checked && options->groups;
+        bool checked = options->checked && s->groups;
         bool missing = top->count < s->k && walker->beam_count == width &&
                        walker->beam[width - 1].score >= options->min_similarity;
         bool wider = options->grouped && missing && 2 * width <= VT_GRAPH_MAX_WIDTH &&
@@ -178,6 +180,28 @@ static vt_status search_check(const search *s, vt_error *error)
     return VT_OK;
 }
 
+/* Sets of few ids are searched by halving where they are asked, which costs a walk over them more
+ * than all that it compares; of many ids they are bits already. False: memory is out. */
+static bool groups_take(search *s, const vt_idset *groups)
+{
+    enum { BLOCK = 1 << 16, FEW = 4096 }; /* CRoaring's, and where its arrays end */
+    if (!groups)
+        return true;
+    s->groups = &s->bits;
+    uint64_t blocks = (uint64_t)vt_idset_last(groups) / BLOCK + 1;
+    bool few = !s->options->checked && vt_idset_count(groups) < FEW * blocks;
+    return vt_idset_bits_init(&s->bits, groups, few ? 1024 + vt_graph_count(s->graph) : 0);
+}
+
+static void search_run(search *s)
+{
+    if (groups_take(s, s->options->groups))
+        vt_pool_for(s->options->pool, s->workers, queries_answer, s);
+    else
+        atomic_store(&s->out_of_memory, true);
+    vt_idset_bits_deinit(&s->bits);
+}
+
 vt_status vt_graph_search(vt_graph *graph, const float *queries, size_t count,
                           const vt_graph_search_options *options, const vt_graph_answers *answers,
                           vt_error *error)
@@ -201,7 +225,7 @@ vt_status vt_graph_search(vt_graph *graph, const float *queries, size_t count,
     }
     s.workers = options->pool ? (size_t)vt_pool_threads(options->pool) : 1;
     s.workers = s.workers < count ? s.workers : count;
-    vt_pool_for(options->pool, s.workers, queries_answer, &s);
+    search_run(&s);
     if (atomic_load(&s.out_of_memory))
         return vt_fail_memory(error, "search of the graph index");
     return VT_OK;

@@ -37,7 +37,8 @@ enum {
     TOGETHER = 2,
     SEEN_LISTED = 16384,
     SLOT_BITS = 3, /* seen; crossed; failed: of filtered walks the latter two */
-    BRIDGED = 12,  /* nodes that pass, behind failing ones, about; planner.c reckons with it */
+    BRIDGES_TOGETHER = 8,
+    BRIDGED = 12, /* nodes that pass, behind failing ones, about; planner.c reckons with it */
 };
 static const uint32_t EXPANDED = 1u << 31; /* in graph_candidate.slot; slots are below */
 
@@ -412,11 +413,11 @@ static graph_candidate frontier_pop(graph_walker *walker)
     return first;
 }
 
-bool graph_passes(const vt_graph *graph, uint32_t slot, const vt_idset *groups)
+bool graph_passes(const vt_graph *graph, uint32_t slot, const vt_idset_bits *groups)
 {
     for (uint32_t row = slot; row != NO_SLOT;) {
         uint64_t label = atomic_load_explicit(graph_label(graph, row), memory_order_relaxed);
-        if (vt_idset_has(groups, (uint32_t)(label >> 32)))
+        if (vt_idset_bits_has(groups, (uint32_t)(label >> 32)))
             return true;
         uint64_t twinned = atomic_load_explicit(graph_twinned(graph, row), memory_order_acquire);
         row = twinned >> row % 64 & 1 ? graph_next(graph, row) : NO_SLOT;
@@ -477,7 +478,7 @@ typedef struct surroundings {
 
 /* Whether the node passes; that it fails is noted. */
 static bool slot_try(const vt_graph *graph, graph_walker *walker, uint32_t slot,
-                     const vt_idset *groups)
+                     const vt_idset_bits *groups)
 {
     bool passes = graph_passes(graph, slot, groups);
     if (!passes && slot / 64 < walker->seen_words)
@@ -487,7 +488,7 @@ static bool slot_try(const vt_graph *graph, graph_walker *walker, uint32_t slot,
 
 /* groups NULL: all of the batch pass. near NULL: it is not of the query's surroundings. */
 static void batch_offer_filtered(const vt_graph *graph, graph_walker *walker,
-                                 const vt_idset *groups, surroundings *near)
+                                 const vt_idset_bits *groups, surroundings *near)
 {
     for (size_t i = 0; i < walker->batch; i++) {
         float score = walker->scores[i];
@@ -536,7 +537,7 @@ static void labels_prefetch(const vt_graph *graph, const uint32_t *slots, size_t
 
 /* Puts the node into the batch if it is new and passes; false: it fails. */
 static bool batch_try(const vt_graph *graph, graph_walker *walker, uint32_t slot,
-                      const vt_idset *groups)
+                      const vt_idset_bits *groups)
 {
     bool fresh = bit_mark(walker, slot), passes = slot_try(graph, walker, slot, groups);
     walker->passed_by++;
@@ -545,23 +546,10 @@ static bool batch_try(const vt_graph *graph, graph_walker *walker, uint32_t slot
     return passes;
 }
 
-/* Neighbours of a failing node that are new. The seen are not looked at again: they are in the
- * frontier or known to fail. */
-static void batch_bridge(const vt_graph *graph, graph_walker *walker, uint32_t slot,
-                         const vt_idset *groups)
-{
-    uint32_t around[VT_GRAPH_MAX_DEGREE];
-    (void)bit_mark(walker, crossed_bit(walker, slot));
-    size_t count = around_list(graph, walker, slot, true, around);
-    labels_prefetch(graph, around, count);
-    for (size_t i = 0; i < count; i++)
-        (void)batch_try(graph, walker, around[i], groups);
-}
-
 /* Puts neighbours that are new and pass into the batch; failing: those that fail, in order. Returns
  * how many fail. */
 static size_t batch_near(const vt_graph *graph, graph_walker *walker, uint32_t slot,
-                         const vt_idset *groups, uint32_t *failing)
+                         const vt_idset_bits *groups, uint32_t *failing)
 {
     uint32_t around[VT_GRAPH_MAX_DEGREE], unknown[VT_GRAPH_MAX_DEGREE];
     uint8_t fails[VT_GRAPH_MAX_DEGREE], at[VT_GRAPH_MAX_DEGREE];
@@ -582,6 +570,27 @@ static size_t batch_near(const vt_graph *graph, graph_walker *walker, uint32_t s
     return count;
 }
 
+/* Puts what passes behind failing nodes into the batch. Neighbours that were seen are not looked at
+ * again: they are in the frontier or known to fail. The labels of all are asked for before the
+ * first is read. */
+static void batch_bridge(const vt_graph *graph, graph_walker *walker, const uint32_t *failing,
+                         size_t count, const vt_idset_bits *groups)
+{
+    uint32_t behind[BRIDGES_TOGETHER * VT_GRAPH_MAX_DEGREE];
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++)
+        lists_prefetch(graph, failing[i]);
+    for (size_t i = 0; i < count; i++) {
+        (void)bit_mark(walker, crossed_bit(walker, failing[i]));
+        size_t more = around_list(graph, walker, failing[i], true, behind + found);
+        labels_prefetch(graph, behind + found, more);
+        found += more;
+    }
+    for (size_t i = 0; i < found; i++)
+        if (!bit_has(walker, behind[i])) /* it is next to two of them */
+            (void)batch_try(graph, walker, behind[i], groups);
+}
+
 /* What passes next to the node, and behind as many failing neighbours as it takes to meet about as
  * much as next to a node of a graph over the set alone. */
 static void batch_passing(const vt_graph *graph, graph_walker *walker, uint32_t slot,
@@ -593,10 +602,10 @@ static void batch_passing(const vt_graph *graph, graph_walker *walker, uint32_t 
     float bridges = BRIDGED / (filter->share * (float)graph->degree);
     if (bridges < (float)count)
         count = (size_t)bridges;
-    for (size_t i = 0; i < count; i++)
-        lists_prefetch(graph, failing[i]);
-    for (size_t i = 0; i < count; i++)
-        batch_bridge(graph, walker, failing[i], filter->groups);
+    for (size_t i = 0; i < count; i += BRIDGES_TOGETHER) {
+        size_t some = count - i < BRIDGES_TOGETHER ? count - i : BRIDGES_TOGETHER;
+        batch_bridge(graph, walker, failing + i, some, filter->groups);
+    }
     batch_request(graph, walker, begin);
 }
 
