@@ -179,9 +179,14 @@ static void segments_trim(vt_flat *flat)
 
 /* ---- id -> row ---- */
 
+static const uint32_t *row_id_place(const vt_flat *flat, size_t row)
+{
+    return &flat->segments[row / flat->segment_rows].ids[row % flat->segment_rows];
+}
+
 static uint32_t row_id(const vt_flat *flat, size_t row)
 {
-    return flat->segments[row / flat->segment_rows].ids[row % flat->segment_rows];
+    return *row_id_place(flat, row);
 }
 
 /* Fibonacci hashing; ids are numbers of our own making. The upper bits of the product are the mixed
@@ -240,6 +245,27 @@ size_t vt_flat_row_of(const vt_flat *flat, uint32_t id)
         return VT_FLAT_MAX_ROWS;
     uint32_t held = flat->slots[slot_find(flat, id)];
     return held ? held - 1 : VT_FLAT_MAX_ROWS;
+}
+
+size_t vt_flat_rows_of(const vt_flat *flat, const uint32_t *ids, size_t count, uint32_t *rows)
+{
+    enum { AHEAD = 8 };
+    size_t found = 0;
+    for (size_t i = 0; flat->slots && i < count + 2 * AHEAD; i++) {
+        if (i < count)
+            __builtin_prefetch(&flat->slots[slot_home(flat, ids[i])], 0, 3);
+        if (i >= AHEAD && i - AHEAD < count) { /* most lie at home */
+            uint32_t held = flat->slots[slot_home(flat, ids[i - AHEAD])];
+            if (held)
+                __builtin_prefetch(row_id_place(flat, held - 1), 0, 3);
+        }
+        if (i < 2 * AHEAD)
+            continue;
+        uint32_t held = flat->slots[slot_find(flat, ids[i - 2 * AHEAD])];
+        rows[found] = held - 1;
+        found += held != 0;
+    }
+    return found;
 }
 
 vt_status vt_flat_reserve(vt_flat *flat, size_t rows, vt_error *error)

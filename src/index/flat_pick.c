@@ -5,7 +5,8 @@
  * Method: each row is looked up in the table and compared where it lies. A scan streams memory and
  * has to look at every row's group; this costs a few misses of the cache for each row asked for and
  * nothing for the others, which below some tenth of the rows is less. The lines of the next rows
- * are asked for before this one is compared. Scores have the bits that the scan's have.
+ * are asked for before this one is compared, and so are those of the table. Scores have the bits
+ * that the scan's have.
  *
  * Queries are shared out among threads; one query is one thread's.
  */
@@ -119,11 +120,7 @@ bool vt_flat_pick(const vt_flat *flat, const float *queries, size_t count,
     p.rows = vt_alloc_array(options->id_count, sizeof *p.rows);
     if (!p.rows)
         return false;
-    for (size_t i = 0; i < options->id_count; i++) {
-        size_t row = vt_flat_row_of(flat, options->ids[i]);
-        if (row != VT_FLAT_MAX_ROWS)
-            p.rows[p.row_count++] = (uint32_t)row;
-    }
+    p.row_count = vt_flat_rows_of(flat, options->ids, options->id_count, p.rows);
     p.k = options->k < p.row_count ? options->k : p.row_count;
     if (p.k > 0) {
         size_t threads = options->pool ? (size_t)vt_pool_threads(options->pool) : 1;

@@ -51,6 +51,9 @@ static const double VT_FLAT_MAX_LENGTH = 1e18;
 
 static const size_t VT_FLAT_MAX_ROWS = UINT32_MAX - 1;   /* the table holds row + 1 */
 size_t vt_flat_row_of(const vt_flat *flat, uint32_t id); /* VT_FLAT_MAX_ROWS: not there */
+/* Rows of many ids, in their order, without those that are not there: (count) at most. Returns how
+ * many. */
+size_t vt_flat_rows_of(const vt_flat *flat, const uint32_t *ids, size_t count, uint32_t *rows);
 /* The row as it is stored, of f32 or f16, into f32: out (dim). */
 void vt_flat_row_read(const vt_flat *flat, size_t row, float *out);
 

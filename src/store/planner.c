@@ -25,9 +25,9 @@
 
 /* Nanoseconds. */
 static const double VISIT = 50, VISIT_BYTE = 0.15; /* a node compared: its lines come from memory */
-static const double LABEL = 8;                     /* a label looked at in passing */
+static const double LABEL = 6;                     /* a label looked at in passing */
 static const double SCAN = 2, SCAN_BYTE = 0.09;    /* a vector in a scan of all */
-static const double PICK = 30, PICK_BYTE = 0.12;   /* a vector fetched alone */
+static const double PICK = 60, PICK_BYTE = 0.2;    /* a vector fetched alone */
 static const double FETCH = 6000;                  /* a vector read from the database by product */
 static const double STREAM = 1500;                 /* the same where all are */
 static const double FETCH_ROW = 9000;              /* one that lists ask for, read alone */

@@ -140,8 +140,8 @@ static void test_lists_by_size(void **state)
         assert_int_equal(vt_plan_search(&all).strategy, VT_STRATEGY_EXACT);
     }
     /* A set of some thousands is read faster from memory than lists are, not from a database. */
-    vt_plan_question near = lists_question(1000000, 5000, true);
-    vt_plan_question far = lists_question(1000000, 5000, false);
+    vt_plan_question near = lists_question(1000000, 3000, true);
+    vt_plan_question far = lists_question(1000000, 3000, false);
     assert_int_equal(vt_plan_search(&near).strategy, VT_STRATEGY_EXACT);
     assert_int_equal(vt_plan_search(&far).strategy, VT_STRATEGY_FILTERED_LISTS);
     /* Deep pages want more lists; pages beyond what lists answer with are scanned. */
