@@ -36,8 +36,8 @@
 enum {
     TOGETHER = 2,
     SEEN_LISTED = 16384,
-    SLOT_BITS = 3, /* seen; crossed; failed: of filtered walks the latter two */
-    BRIDGES_TOGETHER = 8,
+    SLOT_BITS = 3,        /* seen; crossed; failed: of filtered walks the latter two */
+    BRIDGES_TOGETHER = 8, /* failing nodes whose neighbours are gathered at once */
     BRIDGED = 12, /* nodes that pass, behind failing ones, about; planner.c reckons with it */
 };
 static const uint32_t EXPANDED = 1u << 31; /* in graph_candidate.slot; slots are below */
