@@ -191,6 +191,27 @@ static inline void run_good(attempt *a)
         fail_msg("%s", a->error.message);
 }
 
+/* A photo's pixels as runs of these tests see them; pixels: (3, SIDE, SIDE). */
+static inline void read_pixels(const char *path, float *pixels)
+{
+    const vt_pixel_spec spec = {.width = SIDE,
+                                .height = SIDE,
+                                .fit = VT_FIT_COVER,
+                                .crop_ratio = 1,
+                                .kernel = VT_KERNEL_BILINEAR,
+                                .scale = 1 / 255.0f,
+                                .mean = {0.485f, 0.456f, 0.406f},
+                                .std = {0.229f, 0.224f, 0.225f}};
+    vt_image image;
+    vt_buf file;
+    vt_buf_init(&file, 1 << 20);
+    assert_int_equal(vt_file_read(path, 1 << 20, &file, NULL), VT_OK);
+    assert_int_equal(vt_image_decode(file.data, file.length, NULL, &image, NULL), VT_OK);
+    assert_int_equal(vt_image_to_tensor(&image, &spec, pixels, NULL), VT_OK);
+    vt_image_deinit(&image);
+    vt_buf_deinit(&file);
+}
+
 static inline void assert_same_files(scratch *s, const char *a, const char *b)
 {
     vt_buf files[2];
@@ -203,6 +224,20 @@ static inline void assert_same_files(scratch *s, const char *a, const char *b)
     assert_memory_equal(files[0].data, files[1].data, files[0].length);
     vt_buf_deinit(&files[0]);
     vt_buf_deinit(&files[1]);
+}
+
+/* The same run, stopped after so many steps and resumed, writes what `whole` has written. */
+static inline void assert_resumes_the_same(const attempt *whole, int end_at)
+{
+    attempt parts = *whole;
+    parts.out = "parts.onnx";
+    parts.end_at = end_at;
+    assert_int_equal(run(&parts), VT_ERR_CANCELLED);
+    parts.end_at = 0;
+    parts.resume = true;
+    run_good(&parts);
+    assert_true(parts.result.resumed);
+    assert_same_files(whole->scratch, whole->out, "parts.onnx");
 }
 
 #endif

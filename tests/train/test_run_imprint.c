@@ -27,27 +27,12 @@ static void read_weight(scratch *s, const char *file, float *out)
 static void embed(vt_session *session, const char *path, float *out)
 {
     static float pixels[3 * SIDE * SIDE];
-    const vt_pixel_spec spec = {.width = SIDE,
-                                .height = SIDE,
-                                .fit = VT_FIT_COVER,
-                                .crop_ratio = 1,
-                                .kernel = VT_KERNEL_BILINEAR,
-                                .scale = 1 / 255.0f,
-                                .mean = {0.485f, 0.456f, 0.406f},
-                                .std = {0.229f, 0.224f, 0.225f}};
-    vt_image image;
-    vt_buf file;
     vt_tensor output;
     vt_tensor input = {.dtype = VT_F32, .data = pixels, .bytes = sizeof(pixels)};
     input.shape = vt_shape_of(4, (int64_t[]){1, 3, SIDE, SIDE});
-    vt_buf_init(&file, 1 << 20);
-    assert_int_equal(vt_file_read(path, 1 << 20, &file, NULL), VT_OK);
-    assert_int_equal(vt_image_decode(file.data, file.length, NULL, &image, NULL), VT_OK);
-    assert_int_equal(vt_image_to_tensor(&image, &spec, pixels, NULL), VT_OK);
+    read_pixels(path, pixels);
     assert_int_equal(vt_session_run(session, &input, 1, &output, NULL), VT_OK);
     memcpy(out, output.data, CHANNELS * sizeof(float));
-    vt_image_deinit(&image);
-    vt_buf_deinit(&file);
 }
 
 static float length_of(const float *vector)
@@ -134,16 +119,8 @@ static void resumed_runs_end_the_same(void **state)
 {
     static const char *const settings[] = {"imprint", "7", NULL};
     attempt whole = {.scratch = *state, .out = "whole.onnx", .settings = settings};
-    attempt parts = whole;
     run_good(&whole);
-    parts.out = "parts.onnx";
-    parts.end_at = 5;
-    assert_int_equal(run(&parts), VT_ERR_CANCELLED);
-    parts.end_at = 0;
-    parts.resume = true;
-    run_good(&parts);
-    assert_true(parts.result.resumed);
-    assert_same_files(*state, "whole.onnx", "parts.onnx");
+    assert_resumes_the_same(&whole, 5);
 }
 
 static void it_can_be_interrupted(void **state)

@@ -103,16 +103,8 @@ static void resumed_runs_end_the_same(void **state)
     static const char *const settings[] = {"sam", "0.1", "sam_epochs", "2", NULL};
     attempt whole = {.scratch = *state, .out = "whole.onnx", .settings = settings};
     run_good(&whole);
-    for (int end = 5; end <= 11; end += 6) { /* of 16 steps, the last 8 are such */
-        attempt parts = whole;
-        parts.out = "parts.onnx";
-        parts.end_at = end;
-        assert_int_equal(run(&parts), VT_ERR_CANCELLED);
-        parts.end_at = 0;
-        parts.resume = true;
-        run_good(&parts);
-        assert_same_files(*state, "whole.onnx", "parts.onnx");
-    }
+    assert_resumes_the_same(&whole, 5); /* of 16 steps, the last 8 are such */
+    assert_resumes_the_same(&whole, 11);
 }
 
 int main(void)

@@ -42,17 +42,8 @@ static void resumed_runs_end_the_same(void **state)
     static const char *const settings[] = {"first_epochs", "2", "first_size", "8", NULL};
     attempt whole = {.scratch = *state, .out = "whole.onnx", .settings = settings};
     run_good(&whole);
-    for (int end = 5; end <= 11; end += 6) { /* of 16 steps, the first 8 are small */
-        attempt parts = whole;
-        parts.out = "parts.onnx";
-        parts.end_at = end;
-        assert_int_equal(run(&parts), VT_ERR_CANCELLED);
-        parts.end_at = 0;
-        parts.resume = true;
-        run_good(&parts);
-        assert_true(parts.result.resumed);
-        assert_same_files(*state, "whole.onnx", "parts.onnx");
-    }
+    assert_resumes_the_same(&whole, 5); /* of 16 steps, the first 8 are small */
+    assert_resumes_the_same(&whole, 11);
 }
 
 static void networks_of_one_size_are_refused(void **state)

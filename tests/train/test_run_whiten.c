@@ -34,21 +34,8 @@ static void read_filters(scratch *s, const char *file, vt_tensor *out)
 static void add_photo(const vt_tensor *weight, const char *path, double *sums, size_t *patches)
 {
     static float pixels[3 * SIDE * SIDE];
-    const vt_pixel_spec spec = {.width = SIDE,
-                                .height = SIDE,
-                                .fit = VT_FIT_COVER,
-                                .crop_ratio = 1,
-                                .kernel = VT_KERNEL_BILINEAR,
-                                .scale = 1 / 255.0f,
-                                .mean = {0.485f, 0.456f, 0.406f},
-                                .std = {0.229f, 0.224f, 0.225f}};
     const float *filters = weight->data;
-    vt_image image;
-    vt_buf file;
-    vt_buf_init(&file, 1 << 20);
-    assert_int_equal(vt_file_read(path, 1 << 20, &file, NULL), VT_OK);
-    assert_int_equal(vt_image_decode(file.data, file.length, NULL, &image, NULL), VT_OK);
-    assert_int_equal(vt_image_to_tensor(&image, &spec, pixels, NULL), VT_OK);
+    read_pixels(path, pixels);
     for (int y = 0; y + 3 <= SIDE; y++)
         for (int x = 0; x + 3 <= SIDE; x++, ++*patches) {
             double outputs[FILTERS] = {0};
@@ -62,8 +49,6 @@ static void add_photo(const vt_tensor *weight, const char *path, double *sums, s
                     sums[f * FILTERS + g] += outputs[f] * outputs[g];
             }
         }
-    vt_image_deinit(&image);
-    vt_buf_deinit(&file);
 }
 
 static void outputs_are_white(void **state)
@@ -97,16 +82,8 @@ static void resumed_runs_end_the_same(void **state)
 {
     attempt whole = {
         .scratch = *state, .out = "whole.onnx", .arch = "resnet9", .settings = settings};
-    attempt parts = whole;
     run_good(&whole);
-    parts.out = "parts.onnx";
-    parts.end_at = 3;
-    assert_int_equal(run(&parts), VT_ERR_CANCELLED);
-    parts.end_at = 0;
-    parts.resume = true;
-    run_good(&parts);
-    assert_true(parts.result.resumed);
-    assert_same_files(*state, "whole.onnx", "parts.onnx");
+    assert_resumes_the_same(&whole, 3);
 }
 
 static void networks_that_do_not_begin_so_are_refused(void **state)
