@@ -12,12 +12,12 @@
  *
  * The times are constants, not measured anew in each process, because a plan that changes between
  * two pages of one question could make them overlap. They were measured by `bench/filter --walk`
- * on a Zen 5 whose cores others used as well, and by tests of the database's reads; their ratios
- * are what matters. Those of lists were fitted to the parts of their search and then to whole
- * questions to shops of 100,000 and 400,000 vectors (time of the thread, Zen 4): `vitrine index
- * bench` prints beside each rate the one that is expected here, on any shop. A
- * screen, which makes scans cheaper (index/flat.h), may come between two pages as well: it is in
- * what is told of a scan, and decides nothing.
+ * on a Zen 5 whose cores others used as well (labels and picks on a Zen 4, of 50,000 and 400,000
+ * vectors), and by tests of the database's reads; their ratios are what matters. Those of lists
+ * were fitted to the parts of their search and then to whole questions to shops of 100,000 and
+ * 400,000 vectors (time of the thread, Zen 4): `vitrine index bench` prints beside each rate the
+ * one that is expected here, on any shop. A screen, which makes scans cheaper (index/flat.h), may
+ * come between two pages as well: it is in what is told of a scan, and decides nothing.
  */
 #include "store/planner.h"
 
