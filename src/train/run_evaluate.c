@@ -156,13 +156,12 @@ static vt_status find_neighbours(const vt_run_state *run, vt_evaluation *out, vt
                                    : vt_fail_memory(error, "an evaluation");
 }
 
-static vt_status open_session(vt_run_state *run, const vt_model *model, vt_session **out,
-                              vt_error *error)
+vt_status vt_run_session(const vt_run_state *run, const vt_model *model, const char *const *outputs,
+                         size_t count, vt_session **out, vt_error *error)
 {
     vt_session_options options = vt_session_options_defaults();
-    const char *outputs[VT_HEADS_MAX + 1];
     options.outputs = outputs;
-    options.output_count = vt_run_outputs(run, outputs);
+    options.output_count = count;
     options.precision = run->recipe->compute;
     options.threads = (int)run->recipe->threads;
     return vt_session_new(model, &options, out, error);
@@ -173,6 +172,7 @@ vt_status vt_run_evaluate(vt_run_state *run, const vt_run_weights *weights, vt_e
 {
     vt_model *model = NULL;
     vt_session *session = NULL;
+    const char *outputs[VT_HEADS_MAX + 1];
     *out = (vt_evaluation){0};
     vt_status status = list_examples(run, out, error);
     if (status == VT_OK)
@@ -180,7 +180,7 @@ vt_status vt_run_evaluate(vt_run_state *run, const vt_run_weights *weights, vt_e
     if (status == VT_OK)
         status = vt_run_network_with(run, weights, &model, error);
     if (status == VT_OK)
-        status = open_session(run, model, &session, error);
+        status = vt_run_session(run, model, outputs, vt_run_outputs(run, outputs), &session, error);
     taking taken = {run, out};
     const vt_run_photo_list photos = {.phase = VT_RUN_EVALUATE,
                                       .examples = out->examples,

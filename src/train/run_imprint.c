@@ -157,16 +157,11 @@ static vt_status write_weights(vt_run_state *run, const imprinting *work, vt_err
 static vt_status open_session(const vt_run_state *run, const imprinting *work, vt_session **out,
                               vt_error *error)
 {
-    vt_session_options options = vt_session_options_defaults();
     const char *vectors = vt_model_read_with(run->network, work->heads[0].weight);
     if (vectors == NULL)
         return vt_fail(error, VT_ERR_INTERNAL, "imprint: there is no classifier \"%s\"",
                        work->heads[0].weight);
-    options.outputs = &vectors;
-    options.output_count = 1;
-    options.precision = run->recipe->compute;
-    options.threads = (int)run->recipe->threads;
-    return vt_session_new(run->network, &options, out, error);
+    return vt_run_session(run, run->network, &vectors, 1, out, error);
 }
 
 vt_status vt_run_imprint(vt_run_state *run, const bool *kept, vt_error *error)

@@ -247,12 +247,12 @@ vt_status vt_run_build(vt_run_state *run, vt_error *error)
         status = make_training(run, error);
     if (status == VT_OK)
         status = make_average(run, error);
-    return status == VT_OK ? vt_sam_new(run, error) : status;
+    return status == VT_OK ? vt_sam_begin(run, error) : status;
 }
 
 void vt_run_unbuild(vt_run_state *run)
 {
-    vt_sam_free(run->sam);
+    vt_free(run->sam_kept);
     vt_ema_free(run->ema);
     vt_optimizer_free(run->optimizer);
     vt_training_free(run->training);
@@ -266,7 +266,7 @@ void vt_run_unbuild(vt_run_state *run)
 
 /* ---- values ---- */
 
-static vt_parameter parameter_of(const vt_run_state *run, size_t index)
+vt_parameter vt_run_parameter(const vt_run_state *run, size_t index)
 {
     return index < run->parameter_count
                ? vt_training_parameter(run->training, index)
@@ -275,17 +275,17 @@ static vt_parameter parameter_of(const vt_run_state *run, size_t index)
 
 float *vt_run_value(vt_run_state *run, size_t index)
 {
-    return run->ema != NULL ? vt_ema_value(run->ema, index) : parameter_of(run, index).value;
+    return run->ema != NULL ? vt_ema_value(run->ema, index) : vt_run_parameter(run, index).value;
 }
 
 const char *vt_run_value_name(const vt_run_state *run, size_t index)
 {
-    return parameter_of(run, index).name;
+    return vt_run_parameter(run, index).name;
 }
 
 size_t vt_run_value_length(const vt_run_state *run, size_t index)
 {
-    return parameter_of(run, index).count;
+    return vt_run_parameter(run, index).count;
 }
 
 void vt_run_weights_deinit(vt_run_weights *weights)

@@ -12,84 +12,58 @@
  */
 #include "train/run_state.h"
 
+#include "vector/distance.h"
+
 #include <math.h>
 #include <string.h>
 
-struct vt_sam {
-    float *kept; /* all parameters, then all states */
-};
-
-/* Of everything that a step changes. */
-static size_t count_numbers(const vt_run_state *run)
+vt_status vt_sam_begin(vt_run_state *run, vt_error *error)
 {
     size_t count = 0;
-    for (size_t i = 0; i < run->parameter_count; i++)
-        count += vt_training_parameter(run->training, i).count;
-    for (size_t i = 0; i < run->state_count; i++)
-        count += vt_training_state(run->training, i).count;
-    return count;
-}
-
-vt_status vt_sam_new(vt_run_state *run, vt_error *error)
-{
     if (run->recipe->sam == 0)
         return VT_OK;
-    run->sam = vt_calloc(1, sizeof(*run->sam));
-    if (run->sam != NULL)
-        run->sam->kept = vt_alloc_array(count_numbers(run) + 1, sizeof(float));
-    return run->sam != NULL && run->sam->kept != NULL
-               ? VT_OK
-               : vt_fail_memory(error, "a second copy of the weights (\"sam\")");
-}
-
-void vt_sam_free(struct vt_sam *sam)
-{
-    if (sam != NULL)
-        vt_free(sam->kept);
-    vt_free(sam);
+    for (size_t i = 0; i < run->parameter_count + run->state_count; i++)
+        count += vt_run_value_length(run, i);
+    run->sam_kept = vt_alloc_array(count + 1, sizeof(float));
+    return run->sam_kept != NULL ? VT_OK
+                                 : vt_fail_memory(error, "a second copy of the weights (\"sam\")");
 }
 
 bool vt_sam_is_due(const vt_run_state *run)
 {
     double left = run->recipe->epochs - (double)run->epoch;
-    return run->sam != NULL && (run->recipe->sam_epochs == 0 || left <= run->recipe->sam_epochs);
+    return run->recipe->sam > 0 &&
+           (run->recipe->sam_epochs == 0 || left <= run->recipe->sam_epochs);
 }
 
 static double gradient_norm(const vt_run_state *run)
 {
     double sum = 0;
     for (size_t i = 0; i < run->parameter_count; i++) {
-        vt_parameter one = vt_training_parameter(run->training, i);
-        for (size_t j = 0; j < one.count; j++)
-            sum += (double)one.gradient[j] * (double)one.gradient[j];
+        vt_parameter one = vt_run_parameter(run, i);
+        sum += vt_vector_squares(one.gradient, one.count);
     }
     return sqrt(sum);
 }
 
+/* Everything that a step changes is kept, parameters move. */
 static void move_away(vt_run_state *run, float step)
 {
-    float *kept = run->sam->kept;
-    for (size_t i = 0; i < run->parameter_count; i++) {
-        vt_parameter one = vt_training_parameter(run->training, i);
+    float *kept = run->sam_kept;
+    for (size_t i = 0; i < run->parameter_count + run->state_count; i++) {
+        vt_parameter one = vt_run_parameter(run, i);
         memcpy(kept, one.value, one.count * sizeof(float));
-        for (size_t j = 0; j < one.count; j++)
+        for (size_t j = 0; i < run->parameter_count && j < one.count; j++)
             one.value[j] += step * one.gradient[j];
-        kept += one.count;
-    }
-    for (size_t i = 0; i < run->state_count; i++) {
-        vt_parameter one = vt_training_state(run->training, i);
-        memcpy(kept, one.value, one.count * sizeof(float));
         kept += one.count;
     }
 }
 
 static void move_back(vt_run_state *run)
 {
-    const float *kept = run->sam->kept;
+    const float *kept = run->sam_kept;
     for (size_t i = 0; i < run->parameter_count + run->state_count; i++) {
-        vt_parameter one = i < run->parameter_count
-                               ? vt_training_parameter(run->training, i)
-                               : vt_training_state(run->training, i - run->parameter_count);
+        vt_parameter one = vt_run_parameter(run, i);
         memcpy(one.value, kept, one.count * sizeof(float));
         kept += one.count;
     }

@@ -2,8 +2,9 @@
 /*
  * Inside src/train: what a run holds, and its parts: run.c (order of things), run_network.c (what
  * is trained), run_adopt.c (a network to go on from), run_whiten.c (how its first layer starts),
- * run_imprint.c (how its last ones do), run_step.c (a step), run_evaluate.c, run_measure.c (what it
- * finds, by head), run_save.c (checkpoints), run_log.c, run_export.c, report*.c.
+ * run_imprint.c (how its last ones do), run_step.c (a step), run_sam.c (its gradients),
+ * run_evaluate.c, run_measure.c (what it finds, by head), run_save.c (checkpoints), run_log.c,
+ * run_export.c, report*.c.
  *
  * Threads: as vt_run.
  */
@@ -73,8 +74,8 @@ typedef struct vt_run_state {
     size_t dim;                     /* of the embedding */
     vt_training *training;
     vt_optimizer *optimizer;
-    vt_ema *ema;        /* NULL: none */
-    struct vt_sam *sam; /* run_sam.c; NULL: none */
+    vt_ema *ema;     /* NULL: none */
+    float *sam_kept; /* run_sam.c: room for all parameters, then all states; NULL: none */
     size_t parameter_count, state_count, parameter_numbers;
     const float **gradients; /* (parameter_count) */
 
@@ -139,7 +140,9 @@ void vt_run_unbuild(vt_run_state *run);
 /* weights: NULL: the newest. The network with them, the caller's. */
 vt_status vt_run_network_with(vt_run_state *run, const vt_run_weights *weights, vt_model **out,
                               vt_error *error);
-/* Parameters then states; the moving average where there is one. *out: borrowed. */
+/* Parameters then states, those that are trained. */
+vt_parameter vt_run_parameter(const vt_run_state *run, size_t index);
+/* The same; the moving average where there is one. *out: borrowed. */
 float *vt_run_value(vt_run_state *run, size_t index);
 const char *vt_run_value_name(const vt_run_state *run, size_t index);
 size_t vt_run_value_length(const vt_run_state *run, size_t index);
@@ -172,9 +175,8 @@ vt_status vt_run_step(vt_run_state *run, const vt_batch *batch, float *loss, dou
 vt_status vt_run_imprint(vt_run_state *run, const bool *kept, vt_error *error);
 
 /* ---- run_sam.c ---- */
-/* Behind the training, where the recipe wants it. */
-vt_status vt_sam_new(vt_run_state *run, vt_error *error);
-void vt_sam_free(struct vt_sam *sam); /* NULL is fine */
+/* Room for sam_kept, where the recipe wants it, when the training is there. */
+vt_status vt_sam_begin(vt_run_state *run, vt_error *error);
 /* Whether this epoch's steps are such. */
 bool vt_sam_is_due(const vt_run_state *run);
 /* Gradients of the batch that was just stepped become those of the worst point nearby. */
@@ -191,6 +193,9 @@ typedef struct vt_run_photo_list {
     vt_status (*take)(void *context, const vt_tensor *outputs, size_t first, vt_error *error);
     void *context;
 } vt_run_photo_list;
+/* A session that computes as the recipe says. */
+vt_status vt_run_session(const vt_run_state *run, const vt_model *model, const char *const *outputs,
+                         size_t count, vt_session **out, vt_error *error);
 vt_status vt_run_photos(vt_run_state *run, vt_session *session, const vt_run_photo_list *photos,
                         vt_error *error);
 vt_status vt_run_evaluate(vt_run_state *run, const vt_run_weights *weights, vt_evaluation *out,

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "nn/builder.h"
+#include "nn/weights.h"
 #include "train/run.h"
 
 #include <math.h>
@@ -210,6 +211,17 @@ static inline void read_pixels(const char *path, float *pixels)
     assert_int_equal(vt_image_to_tensor(&image, &spec, pixels, NULL), VT_OK);
     vt_image_deinit(&image);
     vt_buf_deinit(&file);
+}
+
+/* A constant of a model file; *out is the caller's. */
+static inline void read_value(scratch *s, const char *file, const char *name, vt_tensor *out)
+{
+    vt_model *model;
+    vt_error error;
+    if (vt_model_open(scratch_path(s, file), NULL, &model, &error) != VT_OK ||
+        vt_model_weight_read(model, name, out, &error) != VT_OK)
+        fail_msg("%s: %s", file, error.message);
+    vt_model_free(model);
 }
 
 static inline void assert_same_files(scratch *s, const char *a, const char *b)

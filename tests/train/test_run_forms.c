@@ -58,12 +58,8 @@ static bool same_weight(scratch *s, const char *a, const char *b, const char *na
     const char *const files[2] = {a, b};
     vt_tensor found[2] = {{0}};
     for (int i = 0; i < 2; i++) {
-        vt_model *model = open_model(s, files[i]);
-        vt_error error;
-        if (vt_model_weight_read(model, name, &found[i], &error) != VT_OK)
-            fail_msg("%s: %s", files[i], error.message);
+        read_value(s, files[i], name, &found[i]);
         assert_true(found[i].bytes > 0);
-        vt_model_free(model);
     }
     bool same = found[0].bytes == found[1].bytes &&
                 memcmp(found[0].data, found[1].data, found[0].bytes) == 0;

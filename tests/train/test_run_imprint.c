@@ -5,22 +5,16 @@
  */
 #include "train/runs.h"
 
-#include "nn/weights.h"
-
 /* So slow that weights stay as they began. */
 static const char *const still[] = {"imprint", "7", "epochs", "1", "lr", "1e-12", "ema", "0", NULL};
 
 static void read_weight(scratch *s, const char *file, float *out)
 {
-    vt_model *model;
     vt_tensor weight = {0};
-    assert_int_equal(vt_model_open(scratch_path(s, file), NULL, &model, NULL), VT_OK);
-    assert_int_equal(vt_model_weight_read(model, "head.classes.linear.weight", &weight, NULL),
-                     VT_OK);
+    read_value(s, file, "head.classes.linear.weight", &weight);
     assert_int_equal(vt_tensor_count(&weight), LABELS * CHANNELS);
     memcpy(out, weight.data, LABELS * CHANNELS * sizeof(float));
     vt_tensor_deinit(&weight);
-    vt_model_free(model);
 }
 
 /* What net.onnx says of one photo. */

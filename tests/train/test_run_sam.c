@@ -5,18 +5,6 @@
  */
 #include "train/runs.h"
 
-#include "nn/weights.h"
-
-static void read_value(scratch *s, const char *file, const char *name, vt_tensor *out)
-{
-    vt_model *model;
-    vt_error error;
-    assert_int_equal(vt_model_open(scratch_path(s, file), NULL, &model, NULL), VT_OK);
-    if (vt_model_weight_read(model, name, out, &error) != VT_OK)
-        fail_msg("%s: %s", file, error.message);
-    vt_model_free(model);
-}
-
 /* The widest difference between two files' values. */
 static double difference(scratch *s, const char *a, const char *b, const char *name)
 {
