@@ -9,7 +9,7 @@
  * (the text is parsed once, before), postings hand out the whole set, and parsing is in the time.
  *
  *     bench/filter [--rows N] [--repeat R] [--json]
- *     bench/filter --walk [--rows N] [--queries Q] [LIBRARY...]
+ *     bench/filter --walk [--rows N] [--queries Q] [--share PERCENT]... [LIBRARY...]
  *                                           searches under filters: filter_walk.c
  */
 #include "filter_walk.h"
@@ -38,9 +38,8 @@ enum {
 static const double SLOW_MS = 50;
 
 typedef struct settings {
-    size_t rows, repeat, queries;
-    char **libraries; /* (library_count) of peers, with --walk */
-    size_t library_count;
+    size_t rows, repeat;
+    filter_walk_options walks; /* its rows are those above */
     bool json, walk;
 } settings;
 
@@ -354,9 +353,10 @@ static void report_json(const bench *b)
 
 static bool settings_read(int argc, char **argv, settings *set)
 {
-    *set = (settings){.repeat = 31, .queries = 200};
+    *set = (settings){.repeat = 31, .walks.queries = 200};
     for (int i = 1; i < argc; i++) {
         int64_t value;
+        double share;
         if (strcmp(argv[i], "--json") == 0) {
             set->json = true;
             continue;
@@ -366,16 +366,24 @@ static bool settings_read(int argc, char **argv, settings *set)
             continue;
         }
         if (set->walk && argv[i][0] != '-') {
-            set->libraries = argv + i;
-            set->library_count = (size_t)(argc - i);
+            set->walks.libraries = argv + i;
+            set->walks.library_count = (size_t)(argc - i);
             break;
+        }
+        if (strcmp(argv[i], "--share") == 0 && i + 1 < argc &&
+            set->walks.share_count < FILTER_WALK_SHARES &&
+            vt_parse_double(argv[i + 1], strlen(argv[i + 1]), &share) && share > 0 &&
+            share <= 100) {
+            set->walks.shares[set->walks.share_count++] = share / 100;
+            i++;
+            continue;
         }
         if (i + 1 == argc || !vt_parse_int(argv[i + 1], 1, 50000000, &value))
             return false;
         if (strcmp(argv[i], "--rows") == 0)
             set->rows = (size_t)value;
         else if (strcmp(argv[i], "--queries") == 0)
-            set->queries = (size_t)value;
+            set->walks.queries = (size_t)value;
         else if (strcmp(argv[i], "--repeat") == 0 && value <= MAX_REPEAT)
             set->repeat = (size_t)value;
         else
@@ -384,6 +392,7 @@ static bool settings_read(int argc, char **argv, settings *set)
     }
     if (set->rows == 0) /* sets of walks are drawn by ranking all rows for each query */
         set->rows = set->walk ? 50000 : 1000000;
+    set->walks.rows = set->rows;
     return true;
 }
 
@@ -393,11 +402,12 @@ int main(int argc, char **argv)
     vt_error error = {0};
     if (!settings_read(argc, argv, &b.set)) {
         fprintf(stderr, "usage: filter [--rows N] [--repeat R] [--json]\n"
-                        "       filter --walk [--rows N] [--queries Q] [LIBRARY...]\n");
+                        "       filter --walk [--rows N] [--queries Q] [--share PERCENT]... "
+                        "[LIBRARY...]\n");
         return 2;
     }
     if (b.set.walk)
-        return filter_walk(b.set.rows, b.set.queries, b.set.libraries, b.set.library_count) ? 0 : 1;
+        return filter_walk(&b.set.walks) ? 0 : 1;
     bool done = fill_postings(&b, &error) && fill_tables(&b);
     for (size_t i = 0; done && i < CONDITIONS; i++)
         done = measure(&b, i, &error);

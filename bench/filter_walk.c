@@ -13,7 +13,7 @@
  *
  * Peers, where there are any, answer the cells of 1 % and less as filter_peer.c says.
  *
- *     bench/filter --walk [--rows N] [--queries Q] [LIBRARY...]
+ *     bench/filter --walk [--rows N] [--queries Q] [--share PERCENT]... [LIBRARY...]
  */
 #include "filter_walk.h"
 
@@ -37,6 +37,7 @@ typedef struct walk_bench {
     clustered mixture;
     vt_flat *flat;
     vt_graph *graph;
+    size_t screen_bytes;
     float *vectors;      /* (rows, DIM) */
     uint32_t *ids;       /* (rows) */
     uint8_t *categories; /* (rows) */
@@ -71,6 +72,7 @@ static vt_status bench_make(walk_bench *b, vt_error *error)
     if (status == VT_OK)
         status = vt_flat_screen_train(&screen, error);
     if (status == VT_OK) {
+        b->screen_bytes = screen ? vt_flat_screen_row_bytes(screen) : 0;
         vt_flat_screen_take(b->flat, screen);
         status = vt_flat_screen_extend(b->flat, b->rows, NULL, error);
     }
@@ -86,19 +88,20 @@ static vt_status bench_make(walk_bench *b, vt_error *error)
 }
 
 static vt_status scan(walk_bench *b, const float *query, const vt_idset *set, size_t k,
-                      vt_hit *hits, size_t *count, vt_error *error)
+                      bool estimated, vt_hit *hits, size_t *count, vt_error *error)
 {
-    enum { PICK_SHARE = 32 };
+    const size_t pick_share = estimated ? 8 : 32;
     vt_scan_options options = vt_scan_options_defaults();
     uint32_t *ids = NULL;
     options.k = k;
     options.groups = set;
-    if (set && vt_idset_count(set) < b->rows / PICK_SHARE) {
+    options.estimated = estimated;
+    if (set && vt_idset_count(set) < b->rows / pick_share) {
         ids = vt_alloc_array(vt_idset_count(set) + 1, sizeof *ids);
         if (!ids)
             return vt_fail_memory(error, "a list of rows");
-        for (vt_idset_cursor c = vt_idset_begin(set); c.valid; vt_idset_next(&c))
-            ids[options.id_count++] = c.id;
+        vt_idset_list(set, ids);
+        options.id_count = vt_idset_count(set);
         options.ids = ids;
     }
     vt_status status = vt_flat_search(b->flat, query, 1, &options, hits, count, NULL, error);
@@ -114,7 +117,7 @@ static const char *const correlation_names[] = {"negative", "far categories", "u
 static vt_status rows_rank(walk_bench *b, const float *query, vt_error *error)
 {
     size_t there = b->rows;
-    return scan(b, query, NULL, b->rows, b->all, &there, error);
+    return scan(b, query, NULL, b->rows, false, b->all, &there, error);
 }
 
 typedef struct ranked {
@@ -167,6 +170,27 @@ static vt_status set_make(walk_bench *b, const float *query, double share, corre
     return status;
 }
 
+/* By a walk of the graph. */
+static vt_status walk(walk_bench *b, const float *query, const vt_idset *set, const vt_plan *plan,
+                      vt_hit *found, size_t *count, bool *ran_out, vt_error *error)
+{
+    vt_graph_search_options walk = vt_graph_search_defaults();
+    walk.k = plan->prefix;
+    walk.width = plan->width;
+    walk.budget = plan->budget;
+    walk.strays = plan->strays;
+    walk.share = plan->share;
+    walk.around = plan->around;
+    walk.checked = plan->strategy == VT_STRATEGY_CHECKED;
+    walk.groups = set;
+    vt_graph_walked walked = {0};
+    const vt_graph_answers answers = {found, count, &walked};
+    vt_status status = vt_graph_search(b->graph, query, 1, &walk, &answers, error);
+    size_t there = set ? (size_t)vt_idset_count(set) : b->rows;
+    *ran_out = walked.ran_out || *count < (plan->prefix < there ? plan->prefix : there);
+    return status;
+}
+
 /* *gave_up: the walk was not believed. */
 static vt_status answer(walk_bench *b, const float *query, const vt_idset *set, vt_hit *hits,
                         size_t *count, const char **strategy, bool *gave_up, vt_error *error)
@@ -179,34 +203,24 @@ static vt_status answer(walk_bench *b, const float *query, const vt_idset *set, 
                                        .page = K,
                                        .filtered = set != NULL,
                                        .graph = true,
-                                       .resident = true};
+                                       .resident = true,
+                                       .screen_bytes = b->screen_bytes};
     const vt_plan plan = vt_plan_search(&question);
+    bool estimated = plan.strategy == VT_STRATEGY_ESTIMATED;
     *strategy = vt_strategy_name(plan.strategy);
     *gave_up = false;
     if (plan.strategy == VT_STRATEGY_EXACT)
-        return scan(b, query, set, K, hits, count, error);
-    vt_graph_search_options walk = vt_graph_search_defaults();
-    walk.k = plan.prefix;
-    walk.width = plan.width;
-    walk.budget = plan.budget;
-    walk.strays = plan.strays;
-    walk.share = plan.share;
-    walk.checked = plan.strategy == VT_STRATEGY_CHECKED;
-    walk.groups = set;
+        return scan(b, query, set, K, false, hits, count, error);
     vt_hit *found = vt_alloc_array(plan.prefix, sizeof *found);
-    vt_graph_walked walked = {0};
-    const vt_graph_answers answers = {found, count, &walked};
     if (!found)
         return vt_fail_memory(error, "hits");
-    vt_status status = vt_graph_search(b->graph, query, 1, &walk, &answers, error);
-    size_t wanted = plan.prefix < question.passing ? plan.prefix : (size_t)question.passing;
-    if (status == VT_OK && (walked.ran_out || *count < wanted)) {
-        *gave_up = true;
-        status = scan(b, query, set, K, hits, count, error);
-    } else if (status == VT_OK) {
-        *count = *count < K ? *count : K;
-        memcpy(hits, found, *count * sizeof *hits);
-    }
+    vt_status status = VT_OK;
+    if (!estimated)
+        status = walk(b, query, set, &plan, found, count, gave_up, error);
+    if (status == VT_OK && (estimated || *gave_up))
+        status = scan(b, query, set, plan.prefix, true, found, count, error);
+    *count = *count < K ? *count : K;
+    memcpy(hits, found, *count * sizeof *hits);
     vt_free(found);
     return status;
 }
@@ -219,14 +233,15 @@ typedef struct cell {
 } cell;
 
 static vt_status question_make(walk_bench *b, filter_question *q, size_t number, double share,
-                               correlation how, vt_error *error)
+                               bool filtered, correlation how, vt_error *error)
 {
     vt_status status = VT_OK;
     *q = (filter_question){.set = NULL};
     clustered_make_unit(&b->mixture, 1000000000 + number, q->vector);
-    if (share < 1)
+    if (filtered)
         status = set_make(b, q->vector, share, how, number, &q->set, error);
-    return status == VT_OK ? scan(b, q->vector, q->set, K, q->truth, &q->wanted, error) : status;
+    return status == VT_OK ? scan(b, q->vector, q->set, K, false, q->truth, &q->wanted, error)
+                           : status;
 }
 
 static double recall_of(const filter_question *q, const vt_hit *hits, size_t count)
@@ -270,15 +285,15 @@ static void cell_report(const walk_bench *b, const cell *c, double here, double 
     (void)fflush(stdout); /* of many vectors a cell takes long */
 }
 
-static vt_status questions_make(walk_bench *b, double share, correlation how, filter_question **out,
-                                vt_error *error)
+static vt_status questions_make(walk_bench *b, double share, bool filtered, correlation how,
+                                filter_question **out, vt_error *error)
 {
     vt_status status = VT_OK;
     *out = vt_calloc(b->queries, sizeof **out);
     if (!*out)
         return vt_fail_memory(error, "the queries");
     for (size_t i = 0; status == VT_OK && i < b->queries; i++)
-        status = question_make(b, &(*out)[i], i, share, how, error);
+        status = question_make(b, &(*out)[i], i, share, filtered, how, error);
     return status;
 }
 
@@ -317,43 +332,58 @@ static vt_status cell_measure(walk_bench *b, cell *c, vt_error *error)
 static vt_status cell_run(walk_bench *b, double share, correlation how, vt_error *error)
 {
     cell c = {.share = share, .how = how, .strategy = ""};
-    vt_status status = questions_make(b, share, how, &c.questions, error);
+    vt_status status = questions_make(b, share, true, how, &c.questions, error);
     if (status == VT_OK)
         status = cell_measure(b, &c, error);
     questions_free(b, c.questions);
     return status;
 }
 
-bool filter_walk(size_t rows, size_t queries, char **libraries, size_t count)
+static vt_status cells_run(walk_bench *b, const double *shares, size_t count, vt_error *error)
+{
+    vt_status status = VT_OK;
+    printf("%zu vectors of %d dimensions, %zu queries a cell, one thread\n\n%10s  %-15s %9s "
+           "%10s %9s %9s\n",
+           b->rows, DIM, b->queries, "products", "correlation", "recall@10", "q/s", "of all",
+           "gave up");
+    for (size_t s = 0; status == VT_OK && s < count; s++)
+        for (int how = POSITIVE; status == VT_OK && how >= NEGATIVE; how--)
+            if (shares[s] < 1 || how == NONE)
+                status = cell_run(b, shares[s], (correlation)how, error);
+    return status;
+}
+
+static void bench_deinit(walk_bench *b)
+{
+    for (size_t i = 0; i < b->peer_count; i++)
+        filter_peer_free(&b->peers[i]);
+    questions_free(b, b->without);
+    vt_flat_free(b->flat);
+    vt_graph_free(b->graph);
+    vt_free(b->vectors);
+    vt_free(b->ids);
+    vt_free(b->all);
+    vt_free(b->categories);
+    clustered_deinit(&b->mixture);
+}
+
+bool filter_walk(const filter_walk_options *options)
 {
     static const double shares[] = {1, 0.5, 0.1, 0.01, 0.001, 0.0001};
-    walk_bench b = {.rows = rows, .queries = queries};
+    walk_bench b = {.rows = options->rows, .queries = options->queries};
     vt_error error = {0};
     vt_status status = bench_make(&b, &error);
     if (status == VT_OK)
-        status = questions_make(&b, 1, NONE, &b.without, &error);
+        status = questions_make(&b, 1, false, NONE, &b.without, &error);
     if (status == VT_OK)
-        b.peer_count = filter_peers_make(libraries, count, b.vectors, rows, b.peers);
-    if (status == VT_OK)
-        printf("%zu vectors of %d dimensions, %zu queries a cell, one thread\n\n%10s  %-15s %9s "
-               "%10s %9s %9s\n",
-               rows, DIM, queries, "products", "correlation", "recall@10", "q/s", "of all",
-               "gave up");
-    for (size_t s = 0; status == VT_OK && s < sizeof shares / sizeof shares[0]; s++)
-        for (int how = POSITIVE; status == VT_OK && how >= NEGATIVE; how--)
-            if (shares[s] < 1 || how == NONE)
-                status = cell_run(&b, shares[s], (correlation)how, &error);
+        b.peer_count = filter_peers_make(options->libraries, options->library_count, b.vectors,
+                                         b.rows, b.peers);
+    if (status == VT_OK && options->share_count > 0)
+        status = cells_run(&b, options->shares, options->share_count, &error);
+    else if (status == VT_OK)
+        status = cells_run(&b, shares, sizeof shares / sizeof shares[0], &error);
     if (status != VT_OK)
         fprintf(stderr, "filter: %s\n", error.message);
-    for (size_t i = 0; i < b.peer_count; i++)
-        filter_peer_free(&b.peers[i]);
-    questions_free(&b, b.without);
-    vt_flat_free(b.flat);
-    vt_graph_free(b.graph);
-    vt_free(b.vectors);
-    vt_free(b.ids);
-    vt_free(b.all);
-    vt_free(b.categories);
-    clustered_deinit(&b.mixture);
+    bench_deinit(&b);
     return status == VT_OK;
 }

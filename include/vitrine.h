@@ -329,8 +329,8 @@ typedef struct vt_answer {
     size_t count;
     const char
         *strategy;     /* how the neighbours were found: "exact", "walk", "checked walk", "filtered
-                          walk", "lists", "filtered lists", or one of these but the first with
-                          ", then exact" (docs/index.md); "words"; static */
+                          walk", "lists", "filtered lists", "estimated", or a walk or lists with
+                          ", then exact" or ", then estimated" (docs/index.md); "words"; static */
     bool complete;     /* no better product exists */
     uint64_t matched;  /* products that pass the filter and have the words, however similar */
     uint64_t searched; /* vectors compared with the query */
@@ -489,7 +489,7 @@ typedef struct vt_index_check {
 VT_API vt_status vt_shop_index_check(vt_shop *shop, const vt_index_measure *how,
                                      vt_index_check *out, vt_error *error);
 
-enum { VT_INDEX_BENCH_CAPACITY = 16 };
+enum { VT_INDEX_BENCH_CAPACITY = 24 };
 typedef struct vt_index_bench {
     struct vt_index_bench_row {
         const char *strategy; /* that answered; static text */

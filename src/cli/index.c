@@ -244,10 +244,10 @@ int vt_cli_index_check(int argc, char **argv)
 static int report_bench(const vt_index_bench *bench, bool json)
 {
     if (!json) {
-        printf("%zu queries, one at a time, one thread\n\n%8s  %-28s %10s %10s %10s %10s\n",
+        printf("%zu queries, one at a time, one thread\n\n%8s  %-30s %10s %10s %10s %10s\n",
                bench->queries, "products", "strategy", "q/s", "expected", "recall@10", "visited");
         for (size_t i = 0; i < bench->count; i++)
-            printf("%6.1f %%  %-28s %10.0f %10.0f %10.4f %10.0f\n", bench->rows[i].share * 100,
+            printf("%6.1f %%  %-30s %10.0f %10.0f %10.4f %10.0f\n", bench->rows[i].share * 100,
                    bench->rows[i].strategy, bench->rows[i].rate, bench->rows[i].expected_rate,
                    bench->rows[i].recall, bench->rows[i].mean_visited);
         return 0;

@@ -52,8 +52,9 @@ typedef struct vt_ann_search {
     size_t width;           /* of the walk; lists looked into */
     size_t budget;          /* nodes compared, rows of lists; 0: no bound */
     float share;            /* of rows that are in the set; 0: unknown */
-    bool checked;           /* the graph's, as is strays: graph.h */
+    bool checked;           /* the graph's, as are strays and around: graph.h */
     size_t strays;
+    float around;
     size_t matches;      /* the lists', as is fetch: ivf.h */
     vt_ivf_fetch *fetch; /* the graph, which orders by its own codes, does not ask for vectors */
     void *context;       /* of fetch */

@@ -58,6 +58,7 @@ static vt_status graph_search(vt_ann *ann, const float *queries, size_t count,
     walk.budget = options->budget;
     walk.checked = options->checked;
     walk.strays = options->strays;
+    walk.around = options->around;
     walk.share = options->share;
     vt_graph_walked *walked = vt_alloc_array(count, sizeof *walked);
     if (walked == NULL)

@@ -260,6 +260,14 @@ void vt_coder_score_many(const vt_coder *coder, const vt_coder_query *query,
     coder->kind->score_many(coder, query, codes, count, out);
 }
 
+void vt_coder_reach_many(const vt_coder *coder, const vt_coder_query *query, float deviations,
+                         const void *const *codes, size_t count, float *out)
+{
+    coder->kind->score_many(coder, query, codes, count, out);
+    if (coder->kind->reach_many)
+        coder->kind->reach_many(coder, query, deviations, codes, count, out);
+}
+
 float vt_coder_score_fine(const vt_coder *coder, const vt_coder_query *query, const void *code,
                           const void *fine)
 {

@@ -97,6 +97,11 @@ void vt_coder_query_set_code(const vt_coder *coder, vt_coder_query *query, const
 enum { VT_CODER_MANY = 128 };
 void vt_coder_score_many(const vt_coder *coder, const vt_coder_query *query,
                          const void *const *codes, size_t count, float *out);
+/* What the scores may well be of VT_CODEC_RABITQ: the estimates and so many of their deviations,
+ * each code's own, on top; with 1.5 one in 15 is above. The same as the scores with other codecs.
+ */
+void vt_coder_reach_many(const vt_coder *coder, const vt_coder_query *query, float deviations,
+                         const void *const *codes, size_t count, float *out);
 bool vt_coder_has_fine_score(const vt_coder *coder); /* vt_coder_score_fine is more precise */
 /* As precise as the codec gets; `fine` is ignored where there is none. */
 float vt_coder_score_fine(const vt_coder *coder, const vt_coder_query *query, const void *code,

@@ -37,6 +37,7 @@ struct vt_coder_query {
     float sums[2];   /* of the elements of `bytes` */
     float sum;       /* of all elements as they are held */
     float bias;      /* added to every score: what the mean contributes */
+    float length;    /* of what `planes` round */
 };
 
 typedef struct codec_kind {
@@ -48,6 +49,9 @@ typedef struct codec_kind {
     void (*query_set)(const vt_coder *coder, vt_coder_query *query);
     void (*score_many)(const vt_coder *coder, const vt_coder_query *query, const void *const *codes,
                        size_t count, float *out);
+    /* Adds deviations of the scores to them; NULL: there are none. */
+    void (*reach_many)(const vt_coder *coder, const vt_coder_query *query, float deviations,
+                       const void *const *codes, size_t count, float *scores);
     float (*score_fine)(const vt_coder *coder, const vt_coder_query *query, const void *code,
                         const void *fine);
     /* Signed bytes a of a code whose elements are scale * (a + 1/2); compressed codecs. */

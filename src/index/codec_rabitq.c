@@ -9,9 +9,11 @@
  * 1 / sqrt(D) are one factor, kept with the code. The query is rounded to 4 bits, so that <q, o'>
  * is four counts of bits.
  *
+ * That error is of the code's own c, which follows from the factors: with s = |r| / (c sqrt(D)) it
+ * is |q| sqrt((s^2 D - |r|^2) / (D - 1)).
+ *
  * Departures: the query is rounded to the nearest of its 16 levels instead of at random, so that a
- * search repeats itself; the error bound of a single code is not kept, for what a walk finds is
- * ordered by estimates. The mean of a sample takes the place of centroids of clusters.
+ * search repeats itself. The mean of a sample takes the place of centroids of clusters.
  */
 #include "index/codec_kinds.h"
 
@@ -53,6 +55,7 @@ static void rabitq_query_set(const vt_coder *coder, vt_coder_query *query)
         high = fmaxf(high, query->vector[i]);
         sum += query->vector[i];
     }
+    query->length = sqrtf(coder->floats->dot_f32(query->vector, query->vector, width));
     query->base = low;
     query->step = (high - low) / (float)last;
     query->sum = sum;
@@ -81,6 +84,18 @@ static void rabitq_score_many(const vt_coder *coder, const vt_coder_query *query
     }
 }
 
+static void rabitq_reach_many(const vt_coder *coder, const vt_coder_query *query, float deviations,
+                              const void *const *codes, size_t count, float *scores)
+{
+    const size_t bytes = coder->width / 8;
+    const float width = (float)coder->width, factor = coder->metric == VT_METRIC_L2 ? 2.0f : 1.0f;
+    const float each = factor * deviations * query->length / sqrtf(width - 1.0f);
+    for (size_t i = 0; i < count; i++) {
+        const code_factors *f = code_factors_of(codes[i], bytes);
+        scores[i] += each * sqrtf(fmaxf(f->scale * f->scale * width - f->norm2, 0.0f));
+    }
+}
+
 /* -1 and 0 stand for -1/2 and 1/2, of the vector's own length: between codes there is no estimate
  * without bias that is linear, and lengths at least are right. */
 static void rabitq_unpack(const vt_coder *coder, const void *code, const void *fine, int8_t *out,
@@ -101,5 +116,6 @@ const codec_kind vt_codec_kind_rabitq = {
     .encode = rabitq_encode,
     .query_set = rabitq_query_set,
     .score_many = rabitq_score_many,
+    .reach_many = rabitq_reach_many,
     .unpack = rabitq_unpack,
 };

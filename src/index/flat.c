@@ -18,12 +18,10 @@
 
 #include <math.h>
 #include <string.h>
-#include <sys/mman.h>
 
 static const size_t SEGMENT_BYTES = (size_t)16 << 20;
 static const size_t SEGMENT_MAX_ROWS = 65536; /* bounds ids and groups where vectors are tiny */
 static const size_t FIRST_ROWS = 64;
-static const size_t HUGE_PAGE = (size_t)2 << 20;
 
 static vt_status coder_make(vt_flat *flat, vt_error *error)
 {
@@ -64,6 +62,7 @@ vt_status vt_flat_new(size_t dim, vt_codec codec, vt_metric metric, vt_flat **ou
     while (flat->segment_rows < SEGMENT_MAX_ROWS &&
            flat->segment_rows * 2 * flat->row_bytes <= SEGMENT_BYTES)
         flat->segment_rows *= 2;
+    flat->segment_shift = (unsigned)__builtin_ctzll(flat->segment_rows);
     *out = flat;
     return VT_OK;
 }
@@ -110,12 +109,9 @@ static bool segment_make(const vt_flat *flat, size_t rows, flat_segment *out)
     /* Within 65536 rows of at most 256 KiB each: no overflow to check for. */
     size_t vector_bytes = (rows * flat->row_bytes + 63) / 64 * 64;
     size_t bytes = vector_bytes + rows * (2 * sizeof(uint32_t) + (scaled ? sizeof(float) : 0));
-    size_t alignment = bytes >= HUGE_PAGE ? HUGE_PAGE : 64;
-    char *memory = vt_alloc_aligned(alignment, bytes);
+    char *memory = vt_alloc_large(bytes);
     if (!memory)
         return false;
-    if (bytes >= HUGE_PAGE) /* a wish: refused, everything works with small pages */
-        (void)madvise(memory, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
     out->vectors = memory;
     out->ids = (uint32_t *)(void *)(memory + vector_bytes);
     out->groups = out->ids + rows;
@@ -179,14 +175,9 @@ static void segments_trim(vt_flat *flat)
 
 /* ---- id -> row ---- */
 
-static const uint32_t *row_id_place(const vt_flat *flat, size_t row)
-{
-    return &flat->segments[row / flat->segment_rows].ids[row % flat->segment_rows];
-}
-
 static uint32_t row_id(const vt_flat *flat, size_t row)
 {
-    return *row_id_place(flat, row);
+    return vt_flat_segment(flat, row)->ids[vt_flat_place(flat, row)];
 }
 
 /* Fibonacci hashing; ids are numbers of our own making. The upper bits of the product are the mixed
@@ -197,25 +188,30 @@ static size_t slot_home(const vt_flat *flat, uint32_t id)
 }
 
 /* The slot of the id, or the empty one where it belongs. There is always an empty one. */
-static size_t slot_find(const vt_flat *flat, uint32_t id)
+static flat_slot *slot_find(const vt_flat *flat, uint32_t id)
 {
     size_t slot = slot_home(flat, id);
-    while (flat->slots[slot] && row_id(flat, flat->slots[slot] - 1) != id)
+    while (flat->slots[slot].held && flat->slots[slot].id != id)
         slot = (slot + 1) & flat->slot_mask;
-    return slot;
+    return &flat->slots[slot];
+}
+
+static void slot_put(const vt_flat *flat, uint32_t id, size_t row)
+{
+    *slot_find(flat, id) = (flat_slot){id, (uint32_t)(row + 1)};
 }
 
 static void slot_remove(vt_flat *flat, size_t hole)
 {
-    flat->slots[hole] = 0;
-    for (size_t slot = (hole + 1) & flat->slot_mask; flat->slots[slot];
+    flat->slots[hole].held = 0;
+    for (size_t slot = (hole + 1) & flat->slot_mask; flat->slots[slot].held;
          slot = (slot + 1) & flat->slot_mask) {
         /* What sits here may move back unless its home lies behind the hole. */
-        size_t home = slot_home(flat, row_id(flat, flat->slots[slot] - 1));
+        size_t home = slot_home(flat, flat->slots[slot].id);
         if (((slot - home) & flat->slot_mask) < ((slot - hole) & flat->slot_mask))
             continue;
         flat->slots[hole] = flat->slots[slot];
-        flat->slots[slot] = 0;
+        flat->slots[slot].held = 0;
         hole = slot;
     }
 }
@@ -228,14 +224,15 @@ static bool slots_hold(vt_flat *flat, size_t rows)
         want *= 2;
     if (want == have)
         return true;
-    uint32_t *slots = vt_calloc(want, sizeof *slots);
+    flat_slot *slots = vt_alloc_large(want * sizeof *slots);
     if (!slots)
         return false;
+    memset(slots, 0, want * sizeof *slots);
     vt_free(flat->slots);
     flat->slots = slots;
     flat->slot_mask = want - 1;
     for (size_t row = 0; row < flat->count; row++)
-        slots[slot_find(flat, row_id(flat, row))] = (uint32_t)(row + 1);
+        slot_put(flat, row_id(flat, row), row);
     return true;
 }
 
@@ -243,25 +240,20 @@ size_t vt_flat_row_of(const vt_flat *flat, uint32_t id)
 {
     if (!flat->slots)
         return VT_FLAT_MAX_ROWS;
-    uint32_t held = flat->slots[slot_find(flat, id)];
+    uint32_t held = slot_find(flat, id)->held;
     return held ? held - 1 : VT_FLAT_MAX_ROWS;
 }
 
 size_t vt_flat_rows_of(const vt_flat *flat, const uint32_t *ids, size_t count, uint32_t *rows)
 {
-    enum { AHEAD = 8 };
+    enum { AHEAD = 16 };
     size_t found = 0;
-    for (size_t i = 0; flat->slots && i < count + 2 * AHEAD; i++) {
+    for (size_t i = 0; flat->slots && i < count + AHEAD; i++) {
         if (i < count)
             __builtin_prefetch(&flat->slots[slot_home(flat, ids[i])], 0, 3);
-        if (i >= AHEAD && i - AHEAD < count) { /* most lie at home */
-            uint32_t held = flat->slots[slot_home(flat, ids[i - AHEAD])];
-            if (held)
-                __builtin_prefetch(row_id_place(flat, held - 1), 0, 3);
-        }
-        if (i < 2 * AHEAD)
+        if (i < AHEAD)
             continue;
-        uint32_t held = flat->slots[slot_find(flat, ids[i - 2 * AHEAD])];
+        uint32_t held = slot_find(flat, ids[i - AHEAD])->held;
         rows[found] = held - 1;
         found += held != 0;
     }
@@ -331,18 +323,18 @@ static vt_status row_make(vt_flat *flat, uint32_t id, flat_segment **segment, si
     if (!segments_hold(flat, flat->count + 1) || !slots_hold(flat, flat->count + 1) ||
         !vt_flat_screen_hold(flat))
         return vt_fail_memory(error, "vector index");
-    *segment = &flat->segments[flat->count / flat->segment_rows];
-    *at = flat->count % flat->segment_rows;
+    *segment = vt_flat_segment(flat, flat->count);
+    *at = vt_flat_place(flat, flat->count);
     return VT_OK;
 }
 
 static void row_finish(vt_flat *flat, uint32_t id, uint32_t group)
 {
-    flat_segment *segment = &flat->segments[flat->count / flat->segment_rows];
-    size_t at = flat->count % flat->segment_rows;
+    flat_segment *segment = vt_flat_segment(flat, flat->count);
+    size_t at = vt_flat_place(flat, flat->count);
     segment->ids[at] = id;
     segment->groups[at] = group;
-    flat->slots[slot_find(flat, id)] = (uint32_t)(flat->count + 1);
+    slot_put(flat, id, flat->count);
     vt_flat_screen_added(flat);
     flat->count++;
 }
@@ -423,15 +415,13 @@ bool vt_flat_remove(vt_flat *flat, uint32_t id)
     size_t row = vt_flat_row_of(flat, id);
     if (row == VT_FLAT_MAX_ROWS)
         return false;
-    /* First the table, while every row still holds the id that the table finds it by: the id's slot
-     * goes (others shift), then the last row's is found wherever it now is. */
-    slot_remove(flat, slot_find(flat, id));
+    slot_remove(flat, (size_t)(slot_find(flat, id) - flat->slots));
     size_t last = flat->count - 1;
     if (row != last) {
-        flat->slots[slot_find(flat, row_id(flat, last))] = (uint32_t)(row + 1);
-        flat_segment *to = &flat->segments[row / flat->segment_rows];
-        flat_segment *from = &flat->segments[last / flat->segment_rows];
-        size_t to_at = row % flat->segment_rows, from_at = last % flat->segment_rows;
+        slot_put(flat, row_id(flat, last), row);
+        flat_segment *to = vt_flat_segment(flat, row);
+        flat_segment *from = vt_flat_segment(flat, last);
+        size_t to_at = vt_flat_place(flat, row), from_at = vt_flat_place(flat, last);
         memcpy((char *)to->vectors + to_at * flat->row_bytes,
                (const char *)from->vectors + from_at * flat->row_bytes, flat->row_bytes);
         to->ids[to_at] = from->ids[from_at];
@@ -473,6 +463,6 @@ bool vt_flat_get_row(const vt_flat *flat, uint32_t id, float *vector, uint32_t *
     size_t row = vt_flat_row_of(flat, id);
     if (row == VT_FLAT_MAX_ROWS)
         return false;
-    *group = flat->segments[row / flat->segment_rows].groups[row % flat->segment_rows];
+    *group = vt_flat_segment(flat, row)->groups[vt_flat_place(flat, row)];
     return vt_flat_get(flat, id, vector);
 }

@@ -8,9 +8,13 @@
  * are asked for before this one is compared, and so are those of the table. Scores have the bits
  * that the scan's have.
  *
+ * With estimates most rows are passed over by their codes alone (flat_estimate.h), and rows may
+ * also be those of a set of groups, or all.
+ *
  * Queries are shared out among threads; one query is one thread's.
  */
-#include "index/flat_rows.h"
+#include "index/flat_estimate.h"
+#include "index/flat_screen.h"
 
 #include "base/mem.h"
 
@@ -25,8 +29,11 @@ typedef struct pick {
     const vt_scan_options *options;
     const float *queries; /* (count, dim) */
     size_t count, k;
-    uint32_t *rows; /* (row_count) of the ids, owned */
+    vt_coder *coder; /* that codes are of: the index's own, or its estimates'; NULL: none */
+    uint32_t *rows;  /* (row_count) of the ids, owned */
     size_t row_count;
+    bool estimated;
+    vt_idset_bits groups;
     vt_hit *hits;
     size_t *hit_counts;
     atomic_size_t next;
@@ -58,8 +65,19 @@ static float row_score(const pick *p, const float *query, const vt_coder_query *
                      : kernels->dot_f32(query, vector, flat->dim);
     if (flat->metric == VT_METRIC_DOT)
         return dot;
-    const flat_segment *segment = &flat->segments[row / flat->segment_rows];
-    return vt_flat_cosine(dot, segment->scales[row % flat->segment_rows]);
+    const flat_segment *segment = vt_flat_segment(flat, row);
+    return vt_flat_cosine(dot, segment->scales[vt_flat_place(flat, row)]);
+}
+
+static void query_estimate(const pick *p, const float *query, const vt_coder_query *coded,
+                           vt_topk *top)
+{
+    const vt_flat_rows which = {.rows = p->options->ids ? p->rows : NULL,
+                                .count = p->row_count,
+                                .groups = p->options->groups ? &p->groups : NULL};
+    vt_flat_waiting waiting = {
+        .flat = p->flat, .query = query, .min_similarity = p->options->min_similarity, .top = top};
+    vt_flat_estimate(&which, coded, &waiting);
 }
 
 static void query_answer(const pick *p, const float *query, const vt_coder_query *coded,
@@ -71,8 +89,8 @@ static void query_answer(const pick *p, const float *query, const vt_coder_query
         row_request(p, i + AHEAD);
         uint32_t row = p->rows[i];
         float score = row_score(p, query, coded, row);
-        const flat_segment *segment = &p->flat->segments[row / p->flat->segment_rows];
-        size_t at = row % p->flat->segment_rows;
+        const flat_segment *segment = vt_flat_segment(p->flat, row);
+        size_t at = vt_flat_place(p->flat, row);
         if (score >= p->options->min_similarity && score >= vt_topk_threshold(top))
             vt_topk_push(top, score, segment->ids[at], segment->groups[at]);
     }
@@ -86,7 +104,7 @@ static void queries_answer(void *context, size_t worker)
     vt_topk top = {0};
     vt_coder_query *coded = NULL;
     float *query = vt_alloc_array(dim, sizeof *query);
-    if ((p->flat->coder && vt_coder_query_new(p->flat->coder, &coded, NULL) != VT_OK) || !query ||
+    if ((p->coder && vt_coder_query_new(p->coder, &coded, NULL) != VT_OK) || !query ||
         vt_topk_init(&top, p->k, p->options->grouped, NULL) != VT_OK) {
         atomic_store(&p->out_of_memory, true);
         goto out;
@@ -99,9 +117,9 @@ static void queries_answer(void *context, size_t worker)
         if (p->flat->metric == VT_METRIC_COSINE) /* a zero query stays zero: similar to nothing */
             (void)vt_vector_normalize(query, dim);
         if (coded)
-            vt_coder_query_set(p->flat->coder, coded, p->queries + q * dim);
+            vt_coder_query_set(p->coder, coded, p->estimated ? query : p->queries + q * dim);
         vt_topk_clear(&top);
-        query_answer(p, query, coded, &top);
+        (p->estimated ? query_estimate : query_answer)(p, query, coded, &top);
         p->hit_counts[q] = vt_topk_sort(&top);
         memcpy(p->hits + q * p->options->k, top.hits, p->hit_counts[q] * sizeof *top.hits);
     }
@@ -111,16 +129,33 @@ out:
     vt_free(query);
 }
 
+/* Which rows there are to choose from. False: memory is out. */
+static bool rows_take(pick *p)
+{
+    const vt_scan_options *options = p->options;
+    p->row_count = p->flat->count;
+    if (options->ids) {
+        p->rows = vt_alloc_array(options->id_count, sizeof *p->rows);
+        if (p->rows)
+            p->row_count = vt_flat_rows_of(p->flat, options->ids, options->id_count, p->rows);
+        return p->rows != NULL;
+    }
+    return !options->groups ||
+           vt_idset_bits_init(&p->groups, options->groups, 1024 + p->flat->count);
+}
+
 bool vt_flat_pick(const vt_flat *flat, const float *queries, size_t count,
                   const vt_scan_options *options, vt_hit *hits, size_t *hit_counts)
 {
     pick p = {.flat = flat, .options = options, .queries = queries, .count = count};
     p.hits = hits;
     p.hit_counts = hit_counts;
-    p.rows = vt_alloc_array(options->id_count, sizeof *p.rows);
-    if (!p.rows)
+    p.estimated = options->estimated && vt_flat_estimates(flat);
+    p.coder = p.estimated ? flat->screen->coder : flat->coder;
+    if (!rows_take(&p)) {
+        vt_idset_bits_deinit(&p.groups);
         return false;
-    p.row_count = vt_flat_rows_of(flat, options->ids, options->id_count, p.rows);
+    }
     p.k = options->k < p.row_count ? options->k : p.row_count;
     if (p.k > 0) {
         size_t threads = options->pool ? (size_t)vt_pool_threads(options->pool) : 1;
@@ -128,6 +163,7 @@ bool vt_flat_pick(const vt_flat *flat, const float *queries, size_t count,
     } else {
         memset(hit_counts, 0, count * sizeof *hit_counts);
     }
+    vt_idset_bits_deinit(&p.groups);
     vt_free(p.rows);
     return !atomic_load(&p.out_of_memory);
 }

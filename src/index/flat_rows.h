@@ -28,6 +28,10 @@ typedef struct flat_segment {
     size_t bytes;
 } flat_segment;
 
+typedef struct flat_slot {
+    uint32_t id, held; /* held: its row and 1; 0: none, the slot is empty */
+} flat_slot;
+
 struct vt_flat {
     size_t dim, row_bytes;
     vt_codec codec;
@@ -37,11 +41,12 @@ struct vt_flat {
     float *scratch;  /* (width of the coder + dim), owned; what is added */
     flat_segment *segments;
     size_t segment_count, segment_room; /* used, and room for pointers */
-    size_t segment_rows;                /* a power of two */
+    size_t segment_rows;                /* a power of two: */
+    unsigned segment_shift;
     size_t reserved_rows;
     size_t count;
     vt_flat_screen *screen; /* owned; NULL: none (flat_screen.h) */
-    uint32_t *slots;        /* open-addressing table id -> row + 1 */
+    flat_slot *slots;       /* open-addressing table of ids, owned */
     size_t slot_mask;       /* slots less one; 0 while there are none */
 };
 
@@ -49,7 +54,7 @@ struct vt_flat {
  * squared differences can leave f32, so that every similarity is a number. */
 static const double VT_FLAT_MAX_LENGTH = 1e18;
 
-static const size_t VT_FLAT_MAX_ROWS = UINT32_MAX - 1;   /* the table holds row + 1 */
+static const size_t VT_FLAT_MAX_ROWS = UINT32_MAX - 1;   /* a slot holds row + 1 */
 size_t vt_flat_row_of(const vt_flat *flat, uint32_t id); /* VT_FLAT_MAX_ROWS: not there */
 /* Rows of many ids, in their order, without those that are not there: (count) at most. Returns how
  * many. */
@@ -57,10 +62,21 @@ size_t vt_flat_rows_of(const vt_flat *flat, const uint32_t *ids, size_t count, u
 /* The row as it is stored, of f32 or f16, into f32: out (dim). */
 void vt_flat_row_read(const vt_flat *flat, size_t row, float *out);
 
+/* A row's segment, and its place in it. */
+static inline flat_segment *vt_flat_segment(const vt_flat *flat, size_t row)
+{
+    return &flat->segments[row >> flat->segment_shift];
+}
+
+static inline size_t vt_flat_place(const vt_flat *flat, size_t row)
+{
+    return row & (flat->segment_rows - 1);
+}
+
 static inline const void *vt_flat_row_vector(const vt_flat *flat, size_t row)
 {
-    const flat_segment *segment = &flat->segments[row / flat->segment_rows];
-    return (const char *)segment->vectors + row % flat->segment_rows * flat->row_bytes;
+    const flat_segment *segment = vt_flat_segment(flat, row);
+    return (const char *)segment->vectors + vt_flat_place(flat, row) * flat->row_bytes;
 }
 
 /* Asks memory for a row that is about to be compared. */
@@ -78,8 +94,8 @@ static inline float vt_flat_cosine(float dot, float scale)
     return cosine > -1.0f ? cosine : -1.0f;
 }
 
-/* flat_pick.c: the best of options->ids for queries that were checked; hits (count, options->k).
- * False: memory is out. */
+/* flat_pick.c: the best of options->ids, or by estimates of what the options say, for queries that
+ * were checked; hits (count, options->k). False: memory is out. */
 bool vt_flat_pick(const vt_flat *flat, const float *queries, size_t count,
                   const vt_scan_options *options, vt_hit *hits, size_t *hit_counts);
 

@@ -21,6 +21,7 @@ enum {
     MOST_AXES = 128,
     WIDTH_STEP = 16,
     ROW_MOST = 127, /* the largest element of a row's code */
+    LINE = 64,      /* of the cache: a row alone is read of no more than it takes */
 };
 /* What part of the squared lengths may be left: with less, products of bytes cost more than the
  * comparing that they save; with more, the other way round. */
@@ -70,7 +71,7 @@ vt_flat_projected vt_flat_project(const vt_flat_screen *screen, const float *vec
 
 static size_t block_bytes(const vt_flat_screen *screen)
 {
-    return VT_FLAT_SCREEN_ROWS * vt_flat_screen_row_bytes(screen);
+    return VT_FLAT_SCREEN_ROWS * (screen->width + 2 * sizeof(float));
 }
 
 static bool block_make(const vt_flat_screen *screen, vt_flat_screen_block *block)
@@ -85,10 +86,47 @@ static bool block_make(const vt_flat_screen *screen, vt_flat_screen_block *block
     return true;
 }
 
+/* The first piece doubles until it is a whole one. */
+static bool first_signs_grow(vt_flat_screen *screen, size_t rows)
+{
+    size_t room = screen->first_signs > 0 ? screen->first_signs : VT_FLAT_SCREEN_ROWS;
+    while (room < rows)
+        room *= 2;
+    uint8_t *bigger = vt_alloc_large(room * screen->sign_bytes);
+    if (!bigger)
+        return false;
+    if (screen->first_signs > 0)
+        memcpy(bigger, screen->signs[0], screen->first_signs * screen->sign_bytes);
+    vt_free(screen->signs[0]);
+    screen->signs[0] = bigger;
+    screen->first_signs = room;
+    return true;
+}
+
+static bool signs_hold(vt_flat_screen *screen, size_t rows)
+{
+    size_t needed = (rows + VT_FLAT_SIGNS - 1) / VT_FLAT_SIGNS;
+    size_t first = rows < VT_FLAT_SIGNS ? rows : VT_FLAT_SIGNS;
+    void *grown = screen->signs;
+    if (needed > screen->sign_room &&
+        !vt_grow(&grown, &screen->sign_room, needed, sizeof *screen->signs, VT_FLAT_MAX_ROWS))
+        return false;
+    screen->signs = grown;
+    for (; screen->sign_count < needed; screen->sign_count++) {
+        uint8_t *signs = NULL;
+        if (screen->sign_count > 0 && !(signs = vt_alloc_large(VT_FLAT_SIGNS * screen->sign_bytes)))
+            return false;
+        screen->signs[screen->sign_count] = signs;
+    }
+    return first <= screen->first_signs || first_signs_grow(screen, first);
+}
+
 /* Room for rows 0 .. rows - 1. */
-static bool blocks_hold(vt_flat_screen *screen, size_t rows)
+static bool rows_hold(vt_flat_screen *screen, size_t rows)
 {
     size_t needed = (rows + VT_FLAT_SCREEN_ROWS - 1) / VT_FLAT_SCREEN_ROWS;
+    if (!signs_hold(screen, rows))
+        return false;
     if (needed > screen->block_room) {
         void *grown = screen->blocks;
         if (!vt_grow(&grown, &screen->block_room, needed, sizeof *screen->blocks, VT_FLAT_MAX_ROWS))
@@ -104,13 +142,19 @@ static bool blocks_hold(vt_flat_screen *screen, size_t rows)
 /* A row of the index in f32, of length 1 under the cosine. */
 static void row_read(const vt_flat *flat, size_t row, float *out)
 {
-    const float *scales = flat->segments[row / flat->segment_rows].scales;
+    const float *scales = vt_flat_segment(flat, row)->scales;
     vt_flat_row_read(flat, row, out);
     for (size_t i = 0; scales && i < flat->dim; i++)
-        out[i] *= scales[row % flat->segment_rows];
+        out[i] *= scales[vt_flat_place(flat, row)];
 }
 
-/* scratch: (dim + width). */
+/* Floats of scratch that a row takes: it, its elements along the axes, and rotated. */
+static size_t row_scratch(const vt_flat_screen *screen)
+{
+    return screen->dim + screen->width + vt_coder_width(screen->coder);
+}
+
+/* scratch: (row_scratch). */
 static void row_put(vt_flat_screen *screen, const vt_flat *flat, size_t row, float *scratch)
 {
     vt_flat_screen_block *block = &screen->blocks[row / VT_FLAT_SCREEN_ROWS];
@@ -126,6 +170,7 @@ static void row_put(vt_flat_screen *screen, const vt_flat *flat, size_t row, flo
     block->tails[at] = p.tail;
     block->error = fmaxf(block->error, p.error);
     block->length = fmaxf(block->length, p.length);
+    vt_coder_encode(screen->coder, scratch, heads + width, vt_flat_signs(screen, row), NULL);
 }
 
 static void row_move(vt_flat_screen *screen, size_t from, size_t to)
@@ -133,6 +178,7 @@ static void row_move(vt_flat_screen *screen, size_t from, size_t to)
     const vt_flat_screen_block *source = &screen->blocks[from / VT_FLAT_SCREEN_ROWS];
     vt_flat_screen_block *target = &screen->blocks[to / VT_FLAT_SCREEN_ROWS];
     const size_t width = screen->width;
+    memcpy(vt_flat_signs(screen, to), vt_flat_signs(screen, from), screen->sign_bytes);
     from %= VT_FLAT_SCREEN_ROWS;
     to %= VT_FLAT_SCREEN_ROWS;
     for (size_t i = 0; i < width; i += VT_SCREEN_STEP)
@@ -147,7 +193,7 @@ static void row_move(vt_flat_screen *screen, size_t from, size_t to)
 bool vt_flat_screen_hold(vt_flat *flat)
 {
     vt_flat_screen *screen = flat->screen;
-    return !screen || screen->covered < flat->count || blocks_hold(screen, flat->count + 1);
+    return !screen || screen->covered < flat->count || rows_hold(screen, flat->count + 1);
 }
 
 void vt_flat_screen_added(vt_flat *flat)
@@ -174,6 +220,8 @@ void vt_flat_screen_removed(vt_flat *flat, size_t row)
     /* One block stays against adding and removing in turn. */
     while (screen->block_count > screen->covered / VT_FLAT_SCREEN_ROWS + 2)
         vt_free(screen->blocks[--screen->block_count].codes);
+    while (screen->sign_count > screen->covered / VT_FLAT_SIGNS + 2) /* the first is kept */
+        vt_free(screen->signs[--screen->sign_count]);
 }
 
 void vt_flat_screen_free(vt_flat_screen *screen)
@@ -182,23 +230,34 @@ void vt_flat_screen_free(vt_flat_screen *screen)
         return;
     for (size_t i = 0; i < screen->block_count; i++)
         vt_free(screen->blocks[i].codes);
+    for (size_t i = 0; i < screen->sign_count; i++)
+        vt_free(screen->signs[i]);
     vt_free(screen->blocks);
+    vt_free(screen->signs);
     vt_free(screen->sample);
     vt_free(screen->axes);
     vt_free(screen->scratch);
+    vt_coder_free(screen->coder);
     vt_free(screen);
 }
 
 size_t vt_flat_screen_row_bytes(const vt_flat_screen *screen)
 {
-    return screen->width + 2 * sizeof(float);
+    return screen->width + 2 * sizeof(float) + screen->sign_bytes;
+}
+
+static size_t signs_room(const vt_flat_screen *screen)
+{
+    size_t whole = screen->sign_count > 1 ? screen->sign_count - 1 : 0;
+    return screen->first_signs + whole * VT_FLAT_SIGNS;
 }
 
 size_t vt_flat_screen_bytes(const vt_flat_screen *screen)
 {
-    size_t floats = screen->dim + screen->width + (screen->axes ? screen->width * screen->dim : 0);
+    size_t floats = row_scratch(screen) + (screen->axes ? screen->width * screen->dim : 0);
     return sizeof *screen + screen->block_room * sizeof *screen->blocks +
-           screen->block_count * block_bytes(screen) + floats * sizeof(float);
+           screen->block_count * block_bytes(screen) + screen->sign_room * sizeof *screen->signs +
+           signs_room(screen) * screen->sign_bytes + floats * sizeof(float);
 }
 
 /* ---- making one ---- */
@@ -273,18 +332,28 @@ static vt_status axes_make(vt_flat_screen *screen, vt_error *error)
     return VT_OK;
 }
 
+static vt_status signs_prepare(vt_flat_screen *screen, vt_error *error)
+{
+    vt_status status =
+        vt_coder_new(VT_CODEC_RABITQ, VT_METRIC_DOT, screen->dim, &screen->coder, error);
+    if (status != VT_OK)
+        return status;
+    vt_coder_train(screen->coder, screen->sample, screen->sample_count);
+    screen->sign_bytes = (vt_coder_code_bytes(screen->coder) + LINE - 1) / LINE * LINE;
+    screen->scratch = vt_alloc_array(row_scratch(screen), sizeof *screen->scratch);
+    return screen->scratch ? VT_OK : vt_fail_memory(error, "the screen");
+}
+
 vt_status vt_flat_screen_train(vt_flat_screen **screen, vt_error *error)
 {
     vt_flat_screen *s = *screen;
     if (!s)
         return VT_OK;
     vt_status status = axes_make(s, error);
+    if (status == VT_OK && s->width > 0)
+        status = signs_prepare(s, error);
     vt_free(s->sample);
     s->sample = NULL;
-    if (status == VT_OK && s->width > 0) {
-        s->scratch = vt_alloc_array(s->dim + s->width, sizeof *s->scratch);
-        status = s->scratch ? VT_OK : vt_fail_memory(error, "the screen");
-    }
     if (status != VT_OK || s->width == 0) {
         vt_flat_screen_free(s);
         *screen = NULL;
@@ -308,7 +377,7 @@ size_t vt_flat_screen_covers(const vt_flat *flat)
 typedef struct covering {
     const vt_flat *flat;
     size_t begin, end; /* rows */
-    float *scratch;    /* (blocks, dim + width) */
+    float *scratch;    /* (blocks, row_scratch) */
 } covering;
 
 static void block_cover(void *context, size_t number)
@@ -318,7 +387,7 @@ static void block_cover(void *context, size_t number)
     size_t row = (c->begin / VT_FLAT_SCREEN_ROWS + number) * VT_FLAT_SCREEN_ROWS;
     size_t end = row + VT_FLAT_SCREEN_ROWS < c->end ? row + VT_FLAT_SCREEN_ROWS : c->end;
     for (row = row > c->begin ? row : c->begin; row < end; row++)
-        row_put(screen, c->flat, row, c->scratch + number * (c->flat->dim + screen->width));
+        row_put(screen, c->flat, row, c->scratch + number * row_scratch(screen));
 }
 
 vt_status vt_flat_screen_extend(vt_flat *flat, size_t rows, vt_pool *pool, vt_error *error)
@@ -331,8 +400,8 @@ vt_status vt_flat_screen_extend(vt_flat *flat, size_t rows, vt_pool *pool, vt_er
         c.end = c.begin + rows;
     size_t first = c.begin / VT_FLAT_SCREEN_ROWS;
     size_t blocks = (c.end + VT_FLAT_SCREEN_ROWS - 1) / VT_FLAT_SCREEN_ROWS - first;
-    c.scratch = vt_alloc_array(blocks, (flat->dim + screen->width) * sizeof *c.scratch);
-    bool held = c.scratch && blocks_hold(screen, c.end);
+    c.scratch = vt_alloc_array(blocks, row_scratch(screen) * sizeof *c.scratch);
+    bool held = c.scratch && rows_hold(screen, c.end);
     if (held) {
         vt_pool_for(pool, blocks, block_cover, &c);
         screen->covered = c.end;

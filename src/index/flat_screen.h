@@ -17,6 +17,10 @@
  *
  * Blocks of VT_FLAT_SCREEN_ROWS rows have their own largest e_v and |v|.
  *
+ * Beside these codes, which lie in groups of rows as scans want them, each row has one of a bit an
+ * element in one piece (index/codec.h, VT_CODEC_RABITQ), for who looks at single rows and can do
+ * with estimates: flat_pick.c.
+ *
  * Threads: as flat.h says.
  */
 #ifndef VT_INDEX_FLAT_SCREEN_H
@@ -28,6 +32,7 @@
 enum {
     VT_FLAT_SCREEN_ROWS = 512,
     VT_FLAT_SCREEN_ZERO = 128, /* what stands for 0 in the code of a row */
+    VT_FLAT_SIGNS = 1 << 16,   /* rows of a piece of memory for the codes of a bit an element */
 };
 
 typedef struct vt_flat_screen_block {
@@ -40,13 +45,22 @@ struct vt_flat_screen {
     size_t dim, width;
     float *sample; /* (sample_count, dim) until it is trained, owned */
     size_t sample_count;
-    float *axes;    /* (width, dim), owned */
+    float *axes;                               /* (width, dim), owned */
+    vt_coder *coder;                           /* of dot products, owned */
+    size_t sign_bytes;                         /* of a row, whole lines of the cache */
+    uint8_t **signs;                           /* (sign_count) of VT_FLAT_SIGNS rows each; owned */
+    size_t sign_count, sign_room, first_signs; /* first_signs: rows of the first, as it grows */
     float slack;    /* what rounding and skew may come to, as a part of |q| |v| */
     size_t covered; /* rows 0 .. covered - 1 have codes */
     vt_flat_screen_block *blocks;
     size_t block_count, block_room;
-    float *scratch; /* (dim + width), owned: of the row that comes */
+    float *scratch; /* of the row that comes, owned */
 };
+
+static inline uint8_t *vt_flat_signs(const vt_flat_screen *screen, size_t row)
+{
+    return screen->signs[row / VT_FLAT_SIGNS] + row % VT_FLAT_SIGNS * screen->sign_bytes;
+}
 
 /* A row is about to come; of what is covered. False: memory is out. */
 bool vt_flat_screen_hold(vt_flat *flat);

@@ -7,6 +7,7 @@
  * is held already rises while rows come by, so that few do.
  */
 #include "index/flat_screen.h"
+#include "index/flat_waiting.h"
 
 #include "base/mem.h"
 
@@ -15,8 +16,7 @@
 
 enum {
     BLOCK_GROUPS = VT_FLAT_SCREEN_ROWS / VT_SCREEN_GROUP,
-    MASKS = 4,   /* in 64 bits; byte orders other than the little end first are none of ours */
-    COMPARED = 8 /* rows of one query at once, which were asked of memory meanwhile */
+    MASKS = 4, /* in 64 bits; byte orders other than the little end first are none of ours */
 };
 
 /* ---- queries ---- */
@@ -107,79 +107,29 @@ static vt_screen_query line_make(const vt_flat_screened *screened,
     return line;
 }
 
-static float wanted_of(const vt_flat_screened *screened, const vt_topk *top)
-{
-    return fmaxf(vt_topk_threshold(top), screened->options->min_similarity);
-}
-
 /* ---- rows that passed ---- */
 
-/* Rows of one query that wait to be compared together. */
-typedef struct waiting {
-    const void *vectors[COMPARED];
-    size_t at[COMPARED]; /* in the segment */
-    size_t count;
-} waiting;
-
-/* Those of a scan, of one segment. */
-typedef struct passed {
-    const vt_flat_screened *screened;
-    const flat_segment *segment;
-    size_t q;
-    vt_topk *top;
-    waiting rows;
-    size_t compared;
-} passed;
-
-static void waiting_compare(passed *p)
-{
-    const vt_flat *flat = p->screened->flat;
-    const flat_segment *segment = p->segment;
-    const float *query = p->screened->vectors + p->q * flat->dim;
-    const bool half = flat->codec == VT_CODEC_F16;
-    float scores[COMPARED];
-    (half ? flat->kernels->dot_many_f16
-          : flat->kernels->dot_many_f32)(query, p->rows.vectors, p->rows.count, flat->dim, scores);
-    for (size_t i = 0; i < p->rows.count; i++) {
-        const size_t at = p->rows.at[i];
-        float score = segment->scales ? vt_flat_cosine(scores[i], segment->scales[at]) : scores[i];
-        if (score >= wanted_of(p->screened, p->top))
-            vt_topk_push(p->top, score, segment->ids[at], segment->groups[at]);
-    }
-    p->compared += p->rows.count;
-    p->rows.count = 0;
-}
-
-static void row_wait(passed *p, size_t at)
-{
-    const vt_flat *flat = p->screened->flat;
-    const vt_idset_bits *groups = p->screened->groups;
-    if (groups && !vt_idset_bits_has(groups, p->segment->groups[at]))
-        return;
-    const char *vector = (const char *)p->segment->vectors + at * flat->row_bytes;
-    vt_flat_row_request(flat, vector);
-    p->rows.vectors[p->rows.count] = vector;
-    p->rows.at[p->rows.count++] = at;
-    if (p->rows.count == COMPARED)
-        waiting_compare(p);
-}
-
-/* masks: one for each group of the `count` rows from `first` of the segment on. Nearly all are 0:
- * four are looked at together. */
-static void masks_offer(passed *p, const uint16_t *masks, size_t first, size_t count)
+/* masks: one for each group of the `count` rows from `first` on. Nearly all are 0: four are looked
+ * at together. */
+static void masks_offer(const vt_flat_screened *screened, vt_flat_waiting *waiting,
+                        const uint16_t *masks, size_t first, size_t count)
 {
     const size_t groups = (count + VT_SCREEN_GROUP - 1) / VT_SCREEN_GROUP;
+    const flat_segment *segment = vt_flat_segment(waiting->flat, first);
+    const size_t begin = vt_flat_place(waiting->flat, first);
     for (size_t from = 0; from < groups; from += MASKS) {
         uint64_t rows = 0;
         size_t some = groups - from < MASKS ? groups - from : MASKS;
         memcpy(&rows, masks + from, some * sizeof *masks);
         for (; rows; rows &= rows - 1) {
             size_t row = from * VT_SCREEN_GROUP + (size_t)__builtin_ctzll(rows);
-            if (row < count) /* the last group may not be full */
-                row_wait(p, first + row);
+            if (row < count && /* the last group may not be full */
+                (!screened->groups ||
+                 vt_idset_bits_has(screened->groups, segment->groups[begin + row])))
+                vt_flat_waiting_add(waiting, first + row);
         }
     }
-    waiting_compare(p);
+    vt_flat_waiting_finish(waiting);
 }
 
 size_t vt_flat_screened_scan(const vt_flat_screened *screened, const vt_flat_screener *screener,
@@ -193,14 +143,19 @@ size_t vt_flat_screened_scan(const vt_flat_screened *screened, const vt_flat_scr
                                  .tails = block->tails + at,
                                  .groups = (count + VT_SCREEN_GROUP - 1) / VT_SCREEN_GROUP,
                                  .width = width};
-    passed p = {.screened = screened, .segment = &flat->segments[first / flat->segment_rows]};
-    for (size_t q = 0; q < screened->count; q++)
-        screener->lines[q] = line_make(screened, block, q, wanted_of(screened, &tops[q]));
+    size_t compared = 0;
+    for (size_t q = 0; q < screened->count; q++) {
+        float wanted = fmaxf(vt_topk_threshold(&tops[q]), screened->options->min_similarity);
+        screener->lines[q] = line_make(screened, block, q, wanted);
+    }
     vt_screen()->pass(&rows, screener->lines, screened->count, screener->masks);
     for (size_t q = 0; q < screened->count; q++) {
-        p.q = q;
-        p.top = &tops[q];
-        masks_offer(&p, screener->masks + q * rows.groups, first % flat->segment_rows, count);
+        vt_flat_waiting waiting = {.flat = flat,
+                                   .query = screened->vectors + q * flat->dim,
+                                   .min_similarity = screened->options->min_similarity,
+                                   .top = &tops[q]};
+        masks_offer(screened, &waiting, screener->masks + q * rows.groups, first, count);
+        compared += waiting.compared;
     }
-    return p.compared;
+    return compared;
 }

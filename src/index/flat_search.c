@@ -22,6 +22,7 @@
  * per group, and copied together for the kernels. When it is large, everything is scored and the
  * set is only asked about rows that would enter the best.
  */
+#include "index/flat_estimate.h"
 #include "index/flat_screen.h"
 
 #include "base/mem.h"
@@ -180,8 +181,8 @@ static size_t rows_pick(const scan *s, scan_worker *w, const flat_segment *segme
 
 static void chunk_scan(const scan *s, scan_worker *w, size_t first_row, size_t count)
 {
-    const flat_segment *segment = &s->flat->segments[first_row / s->flat->segment_rows];
-    const size_t begin = first_row % s->flat->segment_rows;
+    const flat_segment *segment = vt_flat_segment(s->flat, first_row);
+    const size_t begin = vt_flat_place(s->flat, first_row);
     const void *rows = (const char *)segment->vectors + begin * s->flat->row_bytes;
     const uint32_t *picked = NULL;
     if (s->filter == FILTER_FIRST) {
@@ -448,8 +449,8 @@ vt_status vt_flat_search(const vt_flat *flat, const float *queries, size_t count
         return vt_fail(error, VT_ERR_LIMIT, "search the index: %zu hits asked for, %d is the most",
                        options->k, VT_TOPK_MAX_K);
     size_t compared = 0;
-    if (options->ids) {
-        compared = options->id_count;
+    if (options->ids || (options->estimated && vt_flat_estimates(flat))) {
+        compared = options->ids ? options->id_count : flat->count;
         if (!vt_flat_pick(flat, queries, count, options, hits, hit_counts))
             status = vt_fail_memory(error, "search of the vector index");
     } else if (count > 0 && flat->count > 0) {

@@ -95,6 +95,10 @@ typedef struct vt_graph_search_options {
                                around the query far fewer are, what is in the set lies elsewhere,
                                perhaps on all sides, and a walk may miss it: it has run out then.
                                0: unknown */
+    float around;           /* with strays: of the nodes met before the first is expanded, what part
+                               of the nearest must be in the set, or the walk has run out at once:
+                               for sets that are narrow and worth a walk where they lie around the
+                               query. 0: any */
 } vt_graph_search_options;
 vt_graph_search_options vt_graph_search_defaults(void); /* k 10, grouped, width 64, no budget */
 

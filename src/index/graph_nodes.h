@@ -216,14 +216,19 @@ bool graph_walker_prepare(const vt_graph *graph, graph_walker *walker);
 bool graph_walker_widen(graph_walker *walker, size_t width);
 /* Walks with walker->query; the beam then holds the nearest. */
 void graph_walk(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget);
-/* The same; the beam holds nodes with a row whose group is in the set. */
 typedef struct graph_filter {
     const vt_idset_bits *groups;
     size_t strays; /* these as in vt_graph_search_options */
-    float share;
+    float share, around;
 } graph_filter;
+/* The same; runs out where far fewer of what lies around the query are in the set than of all. */
+void graph_walk_checked(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget,
+                        const graph_filter *held_to);
+/* Whether far fewer of the beam are. */
+bool graph_beam_thin(const vt_graph *graph, const graph_walker *walker, const graph_filter *filter);
 /* A node passes when one of its rows does. */
 bool graph_passes(const vt_graph *graph, uint32_t slot, const vt_idset_bits *groups);
+/* The beam holds nodes with a row whose group is in the set. */
 void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget,
                          const graph_filter *filter);
 /* ---- graph_entries.c ---- */

@@ -82,16 +82,6 @@ static void beam_push(const search *s, const graph_walker *walker, vt_topk *top)
     }
 }
 
-/* Whether far fewer of what a checked walk found are in the set than of all: then wider walks would
- * find few as well. */
-static bool beam_thin(const search *s, const graph_walker *walker)
-{
-    size_t passing = 0;
-    for (size_t i = 0; i < walker->beam_count; i++)
-        passing += graph_passes(s->graph, walker->beam[i].slot, s->groups);
-    return (float)(THIN * passing) < s->options->share * (float)walker->beam_count;
-}
-
 /* False: memory is out. */
 static bool query_walk(const search *s, graph_walker *walker, vt_topk *top, const float *query,
                        vt_graph_walked *walked)
@@ -103,11 +93,11 @@ static bool query_walk(const search *s, graph_walker *walker, vt_topk *top, cons
         if (!graph_walker_widen(walker, width))
             return false;
         size_t left = options->budget ? options->budget - walked->visited : 0;
-        const graph_filter filter = {s->groups, options->strays, options->share};
+        const graph_filter filter = {s->groups, options->strays, options->share, options->around};
         if (s->groups && !options->checked)
             graph_walk_filtered(s->graph, walker, width, left, &filter);
         else
-            graph_walk(s->graph, walker, width, left);
+            graph_walk_checked(s->graph, walker, width, left, s->groups ? &filter : NULL);
         walked->visited += walker->visited;
         beam_push(s, walker, top);
         /* Equal groups in the beam, and others than the set's, have left room. */
@@ -115,7 +105,7 @@ static bool query_walk(const search *s, graph_walker *walker, vt_topk *top, cons
         bool missing = top->count < s->k && walker->beam_count == width &&
                        walker->beam[width - 1].score >= options->min_similarity;
         bool wider = options->grouped && missing && 2 * width <= VT_GRAPH_MAX_WIDTH &&
-                     !walker->ran_out && !(checked && beam_thin(s, walker)) &&
+                     !walker->ran_out && !(checked && graph_beam_thin(s->graph, walker, &filter)) &&
                      (!options->budget || walked->visited < options->budget);
         walked->ran_out = walker->ran_out || (checked && missing && !wider);
         if (walker->out_of_memory || !wider)

@@ -341,25 +341,40 @@ static void batch_offer(const vt_graph *graph, graph_walker *walker)
     }
 }
 
-void graph_walk(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget)
+bool graph_beam_thin(const vt_graph *graph, const graph_walker *walker, const graph_filter *filter)
 {
-    walk_begin(graph, walker, width);
-    for (start at = {0}; batch_start(graph, walker, &at);) {
-        batch_score(graph, walker);
-        batch_offer(graph, walker);
+    size_t passing = 0;
+    for (size_t i = 0; i < walker->beam_count; i++)
+        passing += graph_passes(graph, walker->beam[i].slot & ~EXPANDED, filter->groups);
+    return (float)(THIN * passing) < filter->share * (float)walker->beam_count;
+}
+
+/* The next nodes of the beam into the batch; how many. */
+static size_t beam_expand(const vt_graph *graph, graph_walker *walker)
+{
+    size_t expanded = 0;
+    walker->batch = 0;
+    for (size_t i = walker->cursor; i < walker->beam_count && expanded < TOGETHER; i++) {
+        walker->cursor = i + 1; /* all in front of it are expanded */
+        if (walker->beam[i].slot & EXPANDED)
+            continue;
+        batch_neighbours(graph, walker, walker->beam[i].slot);
+        walker->beam[i].slot |= EXPANDED;
+        expanded++;
     }
-    while (!walker->out_of_memory) {
-        size_t expanded = 0;
-        walker->batch = 0;
-        for (size_t i = walker->cursor; i < walker->beam_count && expanded < TOGETHER; i++) {
-            walker->cursor = i + 1; /* all in front of it are expanded */
-            if (walker->beam[i].slot & EXPANDED)
-                continue;
-            batch_neighbours(graph, walker, walker->beam[i].slot);
-            walker->beam[i].slot |= EXPANDED;
-            expanded++;
-        }
-        if (expanded == 0)
+    return expanded;
+}
+
+/* held_to: what the nodes found will be held to, or NULL. */
+static void beam_walk(const vt_graph *graph, graph_walker *walker, size_t budget,
+                      const graph_filter *held_to)
+{
+    enum { AROUND = 32 }; /* nodes expanded, by when the beam is where the query is */
+    size_t expanded = 0;
+    while (!walker->out_of_memory && !walker->ran_out) {
+        size_t more = beam_expand(graph, walker), before = expanded;
+        expanded += more;
+        if (more == 0)
             break;
         if (budget && walker->visited + walker->batch > budget) {
             walker->ran_out = true;
@@ -368,9 +383,27 @@ void graph_walk(const vt_graph *graph, graph_walker *walker, size_t width, size_
         }
         batch_score(graph, walker);
         batch_offer(graph, walker);
+        if (held_to && before < AROUND && expanded >= AROUND)
+            walker->ran_out = graph_beam_thin(graph, walker, held_to);
     }
+}
+
+void graph_walk_checked(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget,
+                        const graph_filter *held_to)
+{
+    walk_begin(graph, walker, width);
+    for (start at = {0}; batch_start(graph, walker, &at);) {
+        batch_score(graph, walker);
+        batch_offer(graph, walker);
+    }
+    beam_walk(graph, walker, budget, held_to);
     for (size_t i = 0; i < walker->beam_count; i++)
         walker->beam[i].slot &= ~EXPANDED;
+}
+
+void graph_walk(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget)
+{
+    graph_walk_checked(graph, walker, width, budget, NULL);
 }
 
 /* ---- filtered ---- */
@@ -661,6 +694,18 @@ static void batch_compare(const vt_graph *graph, graph_walker *walker, const gra
         batch_offer_filtered(graph, walker, filter->groups, near);
 }
 
+/* Whether enough of the nearest that a walk begins with are in the set; they are in the uppermost
+ * levels of the frontier's heap, about. */
+static bool start_passes(const graph_walker *walker, const graph_filter *filter)
+{
+    enum { LOOKED_AT = 31 };
+    size_t count = walker->frontier_count < LOOKED_AT ? walker->frontier_count : LOOKED_AT;
+    size_t passing = 0;
+    for (size_t i = 0; i < count; i++)
+        passing += !(walker->frontier[i].slot & STRAY);
+    return (float)passing >= filter->around * (float)count;
+}
+
 void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t width, size_t budget,
                          const graph_filter *filter)
 {
@@ -672,7 +717,9 @@ void graph_walk_filtered(const vt_graph *graph, graph_walker *walker, size_t wid
         batch_score(graph, walker);
         batch_offer_filtered(graph, walker, filter->groups, NULL);
     }
-    while (!walker->out_of_memory && frontier_expand(graph, walker, filter, &near)) {
+    walker->ran_out = !start_passes(walker, filter);
+    while (!walker->out_of_memory && !walker->ran_out &&
+           frontier_expand(graph, walker, filter, &near)) {
         size_t work = walker->visited + walker->passed_by / PASSED_BY_SHARE;
         if (walker->batch == 0)
             continue;

@@ -24,6 +24,7 @@ enum {
 };
 _Static_assert((int)ANN_DIM <= (int)VT_IVF_MAX_DIM, "lists can have them, too");
 static const double MB = 1e-6, MEMBER_BYTES = 24;
+static const double ROW_BYTES = 26; /* of a vector in memory besides: id, product, their table */
 
 const char *vt_index_kind_name(vt_index_kind kind)
 {
@@ -150,7 +151,7 @@ void vt_index_choose(size_t rows, size_t dim, size_t memory_bytes, vt_index_kind
     *out = (vt_index_choice){.kind = VT_INDEX_EXACT, .codec = vt_codec_name(VT_CODEC_F16)};
     out->memory_bytes = memory_bytes > 0 ? memory_bytes : machine_bytes() / 2;
     needs n = {.rows = (double)rows, .limit = (double)out->memory_bytes, .dim = dim};
-    n.vectors = n.rows * ((double)dim * 2 + MEMBER_BYTES);
+    n.vectors = n.rows * ((double)dim * 2 + ROW_BYTES + MEMBER_BYTES);
     kind_set(out, &n, VT_INDEX_EXACT, 0);
     bool few = rows < ANN_ROWS || n.rows * (double)dim * 2 < ANN_BYTES;
     if (wanted == VT_INDEX_EXACT || (automatic && few)) {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The planner: exact scan over the set, filtered walk, plain walk with a check, or inverted lists.
- * Which of graph and lists there is was decided when it was built (index_choice.c).
+ * The planner: exact scan over the set, the set by estimates, filtered walk, plain walk with a
+ * check, or inverted lists. Which of graph and lists there is was decided when it was built
+ * (index_choice.c).
  *
  * Method: the set is known exactly before the question is planned (filters cannot lie), so its true
  * size is. What each way costs is estimated from it, by the times below, and the cheapest is taken.
  * A walk's cost is an expectation: how the set lies to the query is not known. So it gets a budget
- * of what the exact scan would have cost, after which that is done after all: whatever the data, an
- * answer costs at most twice the cheaper way (the argument of Karlin et al., Competitive snoopy
- * caching, 1988, for renting before buying).
+ * of what the scan, or estimates, would have cost, after which that is done after all: whatever the
+ * data, an answer costs at most twice the cheaper way (the argument of Karlin et al., Competitive
+ * snoopy caching, 1988, for renting before buying).
  *
  * The times are constants, not measured anew in each process, because a plan that changes between
  * two pages of one question could make them overlap. They were measured by `bench/filter --walk`
@@ -16,8 +17,8 @@
  * vectors), and by tests of the database's reads; their ratios are what matters. Those of lists
  * were fitted to the parts of their search and then to whole questions to shops of 100,000 and
  * 400,000 vectors (time of the thread, Zen 4): `vitrine index bench` prints beside each rate the
- * one that is expected here, on any shop. A screen, which makes scans cheaper (index/flat.h), may
- * come between two pages as well: it is in what is told of a scan, and decides nothing.
+ * one that is expected here, on any shop. A screen makes scans cheaper (index/flat.h), which is in
+ * what is told of a scan and decides nothing; the estimates that come with it decide.
  */
 #include "store/planner.h"
 
@@ -40,6 +41,9 @@ static const double BIT = 2.3, BIT_TEST = 1.5;     /* an id of the set made a bi
 static const double SCREEN = 15000; /* of a screened scan: the rows that are compared after all */
 static const double SCREEN_ROW = 0.5, SCREEN_BYTE = 0.05; /* less in the cache, more from memory */
 
+static const double ESTIMATE = 10, ESTIMATE_BYTE = 0.25; /* a row compared by its code alone */
+static const double FIND = 22, ASK_ALL = 1.5; /* a row of the set found; or all asked, each */
+
 enum {
     WIDTH = 64, /* of a walk for a page of 10 */
     ENTRIES = 256,
@@ -55,28 +59,40 @@ enum {
     RERANKED_PER_HIT = 6,  /* of all rows so many are looked at by the vector, about; */
     RERANKED_FILTERED = 4, /* of those of a set */
     LISTS_PAGE = VT_IVF_MAX_HITS / 4,
+    ESTIMATED_COMPARED = 200, /* rows that estimates leave to be compared, about */
 };
+static const float NEAR_SHARE =
+    0.15f; /* of what lies around the query, from which on it is walked */
+static const double LOOKS_LEAST = 4;
+static const double EXACT_WORTH = 1.5; /* an answer that is exact may cost so many times more */
 /* Sets larger than this are walked as if they were all: so much wider a walk costs less than one
  * that keeps to the set. */
 static const double CHECKED_SHARE = 0.3;
 
 const char *vt_strategy_name(vt_strategy strategy)
 {
-    static const char *const names[VT_STRATEGY_COUNT] = {
-        "automatic", "exact", "walk", "checked walk", "filtered walk", "lists", "filtered lists"};
+    static const char *const names[VT_STRATEGY_COUNT] = {"automatic",      "exact",         "walk",
+                                                         "checked walk",   "filtered walk", "lists",
+                                                         "filtered lists", "estimated"};
     return (unsigned)strategy < VT_STRATEGY_COUNT ? names[strategy] : "unknown";
 }
 
-const char *vt_strategy_fallback_name(vt_strategy strategy)
+const char *vt_strategy_fallback_name(vt_strategy strategy, bool estimated)
 {
-    static const char *const names[VT_STRATEGY_COUNT] = {"automatic",
-                                                         "exact",
-                                                         "walk, then exact",
-                                                         "checked walk, then exact",
-                                                         "filtered walk, then exact",
-                                                         "lists, then exact",
-                                                         "filtered lists, then exact"};
-    return (unsigned)strategy < VT_STRATEGY_COUNT ? names[strategy] : "unknown";
+#define BOTH(name)                                                                                 \
+    {                                                                                              \
+        name ", then exact", name ", then estimated"                                               \
+    }
+    static const char *const names[VT_STRATEGY_COUNT][2] = {
+        [VT_STRATEGY_WALK] = BOTH("walk"),
+        [VT_STRATEGY_CHECKED] = BOTH("checked walk"),
+        [VT_STRATEGY_FILTERED] = BOTH("filtered walk"),
+        [VT_STRATEGY_LISTS] = BOTH("lists"),
+        [VT_STRATEGY_FILTERED_LISTS] = BOTH("filtered lists"),
+    };
+#undef BOTH
+    bool known = (unsigned)strategy < VT_STRATEGY_COUNT && names[strategy][estimated];
+    return known ? names[strategy][estimated] : vt_strategy_name(strategy);
 }
 
 /* ---- costs ---- */
@@ -88,6 +104,11 @@ static double share_of(const vt_plan_question *question)
     return fmin(1, (double)question->passing / (double)question->products);
 }
 
+static double pick_cost(const vt_plan_question *question)
+{
+    return PICK + 2.0 * (double)question->dim * PICK_BYTE;
+}
+
 static double exact_cost(const vt_plan_question *question)
 {
     double share = share_of(question), rows = (double)question->rows, passing = share * rows;
@@ -95,7 +116,7 @@ static double exact_cost(const vt_plan_question *question)
     if (!question->resident)
         return fmin(passing * FETCH, rows * STREAM);
     double scan = rows * (SCAN + bytes * SCAN_BYTE);
-    return question->filtered ? fmin(scan, passing * (PICK + bytes * PICK_BYTE)) : scan;
+    return question->filtered ? fmin(scan, passing * pick_cost(question)) : scan;
 }
 
 /* The same with the screen that there may be, for telling alone. */
@@ -107,6 +128,27 @@ static double screened_cost(const vt_plan_question *question)
     double row = SCREEN_ROW + (double)question->screen_bytes * SCREEN_BYTE;
     double scan = SCREEN + (double)question->rows * row;
     return fmin(cost, question->filtered ? scan + bits : scan);
+}
+
+/* Estimates are for sets, where answers may be approximate anyway. */
+static bool has_estimates(const vt_plan_question *question)
+{
+    return question->filtered && question->resident && question->screen_bytes > 0;
+}
+
+static double estimated_cost(const vt_plan_question *question)
+{
+    double rows = (double)question->rows, passing = share_of(question) * rows;
+    double code = (double)question->dim / 8, compared = fmin(passing, ESTIMATED_COMPARED);
+    return fmin(passing * FIND, rows * ASK_ALL) + passing * (ESTIMATE + code * ESTIMATE_BYTE) +
+           compared * pick_cost(question);
+}
+
+/* What answers where a walk has given up. */
+static double fallback_cost(const vt_plan_question *question)
+{
+    return has_estimates(question) ? fmin(estimated_cost(question), exact_cost(question))
+                                   : exact_cost(question);
 }
 
 static double visit_cost(const vt_plan_question *question)
@@ -165,12 +207,24 @@ static vt_plan exact_plan(const vt_plan_question *question)
     return (vt_plan){.strategy = VT_STRATEGY_EXACT, .cost_ns = screened_cost(question)};
 }
 
+/* Of a page of 10, or twice what is on it. */
+static size_t width_of(const vt_plan_question *question)
+{
+    return 2 * question->page > WIDTH ? 2 * question->page : WIDTH;
+}
+
+static vt_plan estimated_plan(const vt_plan_question *question)
+{
+    return (vt_plan){.strategy = VT_STRATEGY_ESTIMATED,
+                     .prefix = width_of(question) / 2,
+                     .share = (float)share_of(question),
+                     .cost_ns = estimated_cost(question)};
+}
+
 static vt_plan walk_plan(const vt_plan_question *question, vt_strategy strategy)
 {
-    vt_plan plan = {.strategy = strategy, .width = WIDTH};
+    vt_plan plan = {.strategy = strategy, .width = width_of(question)};
     double share = share_of(question);
-    if (plan.width < 2 * question->page)
-        plan.width = 2 * question->page;
     plan.prefix = plan.width / 2;
     if (strategy == VT_STRATEGY_CHECKED && share > 0)
         plan.width = (size_t)fmin((double)plan.width / share, 4.0 * (double)plan.width);
@@ -178,8 +232,21 @@ static vt_plan walk_plan(const vt_plan_question *question, vt_strategy strategy)
     if (strategy == VT_STRATEGY_FILTERED)
         plan.strays = (size_t)fmin(fmax(STRAYS, 1 / share), STRAYS_MOST);
     plan.cost_ns = walk_cost(question, &plan);
-    double worth = fmax(exact_cost(question), 2 * plan.cost_ns);
+    double worth = fmax(fallback_cost(question), 2 * plan.cost_ns);
     plan.budget = (size_t)fmin(worth / visit_cost(question), 1e9);
+    return plan;
+}
+
+/* Estimates, but a walk where the set lies around the query, if looking costs little beside them.
+ */
+static vt_plan near_plan(const vt_plan_question *question, const vt_plan *estimated)
+{
+    double look = ENTRIES * visit_cost(question);
+    if (estimated->cost_ns < LOOKS_LEAST * look)
+        return *estimated;
+    vt_plan plan = walk_plan(question, VT_STRATEGY_FILTERED);
+    plan.around = NEAR_SHARE;
+    plan.cost_ns = look + estimated->cost_ns;
     return plan;
 }
 
@@ -221,12 +288,17 @@ static bool is_of_lists(vt_strategy strategy)
 
 bool vt_plan_force(const vt_plan_question *question, vt_strategy strategy, vt_plan *out)
 {
-    bool lists = is_of_lists(strategy), exact = strategy == VT_STRATEGY_EXACT;
-    if (!exact && !(lists ? can_look_into_lists(question, strategy) : can_walk(question, strategy)))
+    if (strategy == VT_STRATEGY_EXACT)
+        *out = exact_plan(question);
+    else if (strategy == VT_STRATEGY_ESTIMATED && has_estimates(question))
+        *out = estimated_plan(question);
+    else if (is_of_lists(strategy) && can_look_into_lists(question, strategy))
+        *out = lists_plan(question, strategy);
+    else if (strategy != VT_STRATEGY_ESTIMATED && !is_of_lists(strategy) &&
+             can_walk(question, strategy))
+        *out = walk_plan(question, strategy);
+    else
         return false;
-    *out = exact   ? exact_plan(question)
-           : lists ? lists_plan(question, strategy)
-                   : walk_plan(question, strategy);
     return true;
 }
 
@@ -247,17 +319,24 @@ vt_plan vt_plan_search(const vt_plan_question *question)
 {
     if (!question->graph && question->lists > 0)
         return search_lists(question);
-    vt_plan exact = exact_plan(question);
+    vt_plan best = exact_plan(question);
     vt_strategy strategy = VT_STRATEGY_WALK;
     double share = share_of(question), degree = (double)question->degree;
+    double least = exact_cost(question);
     if (question->filtered)
         strategy = share >= CHECKED_SHARE ? VT_STRATEGY_CHECKED : VT_STRATEGY_FILTERED;
     if (question->exact || !can_walk(question, strategy))
-        return exact;
+        return best;
+    if (has_estimates(question) && EXACT_WORTH * estimated_cost(question) < least) {
+        best = estimated_plan(question);
+        least = best.cost_ns;
+    }
     vt_plan walk = walk_plan(question, strategy);
-    /* Too few to walk among, or too few to walk from one to the next. */
-    if (share * (double)question->products < 2.0 * (double)walk.width ||
-        (question->filtered && share * degree * degree < BRIDGED_LEAST))
-        return exact;
-    return walk.cost_ns < exact_cost(question) ? walk : exact;
+    if (share * (double)question->products < 2.0 * (double)walk.width)
+        return best; /* too few to walk among */
+    if (best.strategy == VT_STRATEGY_ESTIMATED && walk.cost_ns >= least)
+        return near_plan(question, &best);
+    if (question->filtered && share * degree * degree < BRIDGED_LEAST)
+        return best; /* too few to walk from one to the next */
+    return walk.cost_ns < least ? walk : best;
 }

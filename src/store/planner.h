@@ -6,7 +6,8 @@
  *     switch (plan.strategy) ...
  *
  * Everything here is arithmetic on numbers that do not change from page to page of one question, so
- * that its pages are of one plan. Threads: no state.
+ * that its pages are of one plan; a screen alone comes once in a process's life, perhaps between
+ * two. Threads: no state.
  */
 #ifndef VT_STORE_PLANNER_H
 #define VT_STORE_PLANNER_H
@@ -15,9 +16,9 @@
 #include "store/store.h"
 
 /* "exact", "walk", "checked walk", "lists"...; and of a walk or of lists that gave up, so
- * that the scan answered. */
+ * that the scan answered, or estimates did. */
 const char *vt_strategy_name(vt_strategy strategy);
-const char *vt_strategy_fallback_name(vt_strategy strategy);
+const char *vt_strategy_fallback_name(vt_strategy strategy, bool estimated);
 
 typedef struct vt_plan_question {
     size_t rows, products; /* vectors there are, and products that have them */
@@ -29,8 +30,8 @@ typedef struct vt_plan_question {
     bool graph;            /* there is one; otherwise: */
     size_t lists;          /* inverted lists there are, 0: none */
     bool resident;         /* vectors are in memory; otherwise they are read from the database */
-    size_t screen_bytes;   /* of a row, where scans of memory are screened (index/flat.h); or 0. Of
-                              cost_ns alone */
+    size_t screen_bytes; /* of a row, where there is a screen over vectors in memory (index/flat.h),
+                            which estimates come with; or 0 */
 } vt_plan_question;
 
 typedef struct vt_plan {
@@ -41,6 +42,7 @@ typedef struct vt_plan {
     size_t strays;  /* nodes outside the set that it may expand */
     size_t matches; /* rows of the set that lists are looked into for; 0: there is no set */
     float share;    /* of rows that are in the set */
+    float around;   /* of what the walk begins with near the query; below it is not worth it */
     double cost_ns; /* expected */
 } vt_plan;
 

@@ -253,8 +253,9 @@ typedef enum vt_strategy {
     VT_STRATEGY_FILTERED,       /* the graph over what is in the set, bridging what is not */
     VT_STRATEGY_LISTS,          /* inverted lists around the query, without a set */
     VT_STRATEGY_FILTERED_LISTS, /* as many of them as it takes to have met enough of the set */
+    VT_STRATEGY_ESTIMATED, /* the set, by estimates first (index/flat.h); where there are some */
 } vt_strategy;
-enum { VT_STRATEGY_COUNT = 7 };
+enum { VT_STRATEGY_COUNT = 8 };
 
 typedef struct vt_nearest_options {
     size_t k;                 /* products wanted per query */
@@ -267,7 +268,8 @@ typedef struct vt_nearest_options {
     vt_pool *pool;            /* NULL: in the caller's thread */
 } vt_nearest_options;
 typedef struct vt_nearest_answer {
-    const char *strategy; /* "exact", "walk"...: vt_strategy_name, or with ", then exact"; static */
+    const char *strategy; /* "exact", "walk"...: vt_strategy_name, or with ", then exact" or
+                             ", then estimated"; static */
     bool complete;        /* no better product exists */
     uint64_t searched;    /* vectors compared, per query; of several the mean */
     uint64_t visited;     /* vectors looked at, also those that may not answer */

@@ -19,7 +19,7 @@
 
 #define VT_INLINE static inline __attribute__((always_inline))
 
-enum { WIDTH = 64, LANES = 16, SIDE = 4 };
+enum { WIDTH = 64, HALF = 32, LANES = 16, SIDE = 4 };
 
 VT_INLINE __m512i load_part(const void *from, size_t n)
 {
@@ -166,9 +166,40 @@ static int32_t dot_bits(const uint8_t *planes, const uint8_t *code, size_t bytes
     return (int32_t)_mm512_reduce_add_epi64(_mm512_add_epi64(low, _mm512_slli_epi64(high, 2)));
 }
 
+/* Codes of 256 bits and less: two planes side by side in a register, four codes summed together. */
+static void dot_short_bits_many(const uint8_t *planes, const void *const *codes, size_t count,
+                                size_t bytes, int32_t *out)
+{
+    const __mmask32 part = bytes < HALF ? (1u << bytes) - 1u : ~0u;
+    const __m512i twice = _mm512_set_epi64(1, 1, 1, 1, 0, 0, 0, 0);
+    const size_t last = count - 1;
+    __m256i p[VT_CODES_PLANES];
+    for (size_t i = 0; i < VT_CODES_PLANES; i++)
+        p[i] = _mm256_maskz_loadu_epi8(part, planes + i * bytes);
+    const __m512i low = _mm512_inserti64x4(_mm512_castsi256_si512(p[0]), p[1], 1);
+    const __m512i high = _mm512_inserti64x4(_mm512_castsi256_si512(p[2]), p[3], 1);
+    for (size_t i = 0; i < count; i += SIDE) {
+        __m512i s[SIDE];
+        for (size_t c = 0; c < SIDE; c++) { /* the last again for those behind it */
+            const void *code = codes[i + c < last ? i + c : last];
+            __m512i bits = _mm512_broadcast_i64x4(_mm256_maskz_loadu_epi8(part, code));
+            __m512i ones = _mm512_popcnt_epi64(_mm512_and_si512(low, bits));
+            __m512i fours = _mm512_popcnt_epi64(_mm512_and_si512(high, bits));
+            s[c] = _mm512_sllv_epi64(_mm512_add_epi64(ones, _mm512_slli_epi64(fours, 2)), twice);
+        }
+        const size_t some = count - i < SIDE ? count - i : SIDE;
+        _mm_mask_storeu_epi32(out + i, (__mmask8)((1u << some) - 1u),
+                              sums_of_four(s[0], s[1], s[2], s[3]));
+    }
+}
+
 static void dot_bits_many(const uint8_t *planes, const void *const *codes, size_t count,
                           size_t bytes, int32_t *out)
 {
+    if (bytes <= HALF && count > 0) {
+        dot_short_bits_many(planes, codes, count, bytes, out);
+        return;
+    }
     for (size_t i = 0; i < count; i++)
         out[i] = dot_bits(planes, codes[i], bytes);
 }

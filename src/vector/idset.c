@@ -219,6 +219,11 @@ static void cursor_look(vt_idset_cursor *cursor, const roaring_uint32_iterator_t
     cursor->id = at->has_value ? at->current_value : 0;
 }
 
+void vt_idset_list(const vt_idset *set, uint32_t *out)
+{
+    roaring_bitmap_to_uint32_array(bitmap_read(set), out);
+}
+
 vt_idset_cursor vt_idset_begin(const vt_idset *set)
 {
     vt_idset_cursor cursor = {.valid = false};

@@ -34,7 +34,8 @@ vt_status vt_idset_union(const vt_idset *const *sets, size_t count, vt_idset **o
 vt_status vt_idset_add_many(vt_idset *set, const uint32_t *ids, size_t count, vt_error *error);
 uint64_t vt_idset_common_count(const vt_idset *a, const vt_idset *b);
 bool vt_idset_equal(const vt_idset *a, const vt_idset *b);
-size_t vt_idset_bytes(const vt_idset *set);  /* about what it takes in memory */
+void vt_idset_list(const vt_idset *set, uint32_t *out); /* all, ascending: (vt_idset_count) */
+size_t vt_idset_bytes(const vt_idset *set);             /* about what it takes in memory */
 uint32_t vt_idset_last(const vt_idset *set); /* the greatest; 0: also that of an empty set */
 
 /* A set for who asks of many ids: a test of one bit instead of a search, unless its ids are so

@@ -200,6 +200,44 @@ static void test_metrics_and_widths(void **state)
             }
 }
 
+/* The part of scores that are above what they may well be, at so many deviations. */
+static double beyond(vt_metric metric, size_t dim, float deviations)
+{
+    fixture f;
+    size_t above = 0;
+    float reach[VT_CODER_MANY];
+    const void *codes[VT_CODER_MANY];
+    fixture_init(&f, VT_CODEC_RABITQ, metric, dim);
+    for (size_t i = 0; i < VT_CODER_MANY; i++)
+        codes[i] = f.codes + i * f.code_bytes;
+    for (size_t q = 0; q < QUERIES; q++) {
+        const float *query = f.queries + q * dim;
+        vt_coder_query_set(f.coder, f.query, query);
+        vt_coder_reach_many(f.coder, f.query, deviations, codes, VT_CODER_MANY, reach);
+        for (size_t i = 0; i < VT_CODER_MANY; i++)
+            above += score(metric, query, f.rows + i * dim, dim) > (double)reach[i];
+    }
+    fixture_deinit(&f);
+    return (double)above / (QUERIES * VT_CODER_MANY);
+}
+
+/* Deviations are those of a normal distribution; 0: as many above as below. */
+static void test_reach(void **state)
+{
+    (void)state;
+    static const struct {
+        float deviations;
+        double least, most;
+    } wants[] = {{0, 0.45, 0.55}, {1, 0.12, 0.21}, {1.5f, 0.04, 0.1}, {3, 0, 0.006}};
+    for (int metric = 0; metric <= VT_METRIC_L2; metric++)
+        for (size_t i = 0; i < sizeof wants / sizeof wants[0]; i++) {
+            double got = beyond((vt_metric)metric, i % 2 ? 256 : 130, wants[i].deviations);
+            print_message("metric %d, %g deviations: %.4f above\n", metric,
+                          (double)wants[i].deviations, got);
+            assert_true(got >= wants[i].least && got <= wants[i].most);
+        }
+}
+
 /* Distances between codes approach those between vectors, and are 0 between equal ones. */
 static void test_sketches(void **state)
 {
@@ -324,6 +362,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors_and_recall),
         cmocka_unit_test(test_metrics_and_widths),
+        cmocka_unit_test(test_reach),
         cmocka_unit_test(test_sketches),
         cmocka_unit_test(test_equal_vectors),
         cmocka_unit_test(test_extremes),

@@ -363,6 +363,91 @@ static void test_few_rows_pass(void **state)
     pair_free(&p);
 }
 
+/* ---- estimates ---- */
+
+/* How many of the hits without estimates are among those with them, which have the same
+ * similarities. */
+static size_t estimates_shared(const pair *p, const float *query, vt_scan_options options,
+                               size_t *wanted)
+{
+    vt_hit truth[10], found[10];
+    size_t count, shared = 0;
+    options.k = 10;
+    assert_int_equal(vt_flat_search(p->plain, query, 1, &options, truth, wanted, NULL, NULL),
+                     VT_OK);
+    options.estimated = true;
+    assert_int_equal(vt_flat_search(p->screened, query, 1, &options, found, &count, NULL, NULL),
+                     VT_OK);
+    assert_int_equal(count, *wanted);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < *wanted; j++)
+            shared += memcmp(&found[i], &truth[j], sizeof *found) == 0;
+    return shared;
+}
+
+/* Sets of ids and of groups, wide and narrow, and all rows. */
+static void estimates_check(pair *p)
+{
+    enum { QUERIES = 60, SETS = 5 };
+    vt_idset *most = groups_make(p, 500), *few = groups_make(p, 20);
+    uint32_t *ids = vt_alloc_array(p->next, sizeof *ids);
+    float *query = vt_alloc_array(p->dim, sizeof *query);
+    size_t tenth = 0, shared = 0, all = 0;
+    assert_true(ids && query);
+    for (uint32_t id = 0; id < p->next; id += 10) /* some are not there any more */
+        ids[tenth++] = id;
+    for (int q = 0; q < QUERIES; q++) {
+        vector_make(p, query);
+        for (int set = 0; set < SETS; set++) {
+            size_t wanted;
+            vt_scan_options options = vt_scan_options_defaults();
+            options.groups = set == 0 ? most : set == 1 ? few : NULL;
+            options.ids = set == 2 || set == 3 ? ids : NULL;
+            options.id_count = set == 2 ? tenth : 7;
+            shared += estimates_shared(p, query, options, &wanted);
+            all += wanted;
+        }
+    }
+    assert_true((double)shared >= 0.98 * (double)all);
+    vt_free(ids);
+    vt_free(query);
+    vt_idset_free(most);
+    vt_idset_free(few);
+}
+
+static void test_estimates(void **state)
+{
+    (void)state;
+    static const lie kinds[] = {CLUSTERED, FLAT, EVERYWHERE};
+    for (int i = 0; i < 6; i++) {
+        pair p;
+        pair_make(&p, kinds[i % 3], i % 3 == 2 ? 64 : 256, 3000,
+                  i % 2 ? VT_CODEC_F16 : VT_CODEC_F32, i < 3 ? VT_METRIC_DOT : VT_METRIC_COSINE);
+        screen_set(&p, SIZE_MAX, NULL);
+        estimates_check(&p);
+        rows_remove(&p, 700);
+        rows_add(&p, 400);
+        estimates_check(&p);
+        pair_free(&p);
+    }
+}
+
+/* Where some rows have no codes, all are compared. */
+static void test_estimates_of_some(void **state)
+{
+    (void)state;
+    pair p;
+    float query[40];
+    size_t wanted;
+    pair_make(&p, EVERYWHERE, 40, 1500, VT_CODEC_F32, VT_METRIC_DOT);
+    screen_set(&p, 1000, NULL);
+    for (int q = 0; q < 50; q++) {
+        vector_make(&p, query);
+        assert_int_equal(estimates_shared(&p, query, vt_scan_options_defaults(), &wanted), 10);
+    }
+    pair_free(&p);
+}
+
 static void test_no_use_for_one(void **state)
 {
     (void)state;
@@ -438,7 +523,7 @@ static void test_memory(void **state)
         searches_compare(&p, 3, NULL);
     }
     size_t with = vt_flat_bytes(p.screened);
-    assert_in_range(with, before + 900 * 24, before + 1024 * 64 + 48 * 48 * 4 + 1024);
+    assert_in_range(with, before + 900 * 24, before + 1024 * 128 + 48 * 48 * 4 + 1024);
     status = VT_ERR_NO_MEMORY;
     for (int64_t successes = 0; status != VT_OK; successes++) {
         vt_hit hits[20];
@@ -458,7 +543,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers_are_the_same), cmocka_unit_test(test_many_rows_and_queries),
         cmocka_unit_test(test_rows_come_and_go),     cmocka_unit_test(test_few_rows_pass),
-        cmocka_unit_test(test_bounds_are_met),       cmocka_unit_test(test_no_use_for_one),
+        cmocka_unit_test(test_bounds_are_met),       cmocka_unit_test(test_estimates),
+        cmocka_unit_test(test_estimates_of_some),    cmocka_unit_test(test_no_use_for_one),
         cmocka_unit_test(test_extreme_lengths),      cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

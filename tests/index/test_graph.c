@@ -389,6 +389,52 @@ static void test_groups_filters_budgets(void **state)
     world_deinit(&w);
 }
 
+/* A set that lies around the query is walked; from one that does not a walk that asks for it turns
+ * away before it has expanded anything. */
+static void test_around(void **state)
+{
+    (void)state;
+    enum { NEAR = ROWS / 4, BEGINNING = 256 + 5 * 24 };
+    one_thread();
+    vt_graph_options options = vt_graph_options_defaults();
+    world w;
+    world_init(&w, DIM, ROWS, &options);
+    rows_build(&w, 0, ROWS, NULL);
+    vt_hit *nearest = vt_alloc_array(NEAR, sizeof *nearest), hits[K];
+    vt_scan_options scan = vt_scan_options_defaults();
+    vt_idset *near, *scattered;
+    size_t count;
+    assert_non_null(nearest);
+    assert_int_equal(vt_idset_new(&near, NULL), VT_OK);
+    assert_int_equal(vt_idset_new(&scattered, NULL), VT_OK);
+    scan.k = NEAR;
+    assert_int_equal(vt_flat_search(w.flat, w.queries, 1, &scan, nearest, &count, NULL, NULL),
+                     VT_OK);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(vt_idset_add(near, nearest[i].group, NULL), VT_OK);
+    for (size_t row = 0; row < ROWS; row += 50)
+        assert_int_equal(vt_idset_add(scattered, w.groups[row], NULL), VT_OK);
+    vt_graph_search_options search = vt_graph_search_defaults();
+    vt_graph_walked walked;
+    const vt_graph_answers answers = {hits, &count, &walked};
+    search.strays = 16;
+    search.share = 0.02f;
+    search.around = 0.3f;
+    search.groups = near;
+    assert_int_equal(vt_graph_search(w.graph, w.queries, 1, &search, &answers, NULL), VT_OK);
+    assert_true(!walked.ran_out && count == K && hits[0].id == nearest[0].id);
+    search.groups = scattered;
+    assert_int_equal(vt_graph_search(w.graph, w.queries, 1, &search, &answers, NULL), VT_OK);
+    assert_true(walked.ran_out && walked.visited <= BEGINNING);
+    search.around = 0;
+    assert_int_equal(vt_graph_search(w.graph, w.queries, 1, &search, &answers, NULL), VT_OK);
+    assert_true(walked.visited > BEGINNING);
+    vt_idset_free(near);
+    vt_idset_free(scattered);
+    vt_free(nearest);
+    world_deinit(&w);
+}
+
 /* A pool changes nothing, nor does company. */
 static void test_batches(void **state)
 {
@@ -619,6 +665,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_codecs_and_metrics),
         cmocka_unit_test(test_equal_vectors),
         cmocka_unit_test(test_groups_filters_budgets),
+        cmocka_unit_test(test_around),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_million_hits),

@@ -150,6 +150,44 @@ static void test_every_cell_walking(void **state)
     cells_check(*state, VT_STRATEGY_CHECKED, 0.95);
 }
 
+/* Made by a process that has scanned enough. */
+static void screen_wait(world *w)
+{
+    vt_store_index_info info = {0};
+    float query[DIM];
+    vt_hit hits[K];
+    vt_nearest_options options = {.k = K, .min_similarity = -INFINITY, .exact = true};
+    clustered_make_unit(&w->mixture, 7, query);
+    for (int i = 0; i < 20000 && info.screen_bytes == 0; i++) {
+        ask(w, query, &options, hits, NULL);
+        assert_ok(vt_store_index_info_of(w->store, w->model, &info, error));
+    }
+    assert_true(info.screen_bytes > 0);
+}
+
+static void test_every_cell_estimated(void **state)
+{
+    one_thread();
+    world *w = *state;
+    screen_wait(w);
+    cells_check(w, VT_STRATEGY_ESTIMATED, 0.95);
+    float query[DIM];
+    vt_hit hits[K];
+    vt_nearest_answer answer;
+    clustered_make_unit(&w->mixture, 3000009, query);
+    vt_idset *set = set_make(w, query, PRODUCTS / 2, NEGATIVE, 3);
+    vt_nearest_options options = {
+        .k = K, .min_similarity = -INFINITY, .products = set, .strategy = VT_STRATEGY_ESTIMATED};
+    assert_int_equal(ask(w, query, &options, hits, &answer), K);
+    assert_string_equal(answer.strategy, "estimated");
+    assert_false(answer.complete);
+    options.strategy = VT_STRATEGY_AUTO; /* all that is near is left out */
+    assert_int_equal(ask(w, query, &options, hits, &answer), K);
+    assert_string_equal(answer.strategy, "checked walk, then estimated");
+    assert_false(answer.complete);
+    vt_idset_free(set);
+}
+
 static void test_unfiltered(void **state)
 {
     one_thread();
@@ -431,10 +469,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unfiltered),         cmocka_unit_test(test_every_cell),
-        cmocka_unit_test(test_every_cell_walking), cmocka_unit_test(test_pages_fit),
-        cmocka_unit_test(test_changes_are_seen),   cmocka_unit_test(test_reader_follows),
-        cmocka_unit_test(test_snapshot),           cmocka_unit_test(test_background),
-        cmocka_unit_test(test_bad_input),
+        cmocka_unit_test(test_every_cell_walking), cmocka_unit_test(test_every_cell_estimated),
+        cmocka_unit_test(test_pages_fit),          cmocka_unit_test(test_changes_are_seen),
+        cmocka_unit_test(test_reader_follows),     cmocka_unit_test(test_snapshot),
+        cmocka_unit_test(test_background),         cmocka_unit_test(test_bad_input),
     };
     return cmocka_run_group_tests(tests, world_make, world_end);
 }

@@ -65,9 +65,8 @@ static void test_not_resident(void **state)
     assert_true(far.budget >= near.budget);
 }
 
-/* A screen may come between two pages of a question: it changes what is told of a scan, and no
- * plan.
- */
+/* A screen changes what is told of a scan; its estimates answer for sets that are too wide to be
+ * picked and too narrow to be walked, unless they lie around the query. */
 static void test_screened(void **state)
 {
     (void)state;
@@ -76,12 +75,38 @@ static void test_screened(void **state)
         for (size_t share = 1; share <= 1000; share *= 10) {
             vt_plan_question question = question_of(sizes[i], sizes[i] / share);
             vt_plan before = vt_plan_search(&question);
-            question.screen_bytes = 88;
+            question.screen_bytes = 200;
             vt_plan after = vt_plan_search(&question);
-            assert_int_equal(after.strategy, before.strategy);
-            assert_int_equal(after.budget, before.budget);
             assert_true(after.cost_ns <= before.cost_ns);
+            assert_true(share > 1 || after.strategy == before.strategy);
+            question.graph = false; /* answers are exact */
+            assert_int_equal(vt_plan_search(&question).strategy, VT_STRATEGY_EXACT);
         }
+    vt_plan_question narrow = question_of(1000000, 10000);
+    narrow.screen_bytes = 200;
+    vt_plan plan = vt_plan_search(&narrow);
+    assert_true(plan.strategy == VT_STRATEGY_FILTERED && plan.around > 0 && plan.strays > 0);
+    narrow.passing = 700; /* looking around would cost as much */
+    plan = vt_plan_search(&narrow);
+    assert_int_equal(plan.strategy, VT_STRATEGY_ESTIMATED);
+    assert_int_equal(plan.prefix, 32);
+    narrow.page = 100;
+    assert_int_equal(vt_plan_search(&narrow).prefix, 100);
+    narrow.exact = true;
+    assert_int_equal(vt_plan_search(&narrow).strategy, VT_STRATEGY_EXACT);
+    narrow.exact = false;
+    narrow.resident = false;
+    assert_int_not_equal(vt_plan_search(&narrow).strategy, VT_STRATEGY_ESTIMATED);
+    assert_false(vt_plan_force(&narrow, VT_STRATEGY_ESTIMATED, &plan));
+    vt_plan_question wide = question_of(1000000, 200000);
+    wide.screen_bytes = 200;
+    plan = vt_plan_search(&wide);
+    assert_true(plan.strategy == VT_STRATEGY_FILTERED && plan.around == 0);
+    vt_plan_question few = question_of(1000000, 100);
+    few.screen_bytes = 200;
+    assert_int_equal(vt_plan_search(&few).strategy, VT_STRATEGY_EXACT);
+    assert_true(vt_plan_force(&few, VT_STRATEGY_ESTIMATED, &plan));
+    assert_int_equal(plan.strategy, VT_STRATEGY_ESTIMATED);
     vt_plan_question all = question_of(100000, 100000);
     all.exact = true;
     double plain = vt_plan_search(&all).cost_ns;

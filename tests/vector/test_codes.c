@@ -101,11 +101,15 @@ static void integers_of_level(const vt_code_table *table, const char *level)
                     got[i] != table->dot_u4(query, codes[i], n))
                     fail_msg("%s dot_u4 of %zu: %d", level, n, got[i]);
             query = guarded_end(&query_memory, 4 * n);
-            table->dot_bits_many((const uint8_t *)query, codes, MANY, n, got);
-            for (size_t i = 0; i < MANY; i++)
-                if (got[i] != want_bits((const uint8_t *)query, codes[i], n) ||
-                    got[i] != table->dot_bits((const uint8_t *)query, codes[i], n))
-                    fail_msg("%s dot_bits of %zu: %d", level, n, got[i]);
+            for (size_t count = 0; count <= MANY; count++) {
+                got[count] = 77;
+                table->dot_bits_many((const uint8_t *)query, codes, count, n, got);
+                for (size_t i = 0; i < count; i++)
+                    if (got[i] != want_bits((const uint8_t *)query, codes[i], n) ||
+                        got[i] != table->dot_bits((const uint8_t *)query, codes[i], n))
+                        fail_msg("%s dot_bits of %zu: %d", level, n, got[i]);
+                assert_int_equal(got[count], 77);
+            }
         }
     guarded_free(&query_memory);
     guarded_free(&code_memory);

@@ -38,17 +38,22 @@ static void assert_same(const vt_idset *set, const uint8_t *naive)
 {
     uint64_t count = 0;
     assert_bits(set, naive);
+    uint32_t *list = vt_alloc_array(vt_idset_count(set), sizeof *list);
+    assert_non_null(list);
+    vt_idset_list(set, list);
     vt_idset_cursor c = vt_idset_begin(set);
     for (uint32_t id = 0; id < WORLD; id++) {
         if (!naive[id])
             continue;
-        count++;
-        assert_true(c.valid);
+        assert_true(c.valid && count < vt_idset_count(set));
         assert_int_equal(c.id, id);
+        assert_int_equal(list[count], id);
+        count++;
         vt_idset_next(&c);
     }
     assert_false(c.valid);
     assert_int_equal(vt_idset_count(set), count);
+    vt_free(list);
 }
 
 /* One of several densities per container, some of it as ranges. */

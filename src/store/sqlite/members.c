@@ -57,11 +57,17 @@ void vt_members_free(vt_members *members)
     vt_free(members);
 }
 
-/* The slot of this product, or the free one where it belongs. Keys are ours and consecutive, so a
- * multiplication (Knuth's, 2^32 / golden ratio) spreads them enough. */
+/* Keys are ours and consecutive, so a multiplication (Knuth's, 2^32 / golden ratio) spreads them
+ * enough. */
+static size_t slot_home(size_t slot_count, uint32_t product)
+{
+    return ((uint64_t)(product * 2654435769u) * slot_count) >> 32;
+}
+
+/* The slot of this product, or the free one where it belongs. */
 static member_slot *find_slot(member_slot *slots, size_t slot_count, uint32_t product)
 {
-    size_t at = ((uint64_t)(product * 2654435769u) * slot_count) >> 32;
+    size_t at = slot_home(slot_count, product);
     while (slots[at].product != 0 && slots[at].product != product)
         at = (at + 1) & (slot_count - 1);
     return &slots[at];
@@ -143,32 +149,56 @@ static size_t chain_length(const vt_members *members, const member_slot *slot)
     return count;
 }
 
+static vt_status collect_all(const vt_members *members, uint32_t **out, size_t *count,
+                             vt_error *error)
+{
+    size_t held = 0;
+    uint32_t *all = vt_alloc_array(members->node_count, sizeof *all);
+    if (all == NULL)
+        return vt_fail_memory(error, "a list of pictures");
+    for (size_t i = 0; i < members->slot_count; i++)
+        held += chain_copy(members, &members->slots[i], all + held);
+    *out = all;
+    *count = held;
+    return VT_OK;
+}
+
+/* Those of so many products; ids grows. False: memory is out. */
+static bool collect(const vt_members *members, const uint32_t *products, size_t count, void **ids,
+                    size_t *room, size_t *held)
+{
+    enum { AHEAD = 16 }; /* slots lie scattered: those of the next are asked of memory */
+    for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD < count)
+            __builtin_prefetch(&members->slots[slot_home(members->slot_count, products[i + AHEAD])],
+                               0, 3);
+        const member_slot *slot = find_slot(members->slots, members->slot_count, products[i]);
+        size_t length = slot->product == 0 ? 0 : chain_length(members, slot);
+        if (!vt_grow(ids, room, *held + length + 1, sizeof(uint32_t), UINT32_MAX))
+            return false;
+        if (length > 0)
+            *held += chain_copy(members, slot, (uint32_t *)*ids + *held);
+    }
+    return true;
+}
+
 vt_status vt_members_collect(const vt_members *members, const vt_idset *products, uint32_t **out,
                              size_t *count, vt_error *error)
 {
-    size_t held = 0, room = 0;
-    if (products == NULL) {
-        uint32_t *all = vt_alloc_array(members->node_count, sizeof *all);
-        if (all == NULL)
-            return vt_fail_memory(error, "a list of pictures");
-        for (size_t i = 0; i < members->slot_count; i++)
-            held += chain_copy(members, &members->slots[i], all + held);
-        *out = all;
-        *count = held;
-        return VT_OK;
-    }
+    if (products == NULL)
+        return collect_all(members, out, count, error);
+    size_t held = 0, room = 0, wanted = vt_idset_count(products);
     void *ids = NULL; /* also of none: a list without pictures is a list */
-    if (!vt_grow(&ids, &room, 1, sizeof(uint32_t), UINT32_MAX))
+    uint32_t *keys = vt_alloc_array(wanted, sizeof *keys);
+    bool done = keys != NULL && vt_grow(&ids, &room, wanted + 1, sizeof(uint32_t), UINT32_MAX);
+    if (done) {
+        vt_idset_list(products, keys);
+        done = collect(members, keys, wanted, &ids, &room, &held);
+    }
+    vt_free(keys);
+    if (!done) {
+        vt_free(ids);
         return vt_fail_memory(error, "a list of pictures");
-    for (vt_idset_cursor c = vt_idset_begin(products); c.valid; vt_idset_next(&c)) {
-        const member_slot *slot = find_slot(members->slots, members->slot_count, c.id);
-        size_t length = slot->product == 0 ? 0 : chain_length(members, slot);
-        if (!vt_grow(&ids, &room, held + length + 1, sizeof(uint32_t), UINT32_MAX)) {
-            vt_free(ids);
-            return vt_fail_memory(error, "a list of pictures");
-        }
-        if (length > 0)
-            held += chain_copy(members, slot, (uint32_t *)ids + held);
     }
     *out = ids;
     *count = held;

@@ -9,7 +9,8 @@
  * one page, whatever page is asked for and in whatever order.
  *
  * A walk that ran out of its budget, or found fewer products than there are, is not believed: the
- * exact scan answers, and the answer says so.
+ * exact scan answers, or estimates where there are some, and the answer says so. Estimates, too,
+ * are always those of the first `prefix` products.
  *
  * Lists order what they find by the vectors themselves, from memory or from the database. That may
  * be a change ahead of the lists, so that a picture they have is not there any more, and the one in
@@ -34,7 +35,8 @@ typedef struct question {
     vt_hit *hits;
     size_t *hit_counts;
     uint64_t searched, visited; /* of all queries together */
-    size_t fallbacks;           /* queries that the scan answered after a walk */
+    bool estimates;             /* they answer in place of the scan, where it need not be exact */
+    size_t fallbacks;           /* queries that either answered after a walk */
     atomic_size_t gone;         /* rows that lists asked for and the database has no more */
 } question;
 
@@ -92,6 +94,38 @@ static vt_status append_exact(question *q, size_t at, vt_error *error)
     return status;
 }
 
+/* From the hits for the plan's prefix to an answer. */
+static vt_status answer_take(question *q, size_t at, const vt_hit *found, size_t count,
+                             vt_error *error)
+{
+    size_t k = q->options->k, taken = count < k ? count : k;
+    memcpy(q->hits + at * k, found, taken * sizeof *found);
+    q->hit_counts[at] = taken;
+    bool deeper = k > q->plan.prefix && count >= q->plan.prefix;
+    return deeper ? append_exact(q, at, error) : VT_OK;
+}
+
+static vt_status estimate(question *q, size_t first, size_t count, vt_error *error)
+{
+    const size_t k = q->plan.prefix;
+    vt_scan_options scan = scan_options(q, k);
+    size_t scanned = 0, *counts = vt_alloc_array(count, sizeof *counts);
+    vt_hit *hits = vt_alloc_array(count * k, sizeof *hits);
+    scan.estimated = true;
+    vt_status status =
+        counts == NULL || hits == NULL ? vt_fail_memory(error, "the nearest pictures") : VT_OK;
+    if (status == VT_OK)
+        status = vt_sqlite_rows_search(q->index, q->queries + first * q->index->dim, count, &scan,
+                                       hits, counts, &scanned, error);
+    q->searched += scanned * count;
+    q->visited += scanned * count;
+    for (size_t i = 0; status == VT_OK && i < count; i++)
+        status = answer_take(q, first + i, hits + i * k, counts[i], error);
+    vt_free(counts);
+    vt_free(hits);
+    return status;
+}
+
 /* A walk must have found as many products as there are, unless some are not similar enough. */
 static bool believable(const question *q, const vt_ann_walked *walked, size_t found)
 {
@@ -103,18 +137,12 @@ static bool believable(const question *q, const vt_ann_walked *walked, size_t fo
 static vt_status settle(question *q, size_t at, const vt_hit *found, size_t count,
                         const vt_ann_walked *walked, vt_error *error)
 {
-    size_t k = q->options->k;
     q->searched += walked->compared;
     q->visited += walked->visited;
-    if (!believable(q, walked, count)) {
-        q->fallbacks++;
-        return exact(q, at, 1, error);
-    }
-    size_t taken = count < k ? count : k;
-    memcpy(q->hits + at * k, found, taken * sizeof *found);
-    q->hit_counts[at] = taken;
-    bool deeper = k > q->plan.prefix && count >= q->plan.prefix;
-    return deeper ? append_exact(q, at, error) : VT_OK;
+    if (believable(q, walked, count))
+        return answer_take(q, at, found, count, error);
+    q->fallbacks++;
+    return q->estimates ? estimate(q, at, 1, error) : exact(q, at, 1, error);
 }
 
 /* Vectors of rows that lists ask for; a vt_ivf_fetch. */
@@ -154,6 +182,7 @@ static vt_ann_search walk_options(question *q)
                            .budget = q->plan.budget,
                            .checked = q->plan.strategy == VT_STRATEGY_CHECKED,
                            .strays = q->plan.strays,
+                           .around = q->plan.around,
                            .share = q->plan.share,
                            .matches = q->plan.matches,
                            .fetch = rows_fetch,
@@ -257,6 +286,7 @@ static vt_status plan(question *q, vt_error *error)
     }
     q->passing = asked.filtered && asked.passing < asked.products ? asked.passing : asked.products;
     q->plan = vt_plan_search(&asked);
+    q->estimates = asked.filtered && asked.resident && asked.screen_bytes > 0;
     if (options->strategy == VT_STRATEGY_AUTO || vt_plan_force(&asked, options->strategy, &q->plan))
         return VT_OK;
     return vt_fail(error, VT_ERR_USAGE, "find nearest products: by \"%s\" it cannot be done here",
@@ -266,15 +296,16 @@ static vt_status plan(question *q, vt_error *error)
 static void answer_fill(const question *q, vt_nearest_answer *answer)
 {
     bool scanned = q->plan.strategy == VT_STRATEGY_EXACT;
+    bool again = q->fallbacks == q->count && !q->estimates;
     assert(q->count > 0); /* vt_store_nearest refuses none */
-    *answer = (vt_nearest_answer){.strategy = q->fallbacks > 0
-                                                  ? vt_strategy_fallback_name(q->plan.strategy)
-                                                  : vt_strategy_name(q->plan.strategy),
-                                  .complete = scanned || q->fallbacks == q->count,
-                                  .searched = q->searched / q->count,
-                                  .visited = q->visited / q->count,
-                                  .products = atomic_load(&q->index->product_count),
-                                  .expected_ms = q->plan.cost_ns * 1e-6};
+    *answer = (vt_nearest_answer){
+        .strategy = q->fallbacks > 0 ? vt_strategy_fallback_name(q->plan.strategy, q->estimates)
+                                     : vt_strategy_name(q->plan.strategy),
+        .complete = scanned || again,
+        .searched = q->searched / q->count,
+        .visited = q->visited / q->count,
+        .products = atomic_load(&q->index->product_count),
+        .expected_ms = q->plan.cost_ns * 1e-6};
 }
 
 vt_status vt_sqlite_nearest(vt_store *base, uint32_t model, const float *queries, size_t count,
@@ -293,6 +324,8 @@ vt_status vt_sqlite_nearest(vt_store *base, uint32_t model, const float *queries
     status = plan(&q, error);
     if (status == VT_OK && q.plan.strategy == VT_STRATEGY_EXACT)
         status = exact(&q, 0, count, error);
+    else if (status == VT_OK && q.plan.strategy == VT_STRATEGY_ESTIMATED)
+        status = estimate(&q, 0, count, error);
     else if (status == VT_OK)
         status = walk(&q, error);
     vt_sqlite_ann_leave(q.index, turn);

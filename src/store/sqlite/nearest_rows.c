@@ -43,11 +43,20 @@ static vt_status pick(const vt_sqlite_index *index, const float *queries, size_t
     return status;
 }
 
-static bool is_picked(vt_sqlite_index *index, size_t queries, const vt_idset *groups)
+static bool is_picked(vt_sqlite_index *index, size_t queries, const vt_scan_options *options)
 {
-    size_t share = atomic_load(&index->screen_bytes) > 0 ? PICK_SHARE_SCREENED : PICK_SHARE;
-    return groups != NULL && queries <= PICK_QUERIES &&
+    const vt_idset *groups = options->groups;
+    bool screened = atomic_load(&index->screen_bytes) > 0 && !options->estimated;
+    size_t share = screened ? PICK_SHARE_SCREENED : PICK_SHARE;
+    return groups != NULL && (queries <= PICK_QUERIES || options->estimated) &&
            vt_idset_count(groups) < atomic_load(&index->product_count) / share;
+}
+
+/* Vectors that are about to be compared with each query, about. */
+static uint64_t rows_due(vt_sqlite_index *index, const vt_idset *groups)
+{
+    uint64_t rows = atomic_load(&index->row_count);
+    return groups != NULL && vt_idset_count(groups) < rows ? vt_idset_count(groups) : rows;
 }
 
 /* ---- in the database ---- */
@@ -226,9 +235,8 @@ vt_status vt_sqlite_rows_search(vt_sqlite_index *index, const float *queries, si
         atomic_fetch_add(&index->fetched, *scanned);
         return status;
     }
-    const bool picked = is_picked(index, count, options->groups);
-    if (!picked)
-        vt_sqlite_screen_want(index, count, options->pool);
+    const bool picked = is_picked(index, count, options);
+    vt_sqlite_screen_want(index, count, rows_due(index, options->groups), options->pool);
     pthread_rwlock_rdlock(&index->rows);
     status = picked ? pick(index, queries, count, options, hits, hit_counts, scanned, error)
                     : vt_flat_search(index->flat, queries, count, options, hits, hit_counts,

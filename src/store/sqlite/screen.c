@@ -3,11 +3,11 @@
  * The screen over a model's vectors in memory (index/flat.h), which spares the exact scan most of
  * its reading.
  *
- * Method: like graph and lists it is made beside searches, by a process that has scanned so often
- * that it would have been of use; many queries at once wait for it, since they gain more than they
- * wait. Rows are covered a few thousand at a time, with searches held up for the milliseconds that
- * one such piece takes: scans use what is covered already. From then on it follows the vectors by
- * itself.
+ * Method: like graph and lists it is made beside searches, by a process that has scanned so much,
+ * or read so many rows of sets, that it would have been of use; many queries at once wait for it,
+ * since they gain more than they wait. Rows are covered a few thousand at a time, with searches
+ * held up for the milliseconds that one such piece takes: scans use what is covered already. From
+ * then on it follows the vectors by itself.
  */
 #include "store/sqlite/vectors.h"
 
@@ -16,7 +16,7 @@
 
 enum {
     LEAST_ROWS = 4096,
-    WORTH_SCANS = 64, /* queries: that have read about what making it reads and computes */
+    WORTH_SCANS = 64, /* of all rows: that is about what making it reads and computes */
     PIECE = 2048
 };
 
@@ -81,16 +81,17 @@ static void background_build(void *context)
     screen_build(context, NULL);
 }
 
-void vt_sqlite_screen_want(vt_sqlite_index *index, size_t queries, vt_pool *pool)
+void vt_sqlite_screen_want(vt_sqlite_index *index, size_t queries, uint64_t rows, vt_pool *pool)
 {
-    if (atomic_load(&index->screened) || !atomic_load(&index->resident) ||
-        atomic_load(&index->row_count) < LEAST_ROWS)
+    uint64_t there = atomic_load(&index->row_count), worth = WORTH_SCANS * there;
+    if (atomic_load(&index->screened) || !atomic_load(&index->resident) || there < LEAST_ROWS)
         return;
-    size_t before = atomic_fetch_add_explicit(&index->whole_scans, queries, memory_order_relaxed);
+    uint64_t read = queries * rows;
+    uint64_t before = atomic_fetch_add_explicit(&index->rows_read, read, memory_order_relaxed);
     /* Also where none can be made: it is not tried again for each scan. */
-    if (before + queries < WORTH_SCANS || atomic_exchange(&index->screened, true))
+    if (before + read < worth || atomic_exchange(&index->screened, true))
         return;
-    if (queries < WORTH_SCANS)
+    if (read < worth)
         (void)vt_thread_start("screen", background_build, index, &index->screener, NULL);
     else
         screen_build(index, pool);

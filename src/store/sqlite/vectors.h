@@ -67,7 +67,7 @@ struct vt_sqlite_index {
     vt_thread *screener;        /* makes a screen; his who set `screened` */
     atomic_bool screened;       /* one was begun, once and for all */
     atomic_size_t screen_bytes; /* of a row in it; 0: there is none, or not of all rows yet */
-    atomic_size_t whole_scans;  /* queries that were compared with all vectors in memory */
+    _Atomic uint64_t rows_read; /* vectors in memory that queries were compared with, about */
 
     _Atomic int64_t saved_change; /* of the snapshot that is on disk; -1: none */
     char fault[256]; /* why a snapshot was not used; "": it was, or none is wanted yet. rows */
@@ -158,9 +158,9 @@ void vt_sqlite_ann_want(vt_sqlite_index *index);
 void vt_sqlite_ann_stop(vt_sqlite_index *index);
 
 /* ---- screen.c ---- */
-/* So many queries are about to be compared with all vectors in memory: makes a screen, now or
+/* So many queries are about to be compared with so many vectors in memory: makes a screen, now or
  * beside searches, where it is worth it. index_lock shared, and nothing else. */
-void vt_sqlite_screen_want(vt_sqlite_index *index, size_t queries, vt_pool *pool);
+void vt_sqlite_screen_want(vt_sqlite_index *index, size_t queries, uint64_t rows, vt_pool *pool);
 /* Ends the making of one beside searches; after vt_sqlite_ann_stop. index_lock alone. */
 void vt_sqlite_screen_stop(vt_sqlite_index *index);
 
