@@ -73,7 +73,8 @@ static void candidates_add(candidates *c, const piece *p, const vt_coder_query *
     float reach[PIECE], wanted = vt_flat_waiting_wanted(waiting);
     vt_coder_reach_many(waiting->flat->screen->coder, coded, DEVIATIONS, p->codes, p->count, reach);
     for (size_t i = 0; i < p->count; i++) {
-        float most = isnan(reach[i]) ? INFINITY : reach[i]; /* of extreme lengths: nothing is known */
+        float most =
+            isnan(reach[i]) ? INFINITY : reach[i]; /* of extreme lengths: nothing is known */
         c->items[c->count] = (candidate){most, p->rows[i]};
         c->count += most >= wanted;
     }

@@ -141,7 +141,7 @@ static bool rows_take(pick *p)
         return p->rows != NULL;
     }
     return !options->groups ||
-           vt_idset_bits_init(&p->groups, options->groups, 1024 + p->flat->count);
+           vt_idset_bits_init(&p->groups, options->groups, vt_idset_bits_most(p->flat->count));
 }
 
 bool vt_flat_pick(const vt_flat *flat, const float *queries, size_t count,

@@ -288,7 +288,7 @@ static bool filter_prepare(scan *s)
     s->filter = vt_idset_count(groups) > s->flat->count / share ? FILTER_LATE : FILTER_FIRST;
     if (s->filter == FILTER_LATE && !covered)
         return true;
-    return vt_idset_bits_init(&s->groups, groups, 1024 + s->flat->count);
+    return vt_idset_bits_init(&s->groups, groups, vt_idset_bits_most(s->flat->count));
 }
 
 static bool worker_prepare(const scan *s, scan_worker *w)

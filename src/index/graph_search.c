@@ -180,7 +180,8 @@ static bool groups_take(search *s, const vt_idset *groups)
     s->groups = &s->bits;
     uint64_t blocks = (uint64_t)vt_idset_last(groups) / BLOCK + 1;
     bool few = !s->options->checked && vt_idset_count(groups) < FEW * blocks;
-    return vt_idset_bits_init(&s->bits, groups, few ? 1024 + vt_graph_count(s->graph) : 0);
+    return vt_idset_bits_init(&s->bits, groups,
+                              few ? vt_idset_bits_most(vt_graph_count(s->graph)) : 0);
 }
 
 static void search_run(search *s)

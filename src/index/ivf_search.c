@@ -421,7 +421,7 @@ static bool filter_prepare(search *s)
         return true;
     uint64_t ids = vt_idset_count(groups);
     bool search_set = ids > BITS_PER_QUERY * s->count && ids > vt_idset_last(groups) / BITS_SPARSE;
-    return vt_idset_bits_init(&s->groups, groups, search_set ? 0 : 1024 + s->rows);
+    return vt_idset_bits_init(&s->groups, groups, search_set ? 0 : vt_idset_bits_most(s->rows));
 }
 
 /* Small enough that all threads have some. */

@@ -13,12 +13,12 @@
  *
  * The times are constants, not measured anew in each process, because a plan that changes between
  * two pages of one question could make them overlap. They were measured by `bench/filter --walk`
- * on a Zen 5 whose cores others used as well (labels and picks on a Zen 4, of 50,000 and 400,000
- * vectors), and by tests of the database's reads; their ratios are what matters. Those of lists
- * were fitted to the parts of their search and then to whole questions to shops of 100,000 and
- * 400,000 vectors (time of the thread, Zen 4): `vitrine index bench` prints beside each rate the
- * one that is expected here, on any shop. A screen makes scans cheaper (index/flat.h), which is in
- * what is told of a scan and decides nothing; the estimates that come with it decide.
+ * on a Zen 5 whose cores others used as well (labels, picks and estimates on a Zen 4, of 50,000 and
+ * 400,000 vectors), and by tests of the database's reads; their ratios are what matters. Those of
+ * lists were fitted to the parts of their search and then to whole questions to shops of 100,000
+ * and 400,000 vectors (time of the thread, Zen 4): `vitrine index bench` prints beside each rate
+ * the one that is expected here, on any shop. A screen makes scans cheaper (index/flat.h), which is
+ * in what is told of a scan and decides nothing; the estimates that come with it decide.
  */
 #include "store/planner.h"
 
@@ -61,8 +61,9 @@ enum {
     LISTS_PAGE = VT_IVF_MAX_HITS / 4,
     ESTIMATED_COMPARED = 200, /* rows that estimates leave to be compared, about */
 };
-static const float NEAR_SHARE =
-    0.15f; /* of what lies around the query, from which on it is walked */
+/* Narrow sets are walked where so large a part of what lies around the query is in them, if to look
+ * costs so many times less than estimates. */
+static const float NEAR_SHARE = 0.15f;
 static const double LOOKS_LEAST = 4;
 static const double EXACT_WORTH = 1.5; /* an answer that is exact may cost so many times more */
 /* Sets larger than this are walked as if they were all: so much wider a walk costs less than one
@@ -233,6 +234,7 @@ static vt_plan walk_plan(const vt_plan_question *question, vt_strategy strategy)
         plan.strays = (size_t)fmin(fmax(STRAYS, 1 / share), STRAYS_MOST);
     plan.cost_ns = walk_cost(question, &plan);
     double worth = fmax(fallback_cost(question), 2 * plan.cost_ns);
+    plan.estimates = has_estimates(question);
     plan.budget = (size_t)fmin(worth / visit_cost(question), 1e9);
     return plan;
 }
@@ -269,7 +271,8 @@ static vt_plan lists_plan(const vt_plan_question *question, vt_strategy strategy
         plan.matches = MATCHES_PER_HIT * plan.prefix;
     plan.share = (float)share_of(question);
     plan.cost_ns = lists_cost(question, &plan);
-    double worth = fmax(exact_cost(question), 2 * plan.cost_ns);
+    double worth = fmax(fallback_cost(question), 2 * plan.cost_ns);
+    plan.estimates = has_estimates(question);
     double seen = rows_seen(question, &plan);
     plan.budget = (size_t)fmin(worth / rows_cost(question, seen) * seen, 1e12);
     return plan;

@@ -43,6 +43,7 @@ typedef struct vt_plan {
     size_t matches; /* rows of the set that lists are looked into for; 0: there is no set */
     float share;    /* of rows that are in the set */
     float around;   /* of what the walk begins with near the query; below it is not worth it */
+    bool estimates; /* where it gives up they answer, not the scan */
     double cost_ns; /* expected */
 } vt_plan;
 

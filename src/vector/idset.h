@@ -49,6 +49,11 @@ typedef struct vt_idset_bits {
 bool vt_idset_bits_init(vt_idset_bits *bits, const vt_idset *set,
                         size_t most);           /* false: no memory */
 void vt_idset_bits_deinit(vt_idset_bits *bits); /* a zeroed one is fine */
+/* `most` for who looks at so many rows: making the bits is then little beside that. */
+static inline size_t vt_idset_bits_most(size_t rows)
+{
+    return 1024 + rows;
+}
 static inline bool vt_idset_bits_has(const vt_idset_bits *bits, uint32_t id)
 {
     if (!bits->words)

@@ -35,7 +35,6 @@ typedef struct question {
     vt_hit *hits;
     size_t *hit_counts;
     uint64_t searched, visited; /* of all queries together */
-    bool estimates;             /* they answer in place of the scan, where it need not be exact */
     size_t fallbacks;           /* queries that either answered after a walk */
     atomic_size_t gone;         /* rows that lists asked for and the database has no more */
 } question;
@@ -142,7 +141,7 @@ static vt_status settle(question *q, size_t at, const vt_hit *found, size_t coun
     if (believable(q, walked, count))
         return answer_take(q, at, found, count, error);
     q->fallbacks++;
-    return q->estimates ? estimate(q, at, 1, error) : exact(q, at, 1, error);
+    return q->plan.estimates ? estimate(q, at, 1, error) : exact(q, at, 1, error);
 }
 
 /* Vectors of rows that lists ask for; a vt_ivf_fetch. */
@@ -286,7 +285,6 @@ static vt_status plan(question *q, vt_error *error)
     }
     q->passing = asked.filtered && asked.passing < asked.products ? asked.passing : asked.products;
     q->plan = vt_plan_search(&asked);
-    q->estimates = asked.filtered && asked.resident && asked.screen_bytes > 0;
     if (options->strategy == VT_STRATEGY_AUTO || vt_plan_force(&asked, options->strategy, &q->plan))
         return VT_OK;
     return vt_fail(error, VT_ERR_USAGE, "find nearest products: by \"%s\" it cannot be done here",
@@ -296,11 +294,12 @@ static vt_status plan(question *q, vt_error *error)
 static void answer_fill(const question *q, vt_nearest_answer *answer)
 {
     bool scanned = q->plan.strategy == VT_STRATEGY_EXACT;
-    bool again = q->fallbacks == q->count && !q->estimates;
+    bool again = q->fallbacks == q->count && !q->plan.estimates;
     assert(q->count > 0); /* vt_store_nearest refuses none */
     *answer = (vt_nearest_answer){
-        .strategy = q->fallbacks > 0 ? vt_strategy_fallback_name(q->plan.strategy, q->estimates)
-                                     : vt_strategy_name(q->plan.strategy),
+        .strategy = q->fallbacks > 0
+                        ? vt_strategy_fallback_name(q->plan.strategy, q->plan.estimates)
+                        : vt_strategy_name(q->plan.strategy),
         .complete = scanned || again,
         .searched = q->searched / q->count,
         .visited = q->visited / q->count,
