@@ -338,7 +338,7 @@ vt_plan vt_plan_search(const vt_plan_question *question)
     if (share * (double)question->products < 2.0 * (double)walk.width)
         return best; /* too few to walk among */
     if (best.strategy == VT_STRATEGY_ESTIMATED && walk.cost_ns >= least)
-        return near_plan(question, &best);
+        return share < CHECKED_SHARE ? near_plan(question, &best) : best;
     if (question->filtered && share * degree * degree < BRIDGED_LEAST)
         return best; /* too few to walk from one to the next */
     return walk.cost_ns < least ? walk : best;

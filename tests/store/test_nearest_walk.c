@@ -183,7 +183,8 @@ static void test_every_cell_estimated(void **state)
     assert_false(answer.complete);
     options.strategy = VT_STRATEGY_AUTO; /* all that is near is left out */
     assert_int_equal(ask(w, query, &options, hits, &answer), K);
-    assert_string_equal(answer.strategy, "checked walk, then estimated");
+    assert_non_null(strstr(answer.strategy, "estimated"));
+    assert_true(FEW || strcmp(answer.strategy, "checked walk, then estimated") == 0);
     assert_false(answer.complete);
     vt_idset_free(set);
 }
