@@ -174,18 +174,18 @@ static vt_status set_make(walk_bench *b, const float *query, double share, corre
 static vt_status walk(walk_bench *b, const float *query, const vt_idset *set, const vt_plan *plan,
                       vt_hit *found, size_t *count, bool *ran_out, vt_error *error)
 {
-    vt_graph_search_options walk = vt_graph_search_defaults();
-    walk.k = plan->prefix;
-    walk.width = plan->width;
-    walk.budget = plan->budget;
-    walk.strays = plan->strays;
-    walk.share = plan->share;
-    walk.around = plan->around;
-    walk.checked = plan->strategy == VT_STRATEGY_CHECKED;
-    walk.groups = set;
+    vt_graph_search_options options = vt_graph_search_defaults();
+    options.k = plan->prefix;
+    options.width = plan->width;
+    options.budget = plan->budget;
+    options.strays = plan->strays;
+    options.share = plan->share;
+    options.around = plan->around;
+    options.checked = plan->strategy == VT_STRATEGY_CHECKED;
+    options.groups = set;
     vt_graph_walked walked = {0};
     const vt_graph_answers answers = {found, count, &walked};
-    vt_status status = vt_graph_search(b->graph, query, 1, &walk, &answers, error);
+    vt_status status = vt_graph_search(b->graph, query, 1, &options, &answers, error);
     size_t there = set ? (size_t)vt_idset_count(set) : b->rows;
     *ran_out = walked.ran_out || *count < (plan->prefix < there ? plan->prefix : there);
     return status;

@@ -81,8 +81,8 @@ typedef struct vt_scan_options {
     const uint32_t *ids;    /* (id_count) only these rows, looked up one by one, and then whatever
                                `groups` says; for few of many. Those not there are passed over */
     size_t id_count;
-    bool estimated; /* the nearest but for a hundredth, where a screen covers all rows: most of them
-                       are passed over by estimates. What is found has its true similarity */
+    bool estimated; /* the nearest but for some hundredths, where a screen covers all rows: most of
+                       them are passed over by estimates. What is found has its true similarity */
     vt_pool *pool;  /* NULL: in the caller's thread */
 } vt_scan_options;
 vt_scan_options vt_scan_options_defaults(void); /* k 10, grouped, no minimum, all, no pool */

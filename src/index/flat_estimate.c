@@ -7,12 +7,12 @@
 #include <math.h>
 
 enum {
-    FIRST = 64, /* so many, about */
-    PARTS = 256,
     PIECE = 32,      /* rows whose codes are asked of memory together */
-    TOGETHER = 2048, /* rows of which the best by what they may reach are compared first */
+    TOGETHER = 2048, /* candidates that are looked at together, of which about so many are */
+    FIRST = 64,      /* compared first; */
+    PARTS = 256,     /* parts of their range, by which those are told */
 };
-/* Two: of 44 that belong there one has an estimate that is too low by more. */
+/* One estimate in 44 is too low by more. */
 static const float DEVIATIONS = 2.0f;
 
 bool vt_flat_estimates(const vt_flat *flat)
@@ -27,7 +27,7 @@ typedef struct piece {
 } piece;
 
 /* The next rows of those listed, or of all, from number *at on. */
-static void piece_list(const vt_flat_rows *which, const vt_flat *flat, size_t *at, piece *out)
+static void piece_list(const vt_flat_subset *which, const vt_flat *flat, size_t *at, piece *out)
 {
     out->count = 0;
     for (; which->rows && *at < which->count && out->count < PIECE; ++*at)
@@ -44,14 +44,13 @@ static void piece_list(const vt_flat_rows *which, const vt_flat *flat, size_t *a
     }
 }
 
-static void piece_take(const vt_flat_rows *which, const vt_flat *flat, size_t *at, piece *out)
+static void piece_take(const vt_flat_subset *which, const vt_flat *flat, size_t *at, piece *out)
 {
     piece_list(which, flat, at, out);
     for (size_t i = 0; i < out->count; i++) {
         const uint8_t *code = vt_flat_signs(flat->screen, out->rows[i]);
         out->codes[i] = code;
-        for (size_t byte = 0; byte < flat->screen->sign_bytes; byte += 64)
-            __builtin_prefetch(code + byte, 0, 3);
+        vt_flat_request(code, flat->screen->sign_bytes);
     }
 }
 
@@ -70,11 +69,11 @@ typedef struct candidates {
 static void candidates_add(candidates *c, const piece *p, const vt_coder_query *coded,
                            const vt_flat_waiting *waiting)
 {
-    float reach[PIECE], wanted = vt_flat_waiting_wanted(waiting);
+    float reach[PIECE], wanted = vt_flat_wanted(waiting->top, waiting->min_similarity);
     vt_coder_reach_many(waiting->flat->screen->coder, coded, DEVIATIONS, p->codes, p->count, reach);
     for (size_t i = 0; i < p->count; i++) {
-        float most =
-            isnan(reach[i]) ? INFINITY : reach[i]; /* of extreme lengths: nothing is known */
+        /* Of extreme lengths nothing is known. */
+        float most = isnan(reach[i]) ? INFINITY : reach[i];
         c->items[c->count] = (candidate){most, p->rows[i]};
         c->count += most >= wanted;
     }
@@ -107,20 +106,20 @@ static void candidates_compare(candidates *c, vt_flat_waiting *waiting)
     const float bound = c->count > FIRST ? first_bound(c) : -INFINITY;
     size_t others = 0;
     for (size_t i = 0; i < c->count; i++) {
-        if (!(c->items[i].reach < bound))
+        if (c->items[i].reach >= bound)
             vt_flat_waiting_add(waiting, c->items[i].row);
         else
             c->items[others++] = c->items[i];
     }
     vt_flat_waiting_finish(waiting);
     for (size_t i = 0; i < others; i++)
-        if (!(c->items[i].reach < vt_flat_waiting_wanted(waiting)))
+        if (c->items[i].reach >= vt_flat_wanted(waiting->top, waiting->min_similarity))
             vt_flat_waiting_add(waiting, c->items[i].row);
     vt_flat_waiting_finish(waiting);
     c->count = 0;
 }
 
-void vt_flat_estimate(const vt_flat_rows *which, const vt_coder_query *coded,
+void vt_flat_estimate(const vt_flat_subset *which, const vt_coder_query *coded,
                       vt_flat_waiting *waiting)
 {
     piece pieces[2];

@@ -43,7 +43,7 @@ typedef struct pick {
 static void row_request(const pick *p, size_t at)
 {
     if (at < p->row_count)
-        vt_flat_row_request(p->flat, vt_flat_row_vector(p->flat, p->rows[at]));
+        vt_flat_request(vt_flat_row_vector(p->flat, p->rows[at]), p->flat->row_bytes);
 }
 
 /* coded: of the same query; NULL: rows are f32 or f16. */
@@ -72,9 +72,9 @@ static float row_score(const pick *p, const float *query, const vt_coder_query *
 static void query_estimate(const pick *p, const float *query, const vt_coder_query *coded,
                            vt_topk *top)
 {
-    const vt_flat_rows which = {.rows = p->options->ids ? p->rows : NULL,
-                                .count = p->row_count,
-                                .groups = p->options->groups ? &p->groups : NULL};
+    const vt_flat_subset which = {.rows = p->options->ids ? p->rows : NULL,
+                                  .count = p->row_count,
+                                  .groups = p->options->groups ? &p->groups : NULL};
     vt_flat_waiting waiting = {
         .flat = p->flat, .query = query, .min_similarity = p->options->min_similarity, .top = top};
     vt_flat_estimate(&which, coded, &waiting);
@@ -152,12 +152,9 @@ bool vt_flat_pick(const vt_flat *flat, const float *queries, size_t count,
     p.hit_counts = hit_counts;
     p.estimated = options->estimated && vt_flat_estimates(flat);
     p.coder = p.estimated ? flat->screen->coder : flat->coder;
-    if (!rows_take(&p)) {
-        vt_idset_bits_deinit(&p.groups);
-        return false;
-    }
+    bool taken = rows_take(&p);
     p.k = options->k < p.row_count ? options->k : p.row_count;
-    if (p.k > 0) {
+    if (taken && p.k > 0) {
         size_t threads = options->pool ? (size_t)vt_pool_threads(options->pool) : 1;
         vt_pool_for(options->pool, threads < count ? threads : count, queries_answer, &p);
     } else {
@@ -165,5 +162,5 @@ bool vt_flat_pick(const vt_flat *flat, const float *queries, size_t count,
     }
     vt_idset_bits_deinit(&p.groups);
     vt_free(p.rows);
-    return !atomic_load(&p.out_of_memory);
+    return taken && !atomic_load(&p.out_of_memory);
 }

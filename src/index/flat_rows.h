@@ -79,11 +79,18 @@ static inline const void *vt_flat_row_vector(const vt_flat *flat, size_t row)
     return (const char *)segment->vectors + vt_flat_place(flat, row) * flat->row_bytes;
 }
 
-/* Asks memory for a row that is about to be compared. */
-static inline void vt_flat_row_request(const vt_flat *flat, const void *vector)
+/* Asks memory for bytes, from the beginning of a line on, that are about to be read. */
+static inline void vt_flat_request(const void *from, size_t bytes)
 {
-    for (size_t byte = 0; byte < flat->row_bytes; byte += 64)
-        __builtin_prefetch((const char *)vector + byte, 0, 3);
+    for (size_t byte = 0; byte < bytes; byte += 64)
+        __builtin_prefetch((const char *)from + byte, 0, 3);
+}
+
+/* The least similarity that is of use to who holds these. */
+static inline float vt_flat_wanted(const vt_topk *top, float min_similarity)
+{
+    float threshold = vt_topk_threshold(top);
+    return threshold > min_similarity ? threshold : min_similarity;
 }
 
 /* A dot product with a query of length 1 into a cosine; scale: 1 / length of the row. */

@@ -143,19 +143,16 @@ size_t vt_flat_screened_scan(const vt_flat_screened *screened, const vt_flat_scr
                                  .tails = block->tails + at,
                                  .groups = (count + VT_SCREEN_GROUP - 1) / VT_SCREEN_GROUP,
                                  .width = width};
-    size_t compared = 0;
+    vt_flat_waiting waiting = {.flat = flat, .min_similarity = screened->options->min_similarity};
     for (size_t q = 0; q < screened->count; q++) {
-        float wanted = fmaxf(vt_topk_threshold(&tops[q]), screened->options->min_similarity);
+        float wanted = vt_flat_wanted(&tops[q], screened->options->min_similarity);
         screener->lines[q] = line_make(screened, block, q, wanted);
     }
     vt_screen()->pass(&rows, screener->lines, screened->count, screener->masks);
     for (size_t q = 0; q < screened->count; q++) {
-        vt_flat_waiting waiting = {.flat = flat,
-                                   .query = screened->vectors + q * flat->dim,
-                                   .min_similarity = screened->options->min_similarity,
-                                   .top = &tops[q]};
+        waiting.query = screened->vectors + q * flat->dim;
+        waiting.top = &tops[q];
         masks_offer(screened, &waiting, screener->masks + q * rows.groups, first, count);
-        compared += waiting.compared;
     }
-    return compared;
+    return waiting.compared;
 }

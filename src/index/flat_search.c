@@ -144,7 +144,7 @@ static void hits_offer(const scan *s, vt_topk *top, const float *similarities, s
 {
     enum { STRIDE = 16 };
     for (size_t i = 0; i < count; i += STRIDE) {
-        float threshold = fmaxf(vt_topk_threshold(top), s->options->min_similarity);
+        float threshold = vt_flat_wanted(top, s->options->min_similarity);
         size_t end = i + STRIDE < count ? i + STRIDE : count;
         if (end - i == STRIDE) {
             int any = 0;

@@ -2,17 +2,10 @@
 /* The exact index: rows that wait to be compared. See flat_waiting.h. */
 #include "index/flat_waiting.h"
 
-#include <math.h>
-
-float vt_flat_waiting_wanted(const vt_flat_waiting *waiting)
-{
-    return fmaxf(vt_topk_threshold(waiting->top), waiting->min_similarity);
-}
-
 void vt_flat_waiting_add(vt_flat_waiting *waiting, size_t row)
 {
     const void *vector = vt_flat_row_vector(waiting->flat, row);
-    vt_flat_row_request(waiting->flat, vector);
+    vt_flat_request(vector, waiting->flat->row_bytes);
     waiting->vectors[waiting->count] = vector;
     waiting->rows[waiting->count++] = row;
     if (waiting->count == VT_FLAT_TOGETHER)
@@ -30,7 +23,7 @@ void vt_flat_waiting_finish(vt_flat_waiting *waiting)
         const flat_segment *segment = vt_flat_segment(flat, waiting->rows[i]);
         const size_t at = vt_flat_place(flat, waiting->rows[i]);
         float score = segment->scales ? vt_flat_cosine(scores[i], segment->scales[at]) : scores[i];
-        if (score >= vt_flat_waiting_wanted(waiting))
+        if (score >= vt_flat_wanted(waiting->top, waiting->min_similarity))
             vt_topk_push(waiting->top, score, segment->ids[at], segment->groups[at]);
     }
     waiting->compared += waiting->count;

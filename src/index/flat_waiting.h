@@ -15,7 +15,8 @@
 
 enum { VT_FLAT_TOGETHER = 8 };
 
-/* Of one query. Set flat, query, min_similarity and top; the rest is 0. */
+/* Of one query at a time. Set flat, query, min_similarity and top; the rest is 0. When none waits
+ * query and top may be another's. */
 typedef struct vt_flat_waiting {
     const vt_flat *flat; /* of dot products or cosines, in f32 or f16 */
     const float *query;  /* (dim), of length 1 under the cosine */
@@ -27,8 +28,6 @@ typedef struct vt_flat_waiting {
     size_t compared; /* so far */
 } vt_flat_waiting;
 
-/* Below this a row is of no use. */
-float vt_flat_waiting_wanted(const vt_flat_waiting *waiting);
 void vt_flat_waiting_add(vt_flat_waiting *waiting, size_t row);
 /* Compares those that still wait. */
 void vt_flat_waiting_finish(vt_flat_waiting *waiting);

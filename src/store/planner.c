@@ -284,25 +284,27 @@ static bool can_look_into_lists(const vt_plan_question *question, vt_strategy st
            question->page <= LISTS_PAGE && question->filtered == (strategy != VT_STRATEGY_LISTS);
 }
 
-static bool is_of_lists(vt_strategy strategy)
-{
-    return strategy == VT_STRATEGY_LISTS || strategy == VT_STRATEGY_FILTERED_LISTS;
-}
-
 bool vt_plan_force(const vt_plan_question *question, vt_strategy strategy, vt_plan *out)
 {
-    if (strategy == VT_STRATEGY_EXACT)
+    bool can = true;
+    switch (strategy) {
+    case VT_STRATEGY_EXACT:
         *out = exact_plan(question);
-    else if (strategy == VT_STRATEGY_ESTIMATED && has_estimates(question))
-        *out = estimated_plan(question);
-    else if (is_of_lists(strategy) && can_look_into_lists(question, strategy))
-        *out = lists_plan(question, strategy);
-    else if (strategy != VT_STRATEGY_ESTIMATED && !is_of_lists(strategy) &&
-             can_walk(question, strategy))
-        *out = walk_plan(question, strategy);
-    else
-        return false;
-    return true;
+        break;
+    case VT_STRATEGY_ESTIMATED:
+        if ((can = has_estimates(question)))
+            *out = estimated_plan(question);
+        break;
+    case VT_STRATEGY_LISTS:
+    case VT_STRATEGY_FILTERED_LISTS:
+        if ((can = can_look_into_lists(question, strategy)))
+            *out = lists_plan(question, strategy);
+        break;
+    default:
+        if ((can = can_walk(question, strategy)))
+            *out = walk_plan(question, strategy);
+    }
+    return can;
 }
 
 /* Lists where they cost less; sets that are hardly more than the answer are scanned. */

@@ -164,8 +164,8 @@ vt_status vt_run_session(const vt_run_state *run, const vt_model *model, const c
     options.output_count = count;
     options.precision = run->recipe->compute;
     options.threads = (int)run->recipe->threads;
-    options.winograd =
-        true; /* as the steps do, and those who use the network (encoder/network.c) */
+    /* As the steps do, and those who use the network (encoder/network.c). */
+    options.winograd = true;
     return vt_session_new(model, &options, out, error);
 }
 

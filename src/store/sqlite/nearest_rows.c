@@ -56,7 +56,8 @@ static bool is_picked(vt_sqlite_index *index, size_t queries, const vt_scan_opti
 static uint64_t rows_due(vt_sqlite_index *index, const vt_idset *groups)
 {
     uint64_t rows = atomic_load(&index->row_count);
-    return groups != NULL && vt_idset_count(groups) < rows ? vt_idset_count(groups) : rows;
+    uint64_t wanted = groups != NULL ? vt_idset_count(groups) : rows;
+    return wanted < rows ? wanted : rows;
 }
 
 /* ---- in the database ---- */
