@@ -104,6 +104,7 @@ static void piece_sum(void *context, size_t index)
     const uint64_t *p = b->buffer + index * (SUM_BYTES / 8);
     switch (vt_cpu()) {
 #if defined(__x86_64__)
+    case VT_CPU_AMX:
     case VT_CPU_AVX512:
         b->sums[index] = sum_avx512(p, SUM_BYTES / 8);
         break;

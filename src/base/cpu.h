@@ -15,12 +15,15 @@ typedef enum vt_cpu_level {
     VT_CPU_NEON,   /* aarch64 with half-precision arithmetic */
     VT_CPU_AVX2,   /* AVX2 + FMA + F16C */
     VT_CPU_AVX512, /* AVX-512 F, BW, DQ, VL */
+    VT_CPU_AMX,    /* that with VNNI, and tiles of bytes (Sapphire Rapids) */
 } vt_cpu_level;
 
 vt_cpu_level vt_cpu_detected(void); /* what the machine and its operating system offer */
 vt_cpu_level vt_cpu(void);          /* that, or lower where the environment asks for it */
 bool vt_cpu_supports(
     vt_cpu_level level); /* may code of this level run here (ignores the environment) */
+/* The level whose code to take where there is none of `level`; of scalar, scalar. */
+vt_cpu_level vt_cpu_below(vt_cpu_level level);
 const char *vt_cpu_name(vt_cpu_level level);
 
 #endif

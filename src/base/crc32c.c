@@ -74,8 +74,7 @@ uint32_t vt_crc32c(uint32_t crc, const void *bytes, size_t length)
 {
 #if defined(__x86_64__)
     /* Every processor with AVX2 has it. */
-    vt_cpu_level level = vt_cpu();
-    if (level == VT_CPU_AVX2 || level == VT_CPU_AVX512)
+    if (vt_cpu() >= VT_CPU_AVX2)
         return crc32c_sse42(crc, bytes, length);
 #endif
     return vt_crc32c_scalar(crc, bytes, length);

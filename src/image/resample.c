@@ -20,6 +20,7 @@ const vt_resample_kernels *vt_resample_kernels_get(void)
 {
 #ifdef VT_IMAGE_LEVELS
     switch (vt_cpu()) {
+    case VT_CPU_AMX:
     case VT_CPU_AVX512:
         return &vt_resample_kernels_avx512;
     case VT_CPU_AVX2:

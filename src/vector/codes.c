@@ -39,11 +39,9 @@ const vt_code_table *vt_codes(void)
     static _Atomic(const vt_code_table *) chosen;
     const vt_code_table *table = atomic_load_explicit(&chosen, memory_order_relaxed);
     if (!table) {
-        table = vt_codes_at(vt_cpu());
-        if (!table && vt_cpu() == VT_CPU_AVX512)
-            table = vt_codes_at(VT_CPU_AVX2);
-        if (!table)
-            table = &vt_code_table_scalar;
+        vt_cpu_level level = vt_cpu();
+        while (!(table = vt_codes_at(level)))
+            level = vt_cpu_below(level);
         atomic_store_explicit(&chosen, table, memory_order_relaxed);
     }
     return table;

@@ -35,9 +35,9 @@ const vt_distance_table *vt_distance(void)
     static _Atomic(const vt_distance_table *) chosen;
     const vt_distance_table *table = atomic_load_explicit(&chosen, memory_order_relaxed);
     if (!table) {
-        table = vt_distance_at(vt_cpu());
-        if (!table)
-            table = &vt_distance_table_scalar;
+        vt_cpu_level level = vt_cpu();
+        while (!(table = vt_distance_at(level)))
+            level = vt_cpu_below(level);
         atomic_store_explicit(&chosen, table, memory_order_relaxed);
     }
     return table;

@@ -32,9 +32,9 @@ const vt_fastscan_table *vt_fastscan(void)
     static _Atomic(const vt_fastscan_table *) chosen;
     const vt_fastscan_table *table = atomic_load_explicit(&chosen, memory_order_relaxed);
     if (!table) {
-        table = vt_fastscan_at(vt_cpu());
-        if (!table)
-            table = &vt_fastscan_table_scalar;
+        vt_cpu_level level = vt_cpu();
+        while (!(table = vt_fastscan_at(level)))
+            level = vt_cpu_below(level);
         atomic_store_explicit(&chosen, table, memory_order_relaxed);
     }
     return table;

@@ -19,6 +19,8 @@ const vt_screen_table *vt_screen_at(vt_cpu_level level)
         return &vt_screen_table_avx2;
     case VT_CPU_AVX512:
         return __builtin_cpu_supports("avx512vnni") ? &vt_screen_table_avx512 : NULL;
+    case VT_CPU_AMX:
+        return &vt_screen_table_amx;
 #endif
     default: /* on ARM the compiler makes what it can of the scalar loops */
         return NULL;
@@ -30,11 +32,9 @@ const vt_screen_table *vt_screen(void)
     static _Atomic(const vt_screen_table *) chosen;
     const vt_screen_table *table = atomic_load_explicit(&chosen, memory_order_relaxed);
     if (!table) {
-        table = vt_screen_at(vt_cpu());
-        if (!table && vt_cpu() == VT_CPU_AVX512)
-            table = vt_screen_at(VT_CPU_AVX2);
-        if (!table)
-            table = &vt_screen_table_scalar;
+        vt_cpu_level level = vt_cpu();
+        while (!(table = vt_screen_at(level)))
+            level = vt_cpu_below(level);
         atomic_store_explicit(&chosen, table, memory_order_relaxed);
     }
     return table;

@@ -8,7 +8,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "vector/screen_levels.h"
+#include "vector/screen_avx512.h"
 
 #define VT_INLINE static inline __attribute__((always_inline))
 
@@ -19,16 +19,6 @@ VT_INLINE __m512i four_everywhere(const int8_t *from)
     int32_t four;
     memcpy(&four, from, sizeof four);
     return _mm512_set1_epi32(four);
-}
-
-VT_INLINE uint16_t sums_pass(const vt_screen_rows *rows, size_t group, const vt_screen_query *query,
-                             __m512i sums)
-{
-    const size_t first = group * VT_SCREEN_GROUP;
-    __m512 tail = _mm512_mul_ps(_mm512_load_ps(rows->tails + first), _mm512_set1_ps(query->tail));
-    __m512 most =
-        _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums), _mm512_load_ps(rows->scales + first), tail);
-    return _mm512_cmp_ps_mask(most, _mm512_set1_ps(query->least), _CMP_GE_OQ);
 }
 
 /* `across` queries and `down` groups, both constants at every call. */
@@ -60,7 +50,7 @@ VT_INLINE void tile(const vt_screen_rows *rows, size_t group, size_t down,
     for (size_t q = 0; q < across; q++)
 #pragma GCC unroll 8
         for (size_t g = 0; g < down; g++)
-            masks[q * rows->groups + g] = sums_pass(rows, group + g, &queries[q], sums[q][g]);
+            masks[q * rows->groups + g] = vt_screen_mask(rows, group + g, &queries[q], sums[q][g]);
 }
 
 static void pass(const vt_screen_rows *rows, const vt_screen_query *queries, size_t count,

@@ -13,6 +13,7 @@ extern const vt_screen_table vt_screen_table_scalar;
 #if defined(__x86_64__)
 extern const vt_screen_table vt_screen_table_avx2;
 extern const vt_screen_table vt_screen_table_avx512;
+extern const vt_screen_table vt_screen_table_amx;
 #endif
 
 #endif

@@ -4,7 +4,8 @@
  * every bound is a whole number that f32 holds: there the masks must be right to the unit, and
  * every sum is told from its neighbours. In the other numbers are any, and rows whose bound is
  * within three roundings of `least` may go either way. Inputs end at a page that may not be
- * touched.
+ * touched. The kernels of AMX are tested twice: as functions that do what its instructions do
+ * (emulated_amx.c), wherever there is AVX-512, and on processors that have it.
  * `--bench` measures.
  */
 #include "vector/screen.h"
@@ -18,19 +19,24 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { GROUP = VT_SCREEN_GROUP, MOST_GROUPS = 33, MOST_QUERIES = 9, CANARY = 0xa5a5 };
+enum { GROUP = VT_SCREEN_GROUP, MOST_GROUPS = 33, MOST_QUERIES = 43, CANARY = 0xa5a5 };
 enum { MOST_ROWS = MOST_GROUPS * GROUP, ROW_CODES = GROUP * VT_SCREEN_MAX_WIDTH };
 
-static const vt_cpu_level levels[] = {VT_CPU_SCALAR, VT_CPU_NEON, VT_CPU_AVX2, VT_CPU_AVX512};
-static const size_t widths[] = {4, 8, 16, 60, 96, 128, VT_SCREEN_MAX_WIDTH};
+static const vt_cpu_level levels[] = {VT_CPU_SCALAR, VT_CPU_NEON, VT_CPU_AVX2, VT_CPU_AVX512,
+                                      VT_CPU_AMX};
+static const size_t widths[] = {4, 8, 16, 60, 64, 68, 96, 128, VT_SCREEN_MAX_WIDTH};
 static const size_t group_counts[] = {0, 1, 3, 4, 7, 8, 9, MOST_GROUPS};
-static const size_t query_counts[] = {0, 1, 2, 3, 4, 5, MOST_QUERIES};
+static const size_t query_counts[] = {0, 1, 2, 3, 4, 5, 9, 32, MOST_QUERIES};
 enum {
     LEVELS = sizeof levels / sizeof levels[0],
     WIDTHS = sizeof widths / sizeof widths[0],
     GROUP_COUNTS = sizeof group_counts / sizeof group_counts[0],
     QUERY_COUNTS = sizeof query_counts / sizeof query_counts[0],
 };
+
+#if defined(__x86_64__)
+extern const vt_screen_table vt_screen_table_emulated; /* emulated_amx.c */
+#endif
 
 /* What codes are made of; the extremes would show a sum that saturates. */
 typedef enum fill {
@@ -81,14 +87,23 @@ static void case_deinit(screen_case *c)
 
 typedef void (*level_test)(screen_case *c);
 
+static void for_table(level_test run, const vt_screen_table *table, const char *level)
+{
+    if (!table)
+        return;
+    case_init(&one_case, table, level);
+    run(&one_case);
+    case_deinit(&one_case);
+}
+
 static void for_each_level(level_test run)
 {
     for (int i = 0; i < LEVELS; i++)
-        if (vt_screen_at(levels[i])) {
-            case_init(&one_case, vt_screen_at(levels[i]), vt_cpu_name(levels[i]));
-            run(&one_case);
-            case_deinit(&one_case);
-        }
+        for_table(run, vt_screen_at(levels[i]), vt_cpu_name(levels[i]));
+#if defined(__x86_64__)
+    if (vt_screen_at(VT_CPU_AVX512))
+        for_table(run, &vt_screen_table_emulated, "amx, emulated");
+#endif
 }
 
 static size_t case_rows(const screen_case *c)

@@ -20,7 +20,7 @@ const vt_elementwise_table *vt_elementwise_table_at(vt_cpu_level level)
     case VT_CPU_AVX512:
         return &vt_elementwise_table_avx512;
 #endif
-    default:
+    default: /* NEON is every aarch64 compiler's default: the plain table has it */
         return NULL;
     }
 }
@@ -30,9 +30,9 @@ const vt_elementwise_table *vt_elementwise_table_get(void)
     static _Atomic(const vt_elementwise_table *) chosen;
     const vt_elementwise_table *table = atomic_load_explicit(&chosen, memory_order_relaxed);
     if (!table) {
-        table = vt_elementwise_table_at(vt_cpu());
-        if (!table) /* NEON is every aarch64 compiler's default: the plain table has it */
-            table = &vt_elementwise_table_scalar;
+        vt_cpu_level level = vt_cpu();
+        while (!(table = vt_elementwise_table_at(level)))
+            level = vt_cpu_below(level);
         atomic_store_explicit(&chosen, table, memory_order_relaxed);
     }
     return table;
