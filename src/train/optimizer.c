@@ -302,12 +302,6 @@ void vt_optimizer_step(vt_optimizer *optimizer, double rate, double *norm)
     optimizer->batches = 0;
 }
 
-const float *vt_optimizer_momentum(const vt_optimizer *optimizer, size_t weight)
-{
-    return optimizer
-        ->slots[weight * MAXIMUM_SLOTS + (optimizer->options.kind == VT_OPTIMIZER_RMSPROP ? 1 : 0)];
-}
-
 size_t vt_optimizer_slots(const vt_optimizer *optimizer)
 {
     return slots_of(&optimizer->options);

@@ -64,9 +64,6 @@ vt_status vt_optimizer_add(vt_optimizer *optimizer, vt_error *error);
 /* One step with the mean of what was gathered, or the gradients themselves. *norm: of that mean
  * before clipping; where it is not finite nothing is changed. norm may be NULL. */
 void vt_optimizer_step(vt_optimizer *optimizer, double rate, double *norm);
-/* What steps go along, but for the newest gradient: sgd, rmsprop: the momentum, adam, adamw: the
- * mean gradient; (the weight's count), NULL: none. */
-const float *vt_optimizer_momentum(const vt_optimizer *optimizer, size_t weight);
 
 /* What has to be kept to go on later: arrays as long as the weights, and the number of steps. */
 size_t vt_optimizer_slots(const vt_optimizer *optimizer); /* 0 to 2 per weight */

@@ -73,7 +73,6 @@ static const key keys[] = {
     NUMBER_KEY(ema, 0, 0.999999, 0),
     NUMBER_KEY(sam, 0, 100, 0),
     INTEGER_KEY(sam_epochs, 0, 100000, 0),
-    TEXT_KEY(sam_along, "gradient"),
     TEXT_KEY(augment, "standard"),
     TEXT_KEY(sampler, "shuffled"),
     TEXT_KEY(label, NULL),
@@ -298,21 +297,6 @@ static vt_status settle_size(vt_recipe *recipe, vt_error *error)
     return VT_OK;
 }
 
-static vt_status check_sam(vt_recipe *recipe, vt_error *error)
-{
-    recipe->sam_along_momentum = strcmp(recipe->sam_along, "momentum") == 0;
-    if (!recipe->sam_along_momentum && strcmp(recipe->sam_along, "gradient") != 0)
-        return wrong("sam_along", recipe->sam_along, "gradient or momentum", error);
-    if (recipe->sam_epochs > 0 && recipe->sam == 0)
-        return vt_fail(error, VT_ERR_USAGE, "recipe: \"sam_epochs\" needs \"sam\"");
-    const vt_optimizer_options *optimize = &recipe->optimize;
-    bool adam = optimize->kind == VT_OPTIMIZER_ADAM || optimize->kind == VT_OPTIMIZER_ADAMW;
-    if (recipe->sam_along_momentum && !adam && optimize->momentum <= 0)
-        return vt_fail(error, VT_ERR_USAGE,
-                       "recipe: \"sam_along\" momentum needs an \"optimizer\" that has one");
-    return VT_OK;
-}
-
 vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
 {
     vt_status status = vt_optimizer_parse(recipe->optimizer, &recipe->optimize, error);
@@ -339,9 +323,9 @@ vt_status vt_recipe_check(vt_recipe *recipe, vt_error *error)
         return wrong("pooling", recipe->pooling, "average or gem", error);
     if (strcmp(recipe->split, "photo") != 0 && strcmp(recipe->split, "product") != 0)
         return wrong("split", recipe->split, "photo or product", error);
-    status = check_sam(recipe, error);
-    if (status == VT_OK)
-        status = check_start(recipe, error);
+    if (recipe->sam_epochs > 0 && recipe->sam == 0)
+        return vt_fail(error, VT_ERR_USAGE, "recipe: \"sam_epochs\" needs \"sam\"");
+    status = check_start(recipe, error);
     if (status == VT_OK)
         status = settle_size(recipe, error);
     return status == VT_OK ? check_first_size(recipe, error) : status;

@@ -28,7 +28,7 @@ typedef struct vt_recipe {
     /* As given; texts are the recipe's, NULL: none. */
     const char *arch, *from, *preset, *pooling, *fit, *kernel, *loss, *teacher, *optimizer,
         *schedule, *augment, *sampler, *label, *val, *split, *measure, *precision, *freeze,
-        *activation, *sam_along;
+        *activation;
     double epochs, batch, accumulate, lr, ema, size, first_size, first_epochs, dim, fuse, width,
         dropout, depth, val_share, early_stop, seed, threads, crop_ratio, layer_rate, bias_rate,
         imprint, sam, sam_epochs, lora;
@@ -42,7 +42,6 @@ typedef struct vt_recipe {
     vt_fit pixel_fit;
     vt_kernel pixel_kernel;
     vt_activation activate;
-    bool sam_along_momentum;
     vt_arena arena;
 } vt_recipe;
 

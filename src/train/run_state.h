@@ -2,7 +2,7 @@
 /*
  * Inside src/train: what a run holds, and its parts: run.c (order of things), run_network.c (what
  * is trained), run_adopt.c (a network to go on from), run_whiten.c (how its first layer starts),
- * run_imprint.c (how its last ones do), run_step.c (a step), run_sam.c (one that looks around),
+ * run_imprint.c (how its last ones do), run_step.c (a step), run_sam.c (its gradients),
  * run_evaluate.c, run_measure.c (what it finds, by head), run_save.c (checkpoints), run_log.c,
  * run_export.c, report*.c.
  *
@@ -179,9 +179,9 @@ vt_status vt_run_imprint(vt_run_state *run, const bool *kept, vt_error *error);
 vt_status vt_sam_begin(vt_run_state *run, vt_error *error);
 /* Whether this epoch's steps are such. */
 bool vt_sam_is_due(const vt_run_state *run);
-/* As vt_training_step, but gradients are those of the worst point nearby. */
-vt_status vt_sam_step(vt_run_state *run, const vt_tensor *inputs, size_t count, float *loss,
-                      vt_error *error);
+/* Gradients of the batch that was just stepped become those of the worst point nearby. */
+vt_status vt_sam_gradients(vt_run_state *run, const vt_tensor *inputs, size_t count,
+                           vt_error *error);
 
 /* ---- run_evaluate.c ---- */
 /* Photos as the pixel contract says, through a session, in batches. */

@@ -35,10 +35,10 @@ vt_status vt_run_step(vt_run_state *run, const vt_batch *batch, float *loss, dou
     vt_status status = vt_objective_inputs(run, batch, inputs, &count, error);
     if (status == VT_OK) {
         vt_training_set_step(run->training, run->steps);
-        status = vt_sam_is_due(run)
-                     ? vt_sam_step(run, inputs, count, loss, error)
-                     : vt_training_step(run->training, inputs, count, loss, NULL, error);
+        status = vt_training_step(run->training, inputs, count, loss, NULL, error);
     }
+    if (status == VT_OK && isfinite(*loss) && vt_sam_is_due(run))
+        status = vt_sam_gradients(run, inputs, count, error);
     *norm = 0;
     if (status != VT_OK || !isfinite(*loss))
         return status;

@@ -47,9 +47,6 @@ static void wrong_recipes_name_the_key(void **state)
         {"{\"from\":\"x.onnx\",\"imprint\":-1}", "\"imprint\""},
         {"{\"arch\":\"resnet9\",\"sam_epochs\":2}", "\"sam\""},
         {"{\"arch\":\"resnet9\",\"sam\":-0.1}", "\"sam\""},
-        {"{\"arch\":\"resnet9\",\"sam_along\":\"time\"}", "\"sam_along\""},
-        {"{\"arch\":\"resnet9\",\"sam_along\":\"momentum\",\"optimizer\":\"sgd:momentum=0\"}",
-         "\"optimizer\""},
     };
     char message[512];
     (void)state;

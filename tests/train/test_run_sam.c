@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sharpness-aware steps: they learn, they go where the papers say, weights and statistics come
+ * Sharpness-aware steps: they learn, they go where the paper says, weights and statistics come
  * back, they begin when they should, and a run that is resumed makes the same.
  */
 #include "train/runs.h"
@@ -23,15 +23,6 @@ static double difference(scratch *s, const char *a, const char *b, const char *n
 static void it_learns(void **state)
 {
     static const char *const settings[] = {"sam", "0.05", "epochs", "6", NULL};
-    attempt a = {.scratch = *state, .out = "a.onnx", .settings = settings};
-    run_good(&a);
-    assert_true(a.result.last.loss < 0.95 * a.first_loss);
-}
-
-static void it_learns_along_the_momentum(void **state)
-{
-    static const char *const settings[] = {"sam",    "0.2", "sam_along", "momentum",
-                                           "epochs", "6",   NULL};
     attempt a = {.scratch = *state, .out = "a.onnx", .settings = settings};
     run_good(&a);
     assert_true(a.result.last.loss < 0.95 * a.first_loss);
@@ -79,30 +70,6 @@ static void twice_the_way_adds_twice_as_much(void **state)
         fail_msg("%g and %g", one, two);
 }
 
-/* The widest change of the first convolution that a way makes in `batch`es of the 32 photos. */
-static double change_along_momentum(scratch *s, const char *batch, const char *sam)
-{
-    const char *const none[] = {"batch",   batch,  "epochs",   "1",        "ema", "0",
-                                "augment", "none", "schedule", "constant", NULL};
-    const char *const settings[] = {"batch", batch,     "epochs",    "1",        "ema",
-                                    "0",     "augment", "none",      "schedule", "constant",
-                                    "sam",   sam,       "sam_along", "momentum", NULL};
-    attempt without = {.scratch = s, .out = "without.onnx", .settings = none};
-    attempt with = {.scratch = s, .out = "with.onnx", .settings = settings};
-    run_good(&without);
-    run_good(&with);
-    return difference(s, "without.onnx", "with.onnx", "conv.weight");
-}
-
-/* Before the first step there is no momentum; behind it there is, and steps keep to the weights
- * that they began at: a way of no length changes nothing. */
-static void momentum_comes_with_the_second_step(void **state)
-{
-    assert_true(change_along_momentum(*state, "32", "0.5") == 0);
-    assert_true(change_along_momentum(*state, "16", "0.5") > 1e-4);
-    assert_true(change_along_momentum(*state, "16", "1e-9") < 1e-5);
-}
-
 static void it_begins_when_it_should(void **state)
 {
     static const char *const none[] = {"epochs", "3", NULL};
@@ -128,27 +95,14 @@ static void resumed_runs_end_the_same(void **state)
     assert_resumes_the_same(&whole, 11);
 }
 
-static void resumed_runs_along_the_momentum_end_the_same(void **state)
-{
-    static const char *const settings[] = {"sam", "0.5", "sam_along", "momentum", NULL};
-    attempt whole = {.scratch = *state, .out = "whole.onnx", .settings = settings};
-    run_good(&whole);
-    assert_resumes_the_same(&whole, 5);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_learns, setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(it_learns_along_the_momentum, setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(momentum_comes_with_the_second_step, setup,
-                                        scratch_teardown),
         cmocka_unit_test_setup_teardown(weights_and_statistics_come_back, setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(twice_the_way_adds_twice_as_much, setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(it_begins_when_it_should, setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(resumed_runs_end_the_same, setup, scratch_teardown),
-        cmocka_unit_test_setup_teardown(resumed_runs_along_the_momentum_end_the_same, setup,
-                                        scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
