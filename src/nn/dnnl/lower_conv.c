@@ -117,6 +117,34 @@ static dnnl_status_t ask(vt_dnnl *dnnl, const description *d, dnnl_primitive_des
                              d->posts, out);
 }
 
+/* oneDNN has quick code for a sum in few places of a list (not behind a GELU, nor always behind a
+ * ReLU), and else a plain loop, a hundred times as slow: there the sum becomes the addition of an
+ * operand, and where that does not help the posts are left to others. */
+static vt_status ask_quick(vt_dnnl *dnnl, const vt_step *step, const vt_shape *result,
+                           const description *d, dnnl_primitive_desc_t *out, bool *done,
+                           vt_error *error)
+{
+    bool possible = true;
+    vt_status status = vt_lower_answer(ask(dnnl, d, out), done, error);
+    if (status != VT_OK || !*done || step->quant || !vt_lower_sum_of(d->posts) ||
+        !vt_pd_is_slow(*out)) {
+        return status;
+    }
+    dnnl_primitive_desc_destroy(*out);
+    *done = false;
+    vt_lower_posts_deinit(d->posts);
+    d->posts->sums = false;
+    status = vt_lower_posts(dnnl, step, result, d->posts, &possible, error);
+    if (status == VT_OK && possible) {
+        status = vt_lower_answer(ask(dnnl, d, out), done, error);
+    }
+    if (status == VT_OK && *done && vt_pd_is_slow(*out)) {
+        dnnl_primitive_desc_destroy(*out);
+        *done = false;
+    }
+    return status;
+}
+
 /* In the layouts of the backward pass where weights are trained, else, or where there is no such
  * convolution, in oneDNN's own choice. */
 static vt_status describe(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args,
@@ -131,7 +159,7 @@ static vt_status describe(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args,
     if (status == VT_OK && possible && trained && !step->quant) {
         status = follow_backward(dnnl, d->window, step, d->layouts, error);
         if (status == VT_OK) {
-            status = vt_lower_answer(ask(dnnl, d, out), done, error);
+            status = ask_quick(dnnl, step, result, d, out, done, error);
         }
         if (status != VT_OK || *done) {
             return status;
@@ -144,7 +172,8 @@ static vt_status describe(vt_dnnl *dnnl, const vt_step *step, vt_op_args *args,
             return vt_fail_memory(error, "the layouts of a convolution");
         }
     }
-    return status == VT_OK && possible ? vt_lower_answer(ask(dnnl, d, out), done, error) : status;
+    return status == VT_OK && possible ? ask_quick(dnnl, step, result, d, out, done, error)
+                                       : status;
 }
 
 /* Left to oneDNN's choice, or in blocks where Winograd's convolutions need them. */

@@ -12,10 +12,10 @@
  *   (a gate), and an Add of one constant per channel (the bias behind a MatMul).
  * Steps are visited in order, so a value's producer has taken all it can before a later step reads
  * the value as operand. Two linear posts in a row become one.
- * Departures: only floats, all of one type, and results of one shape. A Clip
- * whose lower bound is above its upper one stays a step of its own, as does one whose bounds, or a
- * Mul or Add whose constant, is not exact as f32 (possible for f64 tensors), and what would be the
- * second post of one kind.
+ * Departures: a normalisation takes a ReLU alone, which is all that its executor can; only floats,
+ * all of one type, and results of one shape. A Clip whose lower bound is above its upper one stays
+ * a step of its own, as does one whose bounds, or a Mul or Add whose constant, is not exact as f32
+ * (possible for f64 tensors), and what would be the second post of one kind.
  */
 #include "nn/passes/match.h"
 
@@ -249,11 +249,10 @@ static bool read_post(const fuse *f, size_t index, const vt_step *reader, vt_val
     if (before->dtype != after->dtype || !vt_shape_equal(&before->shape, &after->shape)) {
         return false;
     }
-    if (reader->node.inputs[0] == value && read_activation(f->plan, reader, post)) {
-        return true;
-    }
-    return read_linear(f->plan, reader, value, post) ||
-           (takes_operands(step) && read_operand(f, index, reader, value, post));
+    bool read = (reader->node.inputs[0] == value && read_activation(f->plan, reader, post)) ||
+                read_linear(f->plan, reader, value, post) ||
+                (takes_operands(step) && read_operand(f, index, reader, value, post));
+    return read && (post->kind == VT_POST_RELU || !vt_pass_is(step, "BatchNormalization"));
 }
 
 /* Takes the reader of the step's result in; false when there is nothing to take. */
