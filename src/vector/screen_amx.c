@@ -47,9 +47,15 @@ typedef struct tile_shapes {
 /* Queries as tiles take them. */
 typedef struct packed {
     int8_t codes[CHUNKS][QUERIES][LINE];
-    size_t starts[CHUNKS]; /* elements */
-    size_t chunks, chunk;  /* chunk: elements of a tile's row, at most LINE */
+    size_t width, chunks, chunk; /* chunk: elements of a tile's row, at most LINE */
 } packed;
+
+/* The element that chunk number `c` begins at. */
+static size_t chunk_start(const packed *queries, size_t c)
+{
+    size_t last = queries->width - queries->chunk;
+    return c * LINE < last ? c * LINE : last;
+}
 
 static void tiles_begin(size_t chunk)
 {
@@ -63,19 +69,11 @@ static void tiles_begin(size_t chunk)
     _tile_loadconfig(&shapes);
 }
 
-static void pack_shape(packed *to, size_t width)
-{
-    to->chunk = width < LINE ? width : LINE;
-    to->chunks = (width + LINE - 1) / LINE;
-    for (size_t c = 0; c < to->chunks; c++)
-        to->starts[c] = c + 1 < to->chunks ? c * LINE : width - to->chunk;
-}
-
 /* At most QUERIES; the others are 0. */
 static void pack_queries(packed *to, const vt_screen_query *queries, size_t count)
 {
     for (size_t c = 0; c < to->chunks; c++) {
-        const size_t counted = c * LINE - to->starts[c]; /* by the tile before */
+        const size_t counted = c * LINE - chunk_start(to, c); /* by the tile before */
         memset(to->codes[c], 0, sizeof to->codes[c]);
         for (size_t q = 0; q < count; q++)
             memcpy(to->codes[c][q] + counted, queries[q].code + c * LINE, to->chunk - counted);
@@ -91,7 +89,7 @@ static void products(const packed *queries, const uint8_t *first, const uint8_t 
     _tile_zero(SUMS_10);
     _tile_zero(SUMS_11);
     for (size_t c = 0; c < queries->chunks; c++) {
-        const size_t at = queries->starts[c] * VT_SCREEN_GROUP;
+        const size_t at = chunk_start(queries, c) * VT_SCREEN_GROUP;
         _tile_loadd(QUERIES_0, queries->codes[c], LINE);
         _tile_loadd(ROWS_0, first + at, LINE);
         _tile_dpbsud(SUMS_00, QUERIES_0, ROWS_0);
@@ -143,7 +141,9 @@ static void pass(const vt_screen_rows *rows, const vt_screen_query *queries, siz
         vt_screen_table_avx512.pass(rows, queries, count, masks);
         return;
     }
-    pack_shape(&codes, rows->width);
+    codes.width = rows->width;
+    codes.chunk = rows->width < LINE ? rows->width : LINE;
+    codes.chunks = (rows->width + LINE - 1) / LINE;
     tiles_begin(codes.chunk);
     for (size_t q = 0; q < count; q += QUERIES) {
         size_t some = count - q < QUERIES ? count - q : QUERIES;

@@ -35,18 +35,35 @@ static vt_value_id relu(vt_builder *b, vt_value_id x)
     return vt_builder_node(b, "Relu", NULL, &x, 1);
 }
 
+/* A network that begins with a stem: *x of 32 channels. */
+static vt_builder *network_begin(vt_random *random, uint64_t seed, vt_value_id *x)
+{
+    vt_builder *b = NULL;
+    vt_error error = {0};
+    vt_random_init(random, seed);
+    assert_int_equal(vt_builder_new(NULL, &b, &error), VT_OK);
+    *x = vt_builder_input(b, "x", VT_F32, &(vt_shape){4, {-1, 3, -1, -1}});
+    *x = relu(b, conv(b, random, "stem", *x, 3, 32, 5, "strides=2,2 pads=2,2,2,2"));
+    return b;
+}
+
+static vt_model *network_finish(vt_builder *b, vt_value_id y)
+{
+    vt_model *model = NULL;
+    vt_error error = {0};
+    vt_builder_output(b, "y", y);
+    if (vt_builder_finish(b, &model, &error) != VT_OK)
+        fail_msg("%s", error.message);
+    return model;
+}
+
 /* Three layers for Winograd (plain, before a ReLU, with a residual and a ReLU), between others that
  * are none for it: 1x1, strided, dilated, in groups, 5x5. */
 static vt_model *network(void)
 {
-    vt_builder *b = NULL;
-    vt_model *model = NULL;
-    vt_error error = {0};
     vt_random random;
-    vt_random_init(&random, 7);
-    assert_int_equal(vt_builder_new(NULL, &b, &error), VT_OK);
-    vt_value_id x = vt_builder_input(b, "x", VT_F32, &(vt_shape){4, {-1, 3, -1, -1}});
-    x = relu(b, conv(b, &random, "stem", x, 3, 32, 5, "strides=2,2 pads=2,2,2,2"));
+    vt_value_id x;
+    vt_builder *b = network_begin(&random, 7, &x);
     vt_value_id y = relu(b, conv(b, &random, "one", x, 32, 16, 1, NULL));
     y = relu(b, conv(b, &random, "two", y, 16, 48, 3, "pads=1,1,1,1"));
     y = conv(b, &random, "three", y, 48, 32, 3, "pads=1,1,1,1");
@@ -55,33 +72,21 @@ static vt_model *network(void)
     y = conv(b, &random, "strided", x, 32, 32, 3, "strides=2,2 pads=1,1,1,1");
     y = conv(b, &random, "dilated", y, 32, 32, 3, "dilations=2,2 pads=2,2,2,2");
     y = conv(b, &random, "grouped", y, 8, 32, 3, "group=4 pads=1,1,1,1");
-    vt_builder_output(b, "y", y);
-    if (vt_builder_finish(b, &model, &error) != VT_OK)
-        fail_msg("%s", error.message);
-    return model;
+    return network_finish(b, y);
 }
 
 /* A layer for Winograd between residual sums behind functions, which are none for it. */
 static vt_model *residual_network(void)
 {
-    vt_builder *b = NULL;
-    vt_model *model = NULL;
-    vt_error error = {0};
     vt_random random;
-    vt_random_init(&random, 8);
-    assert_int_equal(vt_builder_new(NULL, &b, &error), VT_OK);
-    vt_value_id x = vt_builder_input(b, "x", VT_F32, &(vt_shape){4, {-1, 3, -1, -1}});
-    x = relu(b, conv(b, &random, "stem", x, 3, 32, 5, "strides=2,2 pads=2,2,2,2"));
+    vt_value_id x;
+    vt_builder *b = network_begin(&random, 8, &x);
     vt_value_id y = relu(b, conv(b, &random, "one", x, 32, 32, 1, NULL));
     x = vt_builder_node(b, "Add", NULL, (vt_value_id[]){y, x}, 2);
     x = conv(b, &random, "two", x, 32, 32, 3, "pads=1,1,1,1");
     y = conv(b, &random, "three", x, 32, 32, 1, NULL);
     y = vt_builder_node(b, "Tanh", NULL, &y, 1);
-    x = vt_builder_node(b, "Add", NULL, (vt_value_id[]){y, x}, 2);
-    vt_builder_output(b, "y", x);
-    if (vt_builder_finish(b, &model, &error) != VT_OK)
-        fail_msg("%s", error.message);
-    return model;
+    return network_finish(b, vt_builder_node(b, "Add", NULL, (vt_value_id[]){y, x}, 2));
 }
 
 static vt_session *open_session(const vt_model *model, bool winograd)
